@@ -1,0 +1,39 @@
+"""The two ways in which a delivery fails; nothing else leaves a notifier.
+
+DeliveryError
+├── RetryableError    a later try may succeed; `ambiguous` if this one perhaps did
+└── PermanentError    the same request will always be refused
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+
+class DeliveryError(Exception):
+    """A delivery failed. The text is fit to be stored and shown: no secret, no address that carries one."""
+
+    def __init__(self, message: str, *, status_code: int | None = None) -> None:
+        super().__init__(message)
+        self.status_code = status_code
+
+
+class RetryableError(DeliveryError):
+    """A later try may succeed."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status_code: int | None = None,
+        retry_after: timedelta | None = None,
+        ambiguous: bool = False,
+    ) -> None:
+        """`retry_after` is the vendor's own wish; `ambiguous` says that the message may have gone out."""
+        super().__init__(message, status_code=status_code)
+        self.retry_after = retry_after
+        self.ambiguous = ambiguous
+
+
+class PermanentError(DeliveryError):
+    """The same request will always be refused."""

@@ -1,0 +1,208 @@
+"""What every kind of message says, before a vendor's layout: worked out once, so that Slack, mail and a page agree.
+
+Texts are plain here, of one line except the stack; each layout escapes and cuts by its vendor's rules.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from routing.alert import Alert, ExceptionValue, Frame, Metric
+from routing.notification import Notification, Severity
+
+STACK_FRAMES = 6
+MAX_TITLE = 1000
+MAX_STACK = 4000
+MAX_TAGS = 8
+MAX_LINE = 8000
+"""No layout shows more of one line; what is longer (a message of 300 kB) is not even looked at."""
+
+# Told elsewhere in the message, or a copy of what is.
+_TAGS_TOLD_ELSEWHERE = frozenset({"environment", "level", "release", "handled", "mechanism", "user"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """One labelled value."""
+
+    label: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """The content of a message; what the alert did not say is None or empty and is left out by the layouts."""
+
+    severity: Severity
+    heading: str
+    """The rule's name for people: `Critical error`."""
+    title: str
+    project: str
+    """The slug, `unknown project` where Sentry gave none."""
+    environment: str | None
+    culprit: str | None
+    release: str | None
+    link: str | None
+    reference: str | None
+    """Sentry's short name of the issue, `SHOP-API-3F`."""
+    facts: tuple[Fact, ...]
+    stack: str
+    tags: tuple[tuple[str, str], ...]
+    why: str
+    occurred_at: datetime
+    incident: str
+    """The incident's key, by which vendors tell repeats from news."""
+
+    @property
+    def place(self) -> str:
+        """Project and environment as one phrase: `shop-api, production`."""
+        return ", ".join(filter(None, (self.project, self.environment)))
+
+
+def compose(notification: Notification) -> Message:
+    """Work out what to say of a notification."""
+    alert = notification.alert
+    return Message(
+        severity=notification.severity,
+        heading=heading(notification.rule),
+        title=cut(one_line(alert.title), MAX_TITLE),
+        project=one_line(alert.project or "") or "unknown project",
+        environment=_line_or_none(alert.environment),
+        culprit=_line_or_none(alert.culprit or alert.transaction),
+        release=_line_or_none(alert.release),
+        link=web_address(alert.link),
+        reference=_line_or_none(alert.short_id),
+        facts=_facts(notification),
+        stack=_stack(alert.exception),
+        tags=_tags(alert),
+        why=one_line(notification.why),
+        occurred_at=alert.occurred_at,
+        incident=notification.incident,
+    )
+
+
+def heading(rule: str) -> str:
+    """A rule's name as people read it: `high-error-rate` is `High error rate`."""
+    words = one_line(rule.replace("-", " ").replace("_", " ")) or rule
+    return words[:1].upper() + words[1:]
+
+
+def cut(text: str, limit: int) -> str:
+    """At most `limit` characters, the last one an ellipsis where something is missing; never ends inside a combined character."""
+    if len(text) <= limit:
+        return text
+    end = limit - 1
+    while end > 0 and (unicodedata.combining(text[end]) or text[end] in "\u200d\ufe0f" or text[end - 1] == "\u200d"):
+        end -= 1
+    return text[:end].rstrip() + "…"
+
+
+def one_line(text: str) -> str:
+    """Without line breaks, control characters and bidirectional overrides, which could make a message read as something else."""
+    return " ".join(_printable(text[:MAX_LINE]).split())
+
+
+def web_address(link: str | None) -> str | None:
+    """The link if it is one that a vendor takes (http or https, no blanks), else None."""
+    if link and len(link) <= 2000 and re.fullmatch(r"https?://[^\s<>|\"\\^`{}\x00-\x1f]+", link):
+        return link
+    return None
+
+
+def duration(milliseconds: float) -> str:
+    """A duration as people say it: `8.4 s`, `320 ms`, `2 min`."""
+    if milliseconds < 1000:
+        return f"{milliseconds:.0f} ms"
+    if milliseconds < 120_000:
+        return f"{milliseconds / 1000:.3g} s"
+    return f"{milliseconds / 60_000:.0f} min"
+
+
+def ago(then: datetime, now: datetime) -> str:
+    """How long before `now`: `just now`, `2 min ago`, `3 h ago`, `5 days ago`."""
+    passed = now - then
+    if passed < timedelta(minutes=1):
+        return "just now"
+    if passed < timedelta(hours=1):
+        return f"{passed // timedelta(minutes=1)} min ago"
+    if passed < timedelta(days=2):
+        return f"{passed // timedelta(hours=1)} h ago"
+    return f"{passed.days} days ago"
+
+
+def _facts(notification: Notification) -> tuple[Fact, ...]:
+    alert = notification.alert
+    if alert.metric:
+        return _metric_facts(alert.metric)
+    candidates = (
+        ("Duration", duration(alert.duration_ms) if alert.duration_ms is not None else None),
+        ("Events", _count(alert.event_count)),
+        ("Users", _count(alert.user_count)),
+        ("Provider", alert.tag("payment.provider")),
+        ("HTTP status", alert.tag("http.status_code")),
+        ("First seen", ago(alert.first_seen, notification.created_at) if alert.first_seen else None),
+        ("Status", alert.substatus),
+        ("Level", alert.level),
+    )
+    return tuple(Fact(label=label, value=one_line(value)) for label, value in candidates if value)
+
+
+def _metric_facts(metric: Metric) -> tuple[Fact, ...]:
+    limit = f" (limit {_measured(metric, metric.threshold)})" if metric.threshold is not None else ""
+    label = "Error rate" if metric.aggregate.startswith("failure_rate") else metric.aggregate or "Value"
+    facts = [Fact(label="Sentry alert", value=one_line(metric.rule_name))]
+    if metric.value is not None:
+        facts.insert(0, Fact(label=one_line(label), value=_measured(metric, metric.value) + limit))
+    if metric.window_minutes:
+        facts.append(Fact(label="Window", value=f"{metric.window_minutes:g} min"))
+    return tuple(fact for fact in facts if fact.value)
+
+
+def _measured(metric: Metric, value: float) -> str:
+    if "rate" in metric.aggregate or "percentage" in metric.aggregate:
+        return f"{value * 100:.3g}%"
+    if "duration" in metric.aggregate:
+        return duration(value)
+    return f"{value:,.6g}".replace(",", " ")
+
+
+def _count(number: int | None) -> str | None:
+    return None if number is None else f"{number:,}".replace(",", " ")
+
+
+def _stack(exception: ExceptionValue | None) -> str:
+    if exception is None or not exception.frames:
+        return ""
+    in_app = [frame for frame in exception.frames if frame.in_app]
+    lines = [_frame(frame) for frame in (in_app or exception.frames)[-STACK_FRAMES:]]
+    raised = ": ".join(cut(one_line(part), 500) for part in (exception.type, exception.value) if part)
+    return cut("\n".join((*lines, raised)), MAX_STACK)
+
+
+def _frame(frame: Frame) -> str:
+    place = cut(one_line(frame.filename or frame.module or "?"), 200)
+    line = f", line {frame.line_number}" if frame.line_number is not None else ""
+    function = f", in {cut(one_line(frame.function), 120)}" if frame.function else ""
+    source = f"\n    {cut(one_line(frame.source_line), 200)}" if frame.source_line and frame.source_line.strip() else ""
+    return f'  File "{place}"{line}{function}{source}'
+
+
+def _tags(alert: Alert) -> tuple[tuple[str, str], ...]:
+    shown = ((one_line(key), cut(one_line(value), 200)) for key, value in alert.tags if key not in _TAGS_TOLD_ELSEWHERE)
+    return tuple((key, value) for key, value in shown if key and value)[:MAX_TAGS]
+
+
+def _line_or_none(text: str | None) -> str | None:
+    return cut(one_line(text or ""), 300) or None
+
+
+def _printable(text: str) -> str:
+    return "".join(" " if _is_hidden(character) else character for character in text)
+
+
+def _is_hidden(character: str) -> bool:
+    category = unicodedata.category(character)
+    return category in {"Cc", "Cs", "Zl", "Zp"} or character in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff"

@@ -1,0 +1,104 @@
+"""What is to be said to one receiver, why, and how each try to say it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from routing.alert import Alert
+
+
+class Severity(StrEnum):
+    """How bad a rule says it is, worst first."""
+
+    CRITICAL = "critical"
+    WARNING = "warning"
+    INFO = "info"
+
+
+class Lane(StrEnum):
+    """The two queues of sending: a page never waits behind lesser messages."""
+
+    CRITICAL = "critical"
+    NORMAL = "normal"
+
+
+class Reason(StrEnum):
+    """Why a notification is sent or held."""
+
+    FIRST = "first"
+    """This rule speaks of this incident for the first time."""
+    REPEAT = "repeat"
+    """It spoke before, and the cooldown has passed."""
+    COOLDOWN = "cooldown"
+    """Held: it spoke less than the cooldown ago."""
+    PREVIEW = "preview"
+    """Held: the receiver's credential is not set, so the payload was recorded and nothing was sent."""
+
+
+class State(StrEnum):
+    """Where a notification is on its way; the last three are final."""
+
+    PLANNED = "planned"
+    SENDING = "sending"
+    SENT = "sent"
+    HELD = "held"
+    DEAD = "dead"
+
+
+class Outcome(StrEnum):
+    """How one attempt ended."""
+
+    DELIVERED = "delivered"
+    PREVIEWED = "previewed"
+    RETRY = "retry"
+    """Certainly not done, worth another try."""
+    AMBIGUOUS = "ambiguous"
+    """Perhaps done: no answer came. Before another try the vendor is asked."""
+    REFUSED = "refused"
+    """Will never be done like this; trying again is useless."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notification:
+    """One message to one receiver about one incident."""
+
+    id: int
+    incident: str
+    """The incident's stable key, the same for all that is ever said of it."""
+    receiver: str
+    rules: tuple[str, ...]
+    """The names of the rules that asked for it, never empty; the first one heads the message."""
+    severity: Severity
+    reason: Reason
+    why: str
+    """The condition that was met with the value that met it: `tags.critical is "true"`."""
+    created_at: datetime
+    alert: Alert
+
+    @property
+    def rule(self) -> str:
+        """The rule that heads the message."""
+        return self.rules[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One try to deliver one notification."""
+
+    number: int
+    """Counted from 1."""
+    began_at: datetime
+    ended_at: datetime
+    outcome: Outcome
+    status_code: int | None = None
+    excerpt: str = ""
+    """What the vendor answered or what went wrong, cut, without secrets."""
+    payload: str = ""
+    """What was sent or would have been sent, without credentials."""
+    reference: Mapping[str, str] = field(default_factory=dict)
+    """The vendor's own name for what was made: Slack's ts and channel, Jira's key, Twilio's sid."""
+    retry_after: timedelta | None = None
+    """How long to wait before the next try; None where none follows."""
