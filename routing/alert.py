@@ -132,9 +132,11 @@ class Alert:
     issue_id: str | None = None
     short_id: str | None = None
     metric_alert_id: str | None = None
-    """`organization_id:identifier` of a metric alert's incident, the same from critical to resolved."""
+    """`organization_id:identifier` of a metric alert's incident, the same from critical to resolved; Sentry's id alone where no more is told."""
     sentry_rule: str | None = None
     """The label of the alert rule in Sentry that sent this."""
+    installation: str | None = None
+    """The uuid of the Sentry integration that sent this; two of them may tell the same story."""
     substatus: str | None = None
     priority: str | None = None
     first_seen: datetime | None = None
