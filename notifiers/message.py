@@ -5,13 +5,14 @@ Texts are plain here, of one line except the stack; each layout escapes and cuts
 
 from __future__ import annotations
 
+import hashlib
 import re
 import unicodedata
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from routing.alert import Alert, ExceptionValue, Frame, Metric
-from routing.notification import Notification, Severity
+from routing.notification import Notification, Reason, Severity
 
 STACK_FRAMES = 6
 MAX_TITLE = 1000
@@ -38,7 +39,7 @@ class Message:
 
     severity: Severity
     heading: str
-    """The rule's name for people: `Critical error`."""
+    """The rule's name for people: `Critical error`; a repeat says so: `Critical error, again`."""
     title: str
     project: str
     """The slug, `unknown project` where Sentry gave none."""
@@ -52,6 +53,8 @@ class Message:
     stack: str
     tags: tuple[tuple[str, str], ...]
     why: str
+    other_rules: tuple[str, ...]
+    """The names for people of the further rules that asked for the same message."""
     occurred_at: datetime
     incident: str
     """The incident's key, by which vendors tell repeats from news."""
@@ -61,13 +64,18 @@ class Message:
         """Project and environment as one phrase: `shop-api, production`."""
         return ", ".join(filter(None, (self.project, self.environment)))
 
+    @property
+    def headline(self) -> str:
+        """All of it in one line: `[CRITICAL] Critical error: OperationalError: … (shop-api, production)`."""
+        return f"[{self.severity.upper()}] {self.heading}: {self.title} ({self.place})"
+
 
 def compose(notification: Notification) -> Message:
     """Work out what to say of a notification."""
     alert = notification.alert
     return Message(
         severity=notification.severity,
-        heading=heading(notification.rule),
+        heading=heading(notification.rule) + (", again" if notification.reason is Reason.REPEAT else ""),
         title=cut(one_line(alert.title), MAX_TITLE),
         project=one_line(alert.project or "") or "unknown project",
         environment=_line_or_none(alert.environment),
@@ -79,9 +87,31 @@ def compose(notification: Notification) -> Message:
         stack=_stack(alert.exception),
         tags=_tags(alert),
         why=one_line(notification.why),
+        other_rules=tuple(heading(rule) for rule in notification.rules[1:]),
         occurred_at=alert.occurred_at,
         incident=notification.incident,
     )
+
+
+def as_text(message: Message) -> str:
+    """The whole message as plain text, for where there is no layout."""
+    lines = [message.headline]
+    lines += [f"{label}: {value}" for label, value in (("Culprit", message.culprit), ("Release", message.release)) if value]
+    lines += [f"{fact.label}: {fact.value}" for fact in message.facts]
+    lines += [f"{key}: {value}" for key, value in message.tags]
+    if message.stack:
+        lines += ["", message.stack, ""]
+    lines += [f"Why: {'; '.join((message.why, *(f'also {rule}' for rule in message.other_rules)))}"]
+    if message.link:
+        lines += [f"Sentry: {message.link}"]
+    return "\n".join(lines)
+
+
+def key_within(key: str, limit: int) -> str:
+    """A key that a vendor with such a limit takes, the same for the same key: itself, or its SHA-256 if it is too long or odd."""
+    if len(key) <= limit and key.isascii() and key.isprintable():
+        return key
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def heading(rule: str) -> str:

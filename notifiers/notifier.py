@@ -1,12 +1,20 @@
-"""What a kind of receiver must offer."""
+"""What a kind of receiver must offer: the options that rules.yaml gives it, and the notifier that they open."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from datetime import datetime
+from typing import Generic, Protocol, TypeAlias, TypeVar, runtime_checkable
 
+from pydantic import BaseModel, ConfigDict
+
+from notifiers.http import Network
 from routing.notification import Notification
+
+Clock: TypeAlias = Callable[[], datetime]
+SettingsT_contra = TypeVar("SettingsT_contra", contravariant=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +27,8 @@ class Receipt:
     excerpt: str = ""
     reference: Mapping[str, str] = field(default_factory=dict)
     """The vendor's name for what was made, as later messages about the same incident need it."""
+    sent: bool = True
+    """False if the payload was only recorded."""
 
 
 class Notifier(Protocol):
@@ -41,5 +51,30 @@ class Reconciler(Protocol):
         """The proof that this notification is already there, None if the vendor does not have it.
 
         Raises:
-            DeliveryError: the vendor could not be asked.
+            RetryableError: the vendor could not be asked now.
+            PermanentError: the vendor will never tell: a scope is missing.
         """
+
+
+class ReceiverOptions(BaseModel, Generic[SettingsT_contra]):
+    """One receiver of rules.yaml, checked. `SettingsT_contra` names the settings that its kind reads, and no others."""
+
+    # A secret in rules.yaml is `${NAME}`: an error that quoted its input would show what NAME holds.
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    @abstractmethod
+    def missing_credential(self, settings: SettingsT_contra) -> str | None:
+        """The name of a credential without which nothing can be sent, None if all are set."""
+
+    @abstractmethod
+    def render(self, notification: Notification) -> str:
+        """What would be sent, as text, without credentials; the same text for the same notification."""
+
+    @abstractmethod
+    def open(self, settings: SettingsT_contra, *, network: Network, clock: Clock) -> Notifier:
+        """The notifier that sends it; all its credentials are set."""
+
+
+def credential(value: object) -> object:
+    """For pydantic's BeforeValidator: the `${NAME}` of a variable that is not set arrives empty, and means None."""
+    return value.strip() or None if isinstance(value, str) else value
