@@ -37,3 +37,8 @@ class RetryableError(DeliveryError):
 
 class PermanentError(DeliveryError):
     """The same request will always be refused."""
+
+    def __init__(self, message: str, *, status_code: int | None = None, answer: str = "") -> None:
+        """`answer` is the vendor's refusal in full, without secrets, for its own module to read; it is not to be shown."""
+        super().__init__(message, status_code=status_code)
+        self.answer = answer

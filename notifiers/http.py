@@ -63,6 +63,13 @@ class Response:
     body: str
 
 
+class _Request(NamedTuple):
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes | None = None
+
+
 class Network:
     """Sends requests over connections that stay open. Threads may share it; a fork must not.
 
@@ -89,7 +96,13 @@ class Network:
         """
         with _translate_urllib3_errors():
             pool = self._pools.connection_from_url(url)
-            return self._exchange(pool, url, body, headers, secrets)
+            return self._exchange(pool, _Request("POST", url, headers, body), secrets)
+
+    def get(self, url: str, *, headers: Mapping[str, str], secrets: Sequence[SecretStr] = ()) -> Response:
+        """Ask something that changes nothing; as `post`."""
+        with _translate_urllib3_errors():
+            pool = self._pools.connection_from_url(url)
+            return self._exchange(pool, _Request("GET", url, headers), secrets)
 
     def post_to_public(self, url: str, *, body: bytes, headers: Mapping[str, str], secrets: Sequence[SecretStr] = ()) -> Response:
         """As `post`, but only to an address of the public internet: the one that was checked is the one that is called.
@@ -105,16 +118,14 @@ class Network:
             # Without these two, TLS would check the certificate against the number instead of the name.
             names = {"server_hostname": host, "assert_hostname": host} if scheme == "https" else {}
             pool = self._pools.connection_from_host(address, target.port, scheme, pool_kwargs=names)
-            return self._exchange(pool, url, body, {**headers, "Host": target.netloc or host}, secrets)
+            return self._exchange(pool, _Request("POST", url, {**headers, "Host": target.netloc or host}, body), secrets)
 
-    def _exchange(
-        self, pool: HTTPConnectionPool, url: str, body: bytes, headers: Mapping[str, str], secrets: Sequence[SecretStr]
-    ) -> Response:
+    def _exchange(self, pool: HTTPConnectionPool, request: _Request, secrets: Sequence[SecretStr]) -> Response:
         response = pool.urlopen(
-            "POST",
-            urllib3.util.parse_url(url).request_uri,
-            body=body,
-            headers=headers,
+            request.method,
+            urllib3.util.parse_url(request.url).request_uri,
+            body=request.body,
+            headers=request.headers,
             retries=False,
             redirect=False,
             timeout=urllib3.Timeout(connect=self.timeouts.connect_seconds, read=self.timeouts.read_seconds),
@@ -139,7 +150,7 @@ def error_of(status: int, headers: Mapping[str, str], body: str, *, secrets: Seq
         return RetryableError(f"{text} (a redirect is not followed: check the address)", status_code=status)
     if status in {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS} or status >= 500:
         return RetryableError(text, status_code=status, retry_after=retry_after(headers), ambiguous=status >= 500)
-    return PermanentError(text, status_code=status)
+    return PermanentError(text, status_code=status, answer=redact(body, secrets))
 
 
 def error_without_answer(error: Exception) -> DeliveryError:
