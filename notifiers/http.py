@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     import requests
 
 LONGEST_RETRY_AFTER = timedelta(minutes=15)
-MAX_BODY_BYTES = 64 * 1024
-"""No vendor answers a message with more; the rest is not read."""
+MAX_BODY_BYTES = 1024 * 1024
+"""No vendor answers with more, a page of a channel's history included; the rest is not read."""
 MAX_EXCERPT = 300
 CONNECTIONS_KEPT_PER_HOST = 256
 """As many as a worker has threads; with fewer kept, a burst would pay a TLS handshake per message."""

@@ -11,13 +11,16 @@ import unicodedata
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from routing.alert import Alert, ExceptionValue, Frame, Metric
+from routing.alert import Alert, Category, ExceptionValue, Frame, Metric
 from routing.notification import Notification, Reason, Severity
 
 STACK_FRAMES = 6
 MAX_TITLE = 1000
 MAX_STACK = 4000
 MAX_TAGS = 8
+MAX_NAME = 80
+MAX_WHY = 500
+MAX_FACT = 200
 MAX_LINE = 8000
 """No layout shows more of one line; what is longer (a message of 300 kB) is not even looked at."""
 
@@ -76,17 +79,17 @@ def compose(notification: Notification) -> Message:
     return Message(
         severity=notification.severity,
         heading=heading(notification.rule) + (", again" if notification.reason is Reason.REPEAT else ""),
-        title=cut(one_line(alert.title), MAX_TITLE),
-        project=one_line(alert.project or "") or "unknown project",
+        title=_title(alert),
+        project=cut(one_line(alert.project or ""), MAX_NAME) or "unknown project",
         environment=_line_or_none(alert.environment),
-        culprit=_line_or_none(alert.culprit or alert.transaction),
+        culprit=_culprit(alert),
         release=_line_or_none(alert.release),
         link=web_address(alert.link),
         reference=_line_or_none(alert.short_id),
         facts=_facts(notification),
         stack=_stack(alert.exception),
         tags=_tags(alert),
-        why=one_line(notification.why),
+        why=cut(one_line(notification.why), MAX_WHY),
         other_rules=tuple(heading(rule) for rule in notification.rules[1:]),
         occurred_at=alert.occurred_at,
         incident=notification.incident,
@@ -116,7 +119,7 @@ def key_within(key: str, limit: int) -> str:
 
 def heading(rule: str) -> str:
     """A rule's name as people read it: `high-error-rate` is `High error rate`."""
-    words = one_line(rule.replace("-", " ").replace("_", " ")) or rule
+    words = cut(one_line(rule.replace("-", " ").replace("_", " ")), MAX_NAME) or rule[:MAX_NAME]
     return words[:1].upper() + words[1:]
 
 
@@ -128,6 +131,14 @@ def cut(text: str, limit: int) -> str:
     while end > 0 and (unicodedata.combining(text[end]) or text[end] in "\u200d\ufe0f" or text[end - 1] == "\u200d"):
         end -= 1
     return text[:end].rstrip() + "…"
+
+
+def tail(text: str, limit: int) -> str:
+    """The last whole lines, at most `limit` characters: of a stack trace the end matters."""
+    if len(text) <= limit:
+        return text
+    _, _, whole_lines = text[2 - limit :].partition("\n")
+    return f"…\n{whole_lines}" if whole_lines else cut(text, limit)
 
 
 def one_line(text: str) -> str:
@@ -163,6 +174,21 @@ def ago(then: datetime, now: datetime) -> str:
     return f"{passed.days} days ago"
 
 
+def _title(alert: Alert) -> str:
+    """The alert's title with what was measured, which is what a person woken by it asks first."""
+    title = cut(one_line(alert.title), MAX_TITLE - 100) or "(no title)"
+    if alert.metric and alert.metric.value is not None:
+        return f"{title}: now {_measured(alert.metric, alert.metric.value)}"
+    if alert.duration_ms is not None:
+        return f"{title} took {duration(alert.duration_ms)}"
+    return title
+
+
+def _culprit(alert: Alert) -> str | None:
+    culprit = _line_or_none(alert.culprit or alert.transaction)
+    return None if culprit == one_line(alert.title) else culprit
+
+
 def _facts(notification: Notification) -> tuple[Fact, ...]:
     alert = notification.alert
     if alert.metric:
@@ -174,18 +200,18 @@ def _facts(notification: Notification) -> tuple[Fact, ...]:
         ("Provider", alert.tag("payment.provider")),
         ("HTTP status", alert.tag("http.status_code")),
         ("First seen", ago(alert.first_seen, notification.created_at) if alert.first_seen else None),
-        ("Status", alert.substatus),
-        ("Level", alert.level),
+        ("Status", (alert.substatus or "").capitalize()),
+        ("Level", alert.level.capitalize() if alert.category is Category.ERROR else None),
     )
-    return tuple(Fact(label=label, value=one_line(value)) for label, value in candidates if value)
+    return tuple(Fact(label=label, value=cut(one_line(value), MAX_FACT)) for label, value in candidates if value)
 
 
 def _metric_facts(metric: Metric) -> tuple[Fact, ...]:
     limit = f" (limit {_measured(metric, metric.threshold)})" if metric.threshold is not None else ""
     label = "Error rate" if metric.aggregate.startswith("failure_rate") else metric.aggregate or "Value"
-    facts = [Fact(label="Sentry alert", value=one_line(metric.rule_name))]
+    facts = [Fact(label="Sentry alert", value=cut(one_line(metric.rule_name), MAX_FACT))]
     if metric.value is not None:
-        facts.insert(0, Fact(label=one_line(label), value=_measured(metric, metric.value) + limit))
+        facts.insert(0, Fact(label=cut(one_line(label), MAX_NAME), value=_measured(metric, metric.value) + limit))
     if metric.window_minutes:
         facts.append(Fact(label="Window", value=f"{metric.window_minutes:g} min"))
     return tuple(fact for fact in facts if fact.value)
@@ -209,7 +235,7 @@ def _stack(exception: ExceptionValue | None) -> str:
     in_app = [frame for frame in exception.frames if frame.in_app]
     lines = [_frame(frame) for frame in (in_app or exception.frames)[-STACK_FRAMES:]]
     raised = ": ".join(cut(one_line(part), 500) for part in (exception.type, exception.value) if part)
-    return cut("\n".join((*lines, raised)), MAX_STACK)
+    return tail("\n".join((*lines, raised)), MAX_STACK)
 
 
 def _frame(frame: Frame) -> str:
@@ -221,7 +247,7 @@ def _frame(frame: Frame) -> str:
 
 
 def _tags(alert: Alert) -> tuple[tuple[str, str], ...]:
-    shown = ((one_line(key), cut(one_line(value), 200)) for key, value in alert.tags if key not in _TAGS_TOLD_ELSEWHERE)
+    shown = ((cut(one_line(key), MAX_NAME), cut(one_line(value), 200)) for key, value in alert.tags if key not in _TAGS_TOLD_ELSEWHERE)
     return tuple((key, value) for key, value in shown if key and value)[:MAX_TAGS]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from typing import Generic, Protocol, TypeAlias, TypeVar, runtime_checkable
 from pydantic import BaseModel, ConfigDict
 
 from notifiers.http import Network
+from routing.alert import Json
 from routing.notification import Notification
 
 Clock: TypeAlias = Callable[[], datetime]
@@ -78,3 +80,13 @@ class ReceiverOptions(BaseModel, Generic[SettingsT_contra]):
 def credential(value: object) -> object:
     """For pydantic's BeforeValidator: the `${NAME}` of a variable that is not set arrives empty, and means None."""
     return value.strip() or None if isinstance(value, str) else value
+
+
+def readable(payload: Json) -> str:
+    """A JSON payload as people read it, in the console and in goldens."""
+    return json.dumps(payload, ensure_ascii=False, indent=2)
+
+
+def on_the_wire(payload: Json) -> bytes:
+    """A JSON payload as it is sent: ASCII, so that not even half a surrogate pair can fail to be encoded."""
+    return json.dumps(payload, separators=(",", ":")).encode("ascii")

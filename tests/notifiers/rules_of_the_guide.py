@@ -189,7 +189,12 @@ _WHY: Mapping[str, tuple[Severity, str, str, Alert]] = {
     "critical-error": (Severity.CRITICAL, 'tags.critical is "true"', "issue:4509877001", _CRITICAL_ERROR),
     "high-error-rate": (Severity.CRITICAL, "failure_rate() is 0.073, over 0.05", "metric:1:1234", _HIGH_ERROR_RATE),
     "payment-failure": (Severity.CRITICAL, 'the text contains "yookassa"', "issue:4509877001", _PAYMENT_FAILURE),
-    "performance": (Severity.WARNING, "transaction.duration is 8.41 s, over 5 s", "transaction:GET /api/catalog/search", _SLOW_TRANSACTION),
+    "slow-transaction": (
+        Severity.WARNING,
+        "transaction.duration is 8.41 s, over 5 s",
+        "transaction:GET /api/catalog/search",
+        _SLOW_TRANSACTION,
+    ),
     "new-error": (Severity.INFO, "is new", "issue:4509877002", _NEW_ERROR),
 }
 

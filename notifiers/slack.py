@@ -1,0 +1,379 @@
+"""Slack: one message in one channel, by chat.postMessage with a bot token or by an incoming webhook.
+
+Alert texts are hostile: what can be is literal (rich text, plain text), the rest is escaped and `verbatim`, so that no
+title pings a channel or turns `__init__` into italics.
+"""
+
+from __future__ import annotations
+
+import json
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
+from itertools import accumulate
+from typing import Annotated, Protocol, Self, TypeAlias
+from urllib.parse import urlencode
+
+from pydantic import BaseModel, BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
+
+from notifiers.errors import DeliveryError, PermanentError, RetryableError
+from notifiers.http import Network, Response, excerpt, retry_after
+from notifiers.message import Message, as_text, compose, cut, key_within, tail
+from notifiers.notifier import Clock, Notifier, Receipt, ReceiverOptions, credential, on_the_wire, readable
+from routing.alert import Json
+from routing.notification import Notification, Severity
+
+# https://docs.slack.dev/reference/block-kit/blocks
+MAX_HEADER = 150
+MAX_FIELDS = 10
+# Ours, within Slack's.
+MAX_TITLE = 500
+MAX_FACT = 300
+MAX_STACK = 900
+MAX_TAG = 100
+MAX_TEXT = 3000
+"""Slack recommends 4,000 characters at most for `text`: https://docs.slack.dev/reference/methods/chat.postMessage."""
+MAX_BLOCKS_JSON = 8000
+"""The whole limit is not documented; `msg_blocks_too_long` was seen from 13,000 on (github.com/slackapi/bolt-js/issues/2509)."""
+
+EVENT_TYPE = "sentry_alert"
+_PAGES = 10
+_CLOCKS_DIFFER = timedelta(minutes=10)
+
+_EMOJI: Mapping[Severity, str] = {
+    Severity.CRITICAL: ":rotating_light:",
+    Severity.WARNING: ":large_yellow_circle:",
+    Severity.INFO: ":large_blue_circle:",
+}
+
+_ENTITIES: Mapping[str, str] = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+
+# https://docs.slack.dev/reference/methods/chat.postMessage#errors
+_LAYOUT_ERRORS = frozenset(
+    {
+        "attachment_payload_limit_exceeded",
+        "invalid_attachments",
+        "invalid_blocks",
+        "invalid_blocks_format",
+        "invalid_metadata_format",
+        "invalid_metadata_schema",
+        "metadata_must_be_sent_from_app",
+        "metadata_too_large",
+        "msg_blocks_too_long",
+        "msg_too_long",
+    }
+)
+_PASSING_ERRORS = frozenset({"rate_limited", "ratelimited", "request_timeout", "service_unavailable", "team_added_to_org"})
+_UNCERTAIN_ERRORS = frozenset({"fatal_error", "internal_error"})
+"""Slack says of these that some aspect of the operation may have succeeded."""
+
+Block: TypeAlias = dict[str, Json]
+
+
+class SlackSettings(Protocol):
+    """What this kind reads of the environment."""
+
+    @property
+    def slack_bot_token(self) -> SecretStr | None:
+        """`xoxb-…`, with chat:write; with channels:history, channels:read and their groups: twins an unclear attempt can be looked up."""
+
+    @property
+    def slack_api_url(self) -> str:
+        """`https://slack.com/api`."""
+
+
+class SlackOptions(ReceiverOptions[SlackSettings]):
+    """`{kind: slack, channel: "#errors"}` for the bot, or `{kind: slack, webhook_url: ${SLACK_WEBHOOK}}`."""
+
+    channel: str | None = None
+    webhook_url: Annotated[SecretStr | None, BeforeValidator(credential)] = None
+
+    @field_validator("channel")
+    @classmethod
+    def _channel_or_id(cls, value: str | None) -> str | None:
+        is_name = value is not None and value.startswith("#") and 1 < len(value) <= 81 and not set(value[1:]) & set(" #")
+        is_id = value is not None and value[:1] in "CGDUW" and len(value) > 2 and value.isascii() and value.isalnum() and value.isupper()
+        if value is None or is_name or is_id:
+            return value
+        raise ValueError(f'"{value}" is no channel: write a name with its sign, "#errors", in quotes, or an id, C0123ABCD')
+
+    @field_validator("webhook_url")
+    @classmethod
+    def _is_address(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not value.get_secret_value().startswith(("https://", "http://")):
+            raise ValueError(
+                "is no web address; copy the whole Webhook URL from the app's page in Slack, https://hooks.slack.com/services/…"
+            )
+        return value
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if self.channel is None and "webhook_url" not in self.model_fields_set:
+            raise ValueError('missing; add `channel: "#errors"`, or `webhook_url: ${NAME}` for an incoming webhook')
+        if self.channel is not None and "webhook_url" in self.model_fields_set:
+            raise ValueError("channel and webhook_url exclude each other: a webhook always posts to the channel it was made for")
+        return self
+
+    def missing_credential(self, settings: SlackSettings) -> str | None:
+        """The token or the webhook's address."""
+        if self.channel is None:
+            return None if self.webhook_url else "webhook_url"
+        return None if settings.slack_bot_token else "SLACK_BOT_TOKEN"
+
+    def render(self, notification: Notification) -> str:
+        """The JSON body."""
+        return readable(self.payload(notification))
+
+    def payload(self, notification: Notification) -> Block:
+        """The body of chat.postMessage, or of an incoming webhook."""
+        message = compose(notification)
+        layout = {"blocks": list(blocks(message))}
+        if self.channel is None:
+            return {**_text(message.headline), **layout}
+        return {"channel": self.channel, **_text(message.headline), "parse": "none", **layout, "metadata": _metadata(notification)}
+
+    def open(self, settings: SlackSettings, *, network: Network, clock: Clock) -> Notifier:  # noqa: ARG002 - Slack stamps the messages
+        """The notifier of the one way or of the other."""
+        if self.webhook_url:
+            return SlackWebhookNotifier(self, self.webhook_url, network)
+        return SlackNotifier(self, settings.slack_bot_token or SecretStr(""), settings.slack_api_url, network)
+
+
+class SlackNotifier:
+    """Posts with a bot token, and can look for what it posted.
+
+    Not by slack_sdk's client: that follows redirects with the token in hand, takes proxies from the environment whatever NO_PROXY
+    says, reads answers without limit, and shakes hands anew for each message; none of it can be switched off.
+    """
+
+    def __init__(self, options: SlackOptions, token: SecretStr, api_url: str, network: Network) -> None:
+        self._options, self._token, self._network = options, token, network
+        self._api_url = api_url.rstrip("/")
+
+    def send(self, notification: Notification) -> Receipt:
+        """Post the message; if Slack refuses its layout, post it once more as text: no alert is lost to its make-up."""
+        payload = self._options.payload(notification)
+        try:
+            return self._post(payload)
+        except _LayoutRefusedError as refusal:
+            plain = {"channel": payload["channel"], **_text(as_text(compose(notification))), "parse": "none"}
+            return self._post(plain, excerpt=f"{refusal}; sent as text")
+
+    def find(self, notification: Notification) -> Receipt | None:
+        """Look through what the channel got since the notification was made, for its id in the metadata."""
+        wanted = _metadata(notification)
+        since = (notification.created_at - _CLOCKS_DIFFER).timestamp()
+        channel = self._channel_id()
+        query = {"channel": channel, "oldest": f"{since:.6f}", "include_all_metadata": "true", "limit": "100"}
+        for page in self._pages("conversations.history", query):
+            for message in page.messages:
+                if message.metadata == wanted:
+                    reference = {"channel": channel, "ts": message.ts}
+                    return Receipt(payload=self._options.render(notification), excerpt="found in the channel", reference=reference)
+        return None
+
+    def _post(self, payload: Block, *, excerpt: str = "ok") -> Receipt:
+        answer = self._call("chat.postMessage", on_the_wire(payload), "application/json; charset=utf-8")
+        reference = {name: value for name, value in (("channel", answer.channel), ("ts", answer.ts)) if value}
+        return Receipt(payload=readable(payload), status_code=200, excerpt=excerpt, reference=reference)
+
+    def _channel_id(self) -> str:
+        """History is by id only; a name is looked up."""
+        channel = self._options.channel or ""
+        if not channel.startswith("#"):
+            return channel
+        query = {"types": "public_channel,private_channel", "exclude_archived": "true", "limit": "200"}
+        for page in self._pages("conversations.list", query):
+            for found in page.channels:
+                if found.name == channel[1:]:
+                    return found.id
+        raise PermanentError(f"channel {channel} is not in conversations.list")
+
+    def _pages(self, method: str, query: Mapping[str, str]) -> Iterator[_Answer]:
+        cursor = ""
+        for _ in range(_PAGES):
+            # These methods take forms only: https://docs.slack.dev/apis/web-api/#methods_supporting_json
+            page = self._call(method, urlencode({**query, "cursor": cursor}).encode(), "application/x-www-form-urlencoded")
+            yield page
+            cursor = page.response_metadata.next_cursor
+            if not cursor:
+                return
+
+    def _call(self, method: str, body: bytes, content_type: str) -> _Answer:
+        headers = {"Authorization": f"Bearer {self._token.get_secret_value()}", "Content-Type": content_type}
+        response = self._network.post(f"{self._api_url}/{method}", body=body, headers=headers, secrets=(self._token,))
+        try:
+            answer = _Answer.model_validate_json(response.body)
+        except ValidationError:
+            raise _foreign(response, (self._token,)) from None
+        if not answer.ok:
+            raise _refusal(method, answer, response)
+        return answer
+
+
+class SlackWebhookNotifier:
+    """Posts by an incoming webhook, which answers no more than `ok`: what was posted cannot be found again."""
+
+    def __init__(self, options: SlackOptions, url: SecretStr, network: Network) -> None:
+        self._options, self._url, self._network = options, url, network
+
+    def send(self, notification: Notification) -> Receipt:
+        """Post the message; if Slack refuses its layout, post it once more as text."""
+        try:
+            return self._post(self._options.payload(notification))
+        except PermanentError as refusal:
+            if not any(str(refusal).endswith(code) for code in _LAYOUT_ERRORS):
+                raise
+            return self._post(_text(as_text(compose(notification))), excerpt=f"{refusal}; sent as text")
+
+    def _post(self, payload: Block, *, excerpt: str = "ok") -> Receipt:
+        headers = {"Content-Type": "application/json; charset=utf-8"}
+        response = self._network.post(self._url.get_secret_value(), body=on_the_wire(payload), headers=headers, secrets=(self._url,))
+        if response.body.strip() != "ok":
+            raise _foreign(response, (self._url,))
+        return Receipt(payload=readable(payload), status_code=response.status, excerpt=excerpt)
+
+
+class _LayoutRefusedError(PermanentError):
+    """Slack takes the message, but not in this form."""
+
+
+class _Metadata(BaseModel):
+    next_cursor: str = ""
+
+
+class _Message(BaseModel):
+    ts: str
+    metadata: dict[str, object] | None = None
+
+
+class _Channel(BaseModel):
+    id: str
+    name: str = ""
+
+
+class _Answer(BaseModel):
+    """What any method answers, as far as it is read here."""
+
+    ok: bool
+    error: str = "unknown_error"
+    channel: str | None = None
+    ts: str | None = None
+    messages: list[_Message] = Field(default_factory=list)
+    channels: list[_Channel] = Field(default_factory=list)
+    response_metadata: _Metadata = Field(default_factory=_Metadata)
+
+
+def blocks(message: Message) -> tuple[Block, ...]:
+    """The Block Kit layout. Where Slack might find it too long, the tags go first, then the stack, then the facts."""
+    candidates = (_header(message), _title(message), _facts(message), _stack(message), _tags(message), _actions(message), _foot(message))
+    kept = [block for block in candidates if block]
+    for dispensable in ("tags", "trace", "facts"):
+        if len(json.dumps(kept, ensure_ascii=False)) <= MAX_BLOCKS_JSON:
+            break
+        kept = [block for block in kept if block["block_id"] != dispensable]
+    return tuple(kept)
+
+
+def escaped(text: str, limit: int) -> str:
+    """As Slack's mark-up shows it literally, cut before it is escaped, at most `limit` characters after.
+
+    https://docs.slack.dev/messaging/formatting-message-text#escaping
+    """
+    if len(text) <= limit and not set(text) & set("&<>"):
+        return text
+    widths = accumulate(len(_ENTITIES.get(character, character)) for character in text)
+    return "".join(_ENTITIES.get(character, character) for character in cut(text, bisect_right(list(widths), limit)))
+
+
+def _header(message: Message) -> Block:
+    words = " · ".join(filter(None, (message.heading, message.project, message.environment)))
+    text = cut(f"{_EMOJI[message.severity]} {words}", MAX_HEADER)
+    return {"type": "header", "block_id": "h", "text": {"type": "plain_text", "text": text, "emoji": True}}
+
+
+def _title(message: Message) -> Block:
+    title: Block = {"type": "text", "text": cut(message.title, MAX_TITLE), "style": {"bold": True}}
+    if message.link:
+        title |= {"type": "link", "url": message.link}
+    elements = [title]
+    if message.culprit:
+        elements += [{"type": "text", "text": "\n"}, {"type": "text", "text": message.culprit, "style": {"code": True}}]
+    return {"type": "rich_text", "block_id": "title", "elements": [{"type": "rich_text_section", "elements": elements}]}
+
+
+def _facts(message: Message) -> Block | None:
+    fields = [_mrkdwn(f"*{escaped(fact.label, MAX_FACT)}*\n{escaped(fact.value, MAX_FACT)}") for fact in message.facts[:MAX_FIELDS]]
+    return {"type": "section", "block_id": "facts", "fields": fields} if fields else None
+
+
+def _stack(message: Message) -> Block | None:
+    if not message.stack:
+        return None
+    element: Block = {"type": "rich_text_preformatted", "elements": [{"type": "text", "text": tail(message.stack, MAX_STACK)}]}
+    return {"type": "rich_text", "block_id": "trace", "elements": [element]}
+
+
+def _tags(message: Message) -> Block | None:
+    pairs = [("release", message.release), *message.tags]
+    shown = [f"{escaped(key, MAX_TAG)}: {_code(value)}" for key, value in pairs if value]
+    return {"type": "context", "block_id": "tags", "elements": [_mrkdwn("  ".join(shown))]} if shown else None
+
+
+def _actions(message: Message) -> Block | None:
+    if not message.link:
+        return None
+    button: Block = {
+        "type": "button",
+        "action_id": "open_sentry",
+        "text": {"type": "plain_text", "text": "Open in Sentry"},
+        "url": message.link,
+        "style": "primary",
+    }
+    return {"type": "actions", "block_id": "actions", "elements": [button]}
+
+
+def _foot(message: Message) -> Block:
+    rules = "".join(f" | also: {escaped(rule, MAX_TAG)}" for rule in message.other_rules[:5])
+    reference = f"{escaped(message.reference, MAX_TAG)} | " if message.reference else ""
+    moment = message.occurred_at
+    # Each reader sees it in his own time zone: https://docs.slack.dev/messaging/formatting-message-text#date-formatting
+    when = f"<!date^{int(moment.timestamp())}^{{date_short_pretty}} {{time_secs}}|{moment.isoformat(timespec='seconds')}>"
+    text = f"{reference}rule: {escaped(message.why, MAX_FACT)}{rules} | {when}"
+    return {"type": "context", "block_id": "foot", "elements": [_mrkdwn(text)]}
+
+
+def _code(text: str) -> str:
+    within = escaped(text.replace("`", "'"), MAX_TAG)
+    return f"`{within}`"
+
+
+def _mrkdwn(text: str) -> Block:
+    # Verbatim, or Slack would turn `@channel` and `#general` in an alert into what they name:
+    # https://docs.slack.dev/reference/block-kit/composition-objects/text-object
+    return {"type": "mrkdwn", "text": text, "verbatim": True}
+
+
+def _text(text: str) -> Block:
+    return {"text": escaped(text, MAX_TEXT), "unfurl_links": False, "unfurl_media": False}
+
+
+def _metadata(notification: Notification) -> dict[str, Json]:
+    payload = {"incident": key_within(notification.incident, 255), "notification_id": str(notification.id), "rule": notification.rule}
+    return {"event_type": EVENT_TYPE, "event_payload": payload}
+
+
+def _refusal(method: str, answer: _Answer, response: Response) -> DeliveryError:
+    text = f"{method}: {excerpt(answer.error)}"
+    if answer.error in _LAYOUT_ERRORS:
+        return _LayoutRefusedError(text, status_code=response.status)
+    if answer.error in _PASSING_ERRORS or answer.error in _UNCERTAIN_ERRORS:
+        ambiguous = answer.error in _UNCERTAIN_ERRORS
+        return RetryableError(text, status_code=response.status, retry_after=retry_after(response.headers), ambiguous=ambiguous)
+    return PermanentError(text, status_code=response.status)
+
+
+def _foreign(response: Response, secrets: Sequence[SecretStr]) -> RetryableError:
+    """A yes in words that are not Slack's: a proxy or a gateway has spoken."""
+    text = f"HTTP {response.status}, but not Slack's answer: {excerpt(response.body, secrets) or 'empty'}"
+    return RetryableError(text, status_code=response.status, ambiguous=True)
