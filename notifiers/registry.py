@@ -9,15 +9,17 @@ from typing import Protocol
 from notifiers.http import Network
 from notifiers.notifier import Clock, Notifier, ReceiverOptions
 from notifiers.preview import PreviewNotifier, PreviewOptions
+from notifiers.sms import SmsOptions, SmsSettings
 
 
-class VendorSettings(Protocol):
+class VendorSettings(SmsSettings, Protocol):
     """What the kinds read of the environment, all together; `settings.Settings` has it."""
 
 
 KINDS: Mapping[str, type[ReceiverOptions[VendorSettings]]] = MappingProxyType(
     {
         "preview": PreviewOptions,
+        "sms": SmsOptions,
     }
 )
 """By the name that `kind` has in rules.yaml."""

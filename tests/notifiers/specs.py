@@ -37,10 +37,18 @@ def schema_fault(instance: Json, file: str, definition: str = "") -> str | None:
 
 
 def openapi_fault(
-    file: str, *, host: str, path: str, body: bytes, method: str = "post", content_type: str = "application/json"
+    file: str,
+    *,
+    host: str,
+    path: str,
+    body: bytes = b"",
+    method: str = "post",
+    content_type: str = "application/json",
+    query: Mapping[str, str] | None = None,
+    headers: Mapping[str, str] | None = None,
 ) -> str | None:
     """What a vendor's OpenAPI file has against a request to `host` (as its `servers` name it), None if nothing."""
-    request = MockRequest(host, method, path, data=body, content_type=content_type)
+    request = MockRequest(host, method, path, args=dict(query or {}), headers=dict(headers or {}), data=body, content_type=content_type)
     errors = [str(error.__cause__ or error) for error in _openapi(file).unmarshal_request(request).errors]
     return "; ".join(errors)[:300] or None
 
