@@ -179,6 +179,8 @@ def translate_requests_errors(*, secrets: Sequence[SecretStr] = ()) -> Iterator[
         yield
     except requests.RequestException as error:
         raise _error_of_requests(error, secrets) from None
+    except HTTPError as error:
+        raise error_without_answer(error) from None
 
 
 def sealed(session: requests.Session) -> None:

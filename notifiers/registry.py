@@ -8,18 +8,24 @@ from typing import Protocol
 
 from notifiers.http import Network
 from notifiers.notifier import Clock, Notifier, ReceiverOptions
+from notifiers.pagerduty import PagerDutyOptions, PagerDutySettings
 from notifiers.preview import PreviewNotifier, PreviewOptions
+from notifiers.slack import SlackOptions, SlackSettings
 from notifiers.sms import SmsOptions, SmsSettings
+from notifiers.webhook import WebhookOptions
 
 
-class VendorSettings(SmsSettings, Protocol):
+class VendorSettings(SlackSettings, PagerDutySettings, SmsSettings, Protocol):
     """What the kinds read of the environment, all together; `settings.Settings` has it."""
 
 
 KINDS: Mapping[str, type[ReceiverOptions[VendorSettings]]] = MappingProxyType(
     {
-        "preview": PreviewOptions,
+        "slack": SlackOptions,
+        "pagerduty": PagerDutyOptions,
         "sms": SmsOptions,
+        "webhook": WebhookOptions,
+        "preview": PreviewOptions,
     }
 )
 """By the name that `kind` has in rules.yaml."""

@@ -222,7 +222,7 @@ class SlackWebhookNotifier:
         try:
             return self._post(self._options.payload(notification))
         except PermanentError as refusal:
-            if not any(str(refusal).endswith(code) for code in _LAYOUT_ERRORS):
+            if refusal.answer.strip() not in _LAYOUT_ERRORS:
                 raise
             return self._post(_text(as_text(compose(notification))), excerpt=f"{refusal}; sent as text")
 
