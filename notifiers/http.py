@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import urllib3
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr, ValidationError
 from urllib3.connectionpool import HTTPConnectionPool
 from urllib3.exceptions import (
     ConnectTimeoutError,
@@ -35,6 +35,8 @@ from notifiers.message import cut, one_line
 
 if TYPE_CHECKING:
     import requests
+
+AnswerT = TypeVar("AnswerT", bound=BaseModel)
 
 LONGEST_RETRY_AFTER = timedelta(minutes=15)
 MAX_BODY_BYTES = 1024 * 1024
@@ -167,6 +169,19 @@ def error_without_answer(error: Exception) -> DeliveryError:
     if isinstance(error, ReadTimeoutError):
         return RetryableError("no answer within the time limit", ambiguous=True)
     return RetryableError(f"the connection broke before the answer was complete ({type(error).__name__})", ambiguous=True)
+
+
+def read_answer(response: Response, model: type[AnswerT], *, secrets: Sequence[SecretStr] = ()) -> AnswerT:
+    """The body of a yes, as its vendor documents it.
+
+    Raises:
+        RetryableError: it is not that; a proxy or a gateway may have spoken in the vendor's place, so it is ambiguous.
+    """
+    try:
+        return model.model_validate_json(response.body)
+    except ValidationError:
+        text = f"HTTP {response.status}, but not the vendor's answer: {excerpt(response.body, secrets) or 'empty'}"
+        raise RetryableError(text, status_code=response.status, ambiguous=True) from None
 
 
 @contextmanager

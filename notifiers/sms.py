@@ -6,24 +6,21 @@ Twilio has no idempotency key for messages, so an ambiguous attempt is looked up
 from __future__ import annotations
 
 import base64
-import json
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from email.utils import parsedate_to_datetime
-from itertools import islice
-from typing import Protocol
+from typing import Annotated, Protocol
 from urllib.parse import urlencode
 
-from pydantic import SecretStr, field_validator
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field, SecretStr, ValidationError, field_validator
 
 from notifiers.errors import PermanentError, RetryableError
-from notifiers.http import Network, Response
+from notifiers.http import Network, Response, read_answer
 from notifiers.message import Message, compose
 from notifiers.notifier import Clock, Receipt, ReceiverOptions, readable
-from routing.alert import Json
 from routing.notification import Notification, Severity
 
 MAX_SEPTETS = 160
@@ -45,10 +42,10 @@ _UNKNOWN = "\0"
 
 # Full queues and limits, which Twilio may answer with a plain 400: https://www.twilio.com/docs/api/errors
 _WORTH_A_RETRY = frozenset({14107, 20429, 21611})
-_CLOCK_SKEW = timedelta(minutes=1)
-_PAGE_SIZE = 40
-_MOST_LISTED = 400
-"""Ten pages; a number that got more messages between two tries has other troubles than a duplicate."""
+_CLOCKS_DIFFER = timedelta(minutes=2)
+_PAGE_SIZE = 100
+_PAGES = 10
+"""A number that got more messages between two tries has other troubles than a duplicate."""
 
 _CYRILLIC = "абвгдеёжзийклмнопрстуфхцчшщъыьэюяіїєґў"
 _LATIN = "a b v g d e e zh z i y k l m n o p r s t u f kh ts ch sh shch  y  e yu ya i yi ye g u"
@@ -165,7 +162,7 @@ class SmsNotifier:
         self._network = network
 
     def send(self, notification: Notification) -> Receipt:
-        """Ask Twilio to send the message: https://www.twilio.com/docs/messaging/api/message-resource#create-a-message-resource.
+        """Ask Twilio to send: https://www.twilio.com/docs/messaging/api/message-resource#create-a-message-resource.
 
         Raises:
             RetryableError, PermanentError: as `notifiers.http.error_of` says, but full queues are worth a retry.
@@ -173,7 +170,10 @@ class SmsNotifier:
         content = form(notification, self._options)
         sender = "MessagingServiceSid" if _SERVICE.fullmatch(self._account.sender) else "From"
         response = self._post({**content, sender: self._account.sender})
-        return _receipt(content, _object(response), status=response.status)
+        created = read_answer(response, _Created, secrets=self._account.secrets)
+        return Receipt(
+            payload=readable(content), status_code=response.status, excerpt=f"status {created.status}", reference={"sid": created.sid}
+        )
 
     def find(self, notification: Notification) -> Receipt | None:
         """Look for the message among the newest ones to this number.
@@ -181,12 +181,12 @@ class SmsNotifier:
         Not by DateSent: what still waits in Twilio's queue has none yet.
         """
         content = form(notification, self._options)
-        for message in islice(self._newest_messages(), _MOST_LISTED):
-            if _created_at(message) < notification.created_at - _CLOCK_SKEW:
+        for message in self._newest_messages():
+            if message.date_created < notification.created_at - _CLOCKS_DIFFER:
                 return None
             # A trial account's messages begin with a sentence of Twilio's.
-            if str(message.get("body")).endswith(content["Body"]):
-                return _receipt(content, message, status=None)
+            if message.body.endswith(content["Body"]):
+                return Receipt(payload=readable(content), excerpt="found in Twilio's list", reference={"sid": message.sid})
         return None
 
     def _post(self, fields: Mapping[str, str]) -> Response:
@@ -198,19 +198,39 @@ class SmsNotifier:
                 secrets=self._account.secrets,
             )
         except PermanentError as error:
-            if _json_object(error.answer).get("code") in _WORTH_A_RETRY:
+            if _code(error) in _WORTH_A_RETRY:
                 raise RetryableError(str(error), status_code=error.status_code) from None
             raise
 
-    def _newest_messages(self) -> Iterator[Mapping[str, Json]]:
-        path: Json = f"{self._account.path}?{urlencode({'To': self._options.to, 'PageSize': _PAGE_SIZE})}"
-        while isinstance(path, str) and path.startswith(self._account.path):
-            page = _object(self._network.get(self._account.api_url + path, headers=self._account.headers, secrets=self._account.secrets))
-            messages = page.get("messages")
-            if not isinstance(messages, list):
-                raise RetryableError("Twilio's list of messages cannot be read")
-            yield from (message for message in messages if isinstance(message, dict))
-            path = page.get("next_page_uri")
+    def _newest_messages(self) -> Iterator[_Listed]:
+        path = f"{self._account.path}?{urlencode({'To': self._options.to, 'PageSize': _PAGE_SIZE})}"
+        for _ in range(_PAGES):
+            response = self._network.get(self._account.api_url + path, headers=self._account.headers, secrets=self._account.secrets)
+            page = read_answer(response, _Page, secrets=self._account.secrets)
+            yield from page.messages
+            path = page.next_page_uri or ""
+            if not path.startswith(self._account.path):
+                return
+
+
+class _Created(BaseModel):
+    sid: str = Field(min_length=1)
+    status: str | None = None
+
+
+class _Listed(BaseModel):
+    sid: str
+    body: str
+    date_created: Annotated[AwareDatetime, BeforeValidator(lambda text: parsedate_to_datetime(str(text)))]
+
+
+class _Page(BaseModel):
+    messages: tuple[_Listed, ...]
+    next_page_uri: str | None = None
+
+
+class _Refusal(BaseModel):
+    code: int
 
 
 def form(notification: Notification, options: SmsOptions) -> Mapping[str, str]:
@@ -267,31 +287,8 @@ def _in_gsm7(letter: str) -> str:
     return "".join(part if part in _GSM7 else _SPELLED.get(part, "") for part in parts) or _UNKNOWN
 
 
-def _receipt(content: Mapping[str, str], message: Mapping[str, Json], *, status: int | None) -> Receipt:
-    sid = message.get("sid")
-    if not isinstance(sid, str) or not sid:
-        raise RetryableError("Twilio's answer names no message (sid)", status_code=status, ambiguous=True)
-    return Receipt(payload=readable(content), status_code=status, excerpt=f"status {message.get('status')}", reference={"sid": sid})
-
-
-def _object(response: Response) -> Mapping[str, Json]:
-    if answer := _json_object(response.body):
-        return answer
-    raise RetryableError("the answer is not a JSON object: a proxy may have spoken", status_code=response.status, ambiguous=True)
-
-
-def _json_object(text: str) -> Mapping[str, Json]:
+def _code(error: PermanentError) -> int | None:
     try:
-        content: Json = json.loads(text)
-    except (ValueError, RecursionError):
-        return {}
-    return content if isinstance(content, dict) else {}
-
-
-def _created_at(message: Mapping[str, Json]) -> datetime:
-    try:
-        created_at = parsedate_to_datetime(str(message.get("date_created")))
-    except ValueError:
-        raise RetryableError("Twilio's list of messages cannot be read") from None
-    # RFC 2822 has a way to write GMT that Python reads as a date without a zone.
-    return created_at if created_at.tzinfo else created_at.replace(tzinfo=UTC)
+        return _Refusal.model_validate_json(error.answer).code
+    except ValidationError:
+        return None

@@ -224,7 +224,7 @@ def test_a_full_queue_is_worth_a_retry_though_twilio_says_400(twilio: Server[Twi
 def test_an_answer_without_a_sid_proves_nothing(twilio: Server[Twilio], notifier: SmsNotifier) -> None:
     twilio.app.forgets_sids = True
 
-    with pytest.raises(RetryableError, match="names no message") as caught:
+    with pytest.raises(RetryableError, match="not the vendor's answer") as caught:
         notifier.send(make_notification())
 
     assert caught.value.ambiguous
