@@ -308,4 +308,4 @@ def _parts(secret: str) -> Iterator[str]:
     if secret:
         yield secret
     if "://" in secret:
-        yield from (part for part in re.split(r"[/?&=#]", secret.partition("://")[2])[1:] if len(part) >= 8)
+        yield from (part for part in re.split(r"[/?&=#]", secret.partition("://")[2])[1:] if len(part) >= 16)

@@ -127,6 +127,8 @@ def cut(text: str, limit: int) -> str:
     """At most `limit` characters, the last one an ellipsis where something is missing; never ends inside a combined character."""
     if len(text) <= limit:
         return text
+    if limit < 1:
+        return ""
     end = limit - 1
     while end > 0 and (unicodedata.combining(text[end]) or text[end] in "\u200d\ufe0f" or text[end - 1] == "\u200d"):
         end -= 1
