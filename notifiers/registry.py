@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Protocol
 
 from notifiers.http import Network
+from notifiers.jira import JiraOptions, JiraSettings
 from notifiers.notifier import Clock, Notifier, ReceiverOptions
 from notifiers.pagerduty import PagerDutyOptions, PagerDutySettings
 from notifiers.preview import PreviewNotifier, PreviewOptions
@@ -15,7 +16,7 @@ from notifiers.sms import SmsOptions, SmsSettings
 from notifiers.webhook import WebhookOptions
 
 
-class VendorSettings(SlackSettings, PagerDutySettings, SmsSettings, Protocol):
+class VendorSettings(SlackSettings, PagerDutySettings, JiraSettings, SmsSettings, Protocol):
     """What the kinds read of the environment, all together; `settings.Settings` has it."""
 
 
@@ -23,6 +24,7 @@ KINDS: Mapping[str, type[ReceiverOptions[VendorSettings]]] = MappingProxyType(
     {
         "slack": SlackOptions,
         "pagerduty": PagerDutyOptions,
+        "jira": JiraOptions,
         "sms": SmsOptions,
         "webhook": WebhookOptions,
         "preview": PreviewOptions,

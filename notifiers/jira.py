@@ -1,0 +1,302 @@
+"""Jira: one issue in one project, by the REST API v2, which Cloud and Data Center share.
+
+Creating is not idempotent: every issue carries a label of its incident and receiver, by which an unclear attempt is looked up.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Protocol
+from urllib.parse import urlencode
+
+from pydantic import AwareDatetime, BaseModel, Field, SecretStr, ValidationError, field_validator
+
+from notifiers.errors import PermanentError, RetryableError
+from notifiers.http import MAX_EXCERPT, Network, read_answer
+from notifiers.message import Message, compose, cut, one_line
+from notifiers.notifier import Clock, Receipt, ReceiverOptions, on_the_wire, readable
+from routing.alert import Json
+from routing.notification import Notification
+
+MAX_SUMMARY = 255
+MAX_DESCRIPTION = 32_767
+MAX_LABEL = 255
+
+# Ours: even if every character must be escaped, the description stays within Jira's limit.
+_MAX_TITLE = 500
+_MAX_TABLE = 10_000
+
+_DISPENSABLE = frozenset({"priority", "labels", "components", "description"})
+"""What an issue is created without rather than not at all."""
+_SEARCH_LAG = timedelta(seconds=30)
+"""Cloud's search learns of a new issue with a delay: developer.atlassian.com/cloud/jira/platform/search-and-reconcile."""
+_CLOCKS_DIFFER = timedelta(minutes=2)
+
+# What the renderer takes as markup, of which some counts only at the edge of a word; and the icons (x), (!), (on).
+_MARKUP = re.compile(
+    r"[{}\[\]|!]|(?<![^\W_])[*_+^~?#-]|[*_+^~?#-](?![^\W_])"
+    r"|\((?=(?:[!?/x+*yni-]|on|off|flag|flagoff)\))"
+    r"|\\(?![^\W_]|\s)|&(?=\#?\w+;)|(?<=^h[1-6])\.|(?<=^bq)\."
+)
+# A backslash cannot be escaped by another one, that is a line break.
+_ENTITIES: Mapping[str, str] = {"\\": "&#92;", "&": "&amp;", ".": "&#46;"}
+
+
+class JiraSettings(Protocol):
+    """What this kind reads of the environment."""
+
+    @property
+    def jira_url(self) -> str | None:
+        """`https://acme.atlassian.net`."""
+
+    @property
+    def jira_user(self) -> str | None:
+        """The account's e-mail on Cloud; None if the token is a personal access token of Data Center."""
+
+    @property
+    def jira_token(self) -> SecretStr | None:
+        """The token of either."""
+
+
+class JiraOptions(ReceiverOptions[JiraSettings]):
+    """`{kind: jira, project: OPS, issue_type: Bug, priority: High}`."""
+
+    project: str
+    issue_type: str = Field("Bug", min_length=1)
+    priority: str | None = Field(None, min_length=1)
+    labels: tuple[str, ...] = ()
+    components: tuple[str, ...] = ()
+
+    @field_validator("project")
+    @classmethod
+    def _is_key(cls, value: str) -> str:
+        if not re.fullmatch(r"[A-Z][A-Z0-9_]+", value):
+            raise ValueError('write the key of the project, as in its issues: "OPS"')
+        return value
+
+    @field_validator("labels")
+    @classmethod
+    def _are_labels(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if any(not re.fullmatch(rf"\S{{1,{MAX_LABEL}}}", label) for label in value):
+            raise ValueError(f"a label has 1 to {MAX_LABEL} characters and no blanks")
+        return value
+
+    def missing_credential(self, settings: JiraSettings) -> str | None:
+        """The first variable that is not set."""
+        if not settings.jira_url:
+            return "JIRA_URL"
+        return None if settings.jira_token and settings.jira_token.get_secret_value() else "JIRA_TOKEN"
+
+    def render(self, notification: Notification) -> str:
+        """The JSON body."""
+        return readable({"fields": self.fields(notification)})
+
+    def fields(self, notification: Notification) -> dict[str, Json]:
+        """The issue, as https://developer.atlassian.com/cloud/jira/platform/rest/v2/api-group-issues/#api-rest-api-2-issue-post."""
+        message = compose(notification)
+        fields: dict[str, Json] = {
+            "project": {"key": self.project},
+            "issuetype": {"name": self.issue_type},
+            "summary": cut(f"[{message.project}] {message.heading}: {message.title}", MAX_SUMMARY),
+            "description": _description(message),
+            "labels": list(dict.fromkeys(("sentry-alert", *_rule_labels(notification), *self.labels, incident_label(notification)))),
+        }
+        if self.priority:
+            fields["priority"] = {"name": self.priority}
+        if self.components:
+            fields["components"] = [{"name": name} for name in self.components]
+        return fields
+
+    def open(self, settings: JiraSettings, *, network: Network, clock: Clock) -> JiraNotifier:
+        """The notifier for this project."""
+        if not settings.jira_url or not settings.jira_token:
+            raise PermanentError(f"{self.missing_credential(settings)} is not set")
+        site = Site(url=settings.jira_url.rstrip("/"), user=settings.jira_user, token=settings.jira_token)
+        return JiraNotifier(self, site, network, clock)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """A Jira and how we sign in."""
+
+    url: str
+    user: str | None
+    token: SecretStr
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """What every request carries; secret."""
+        scheme = "Basic" if self.user else "Bearer"
+        return {"Authorization": f"{scheme} {self._credential}", "Accept": "application/json"}
+
+    @property
+    def secrets(self) -> tuple[SecretStr, ...]:
+        """The token, and the form in which it goes over the wire."""
+        return self.token, SecretStr(self._credential)
+
+    @property
+    def _credential(self) -> str:
+        token = self.token.get_secret_value()
+        return base64.b64encode(f"{self.user}:{token}".encode()).decode() if self.user else token
+
+
+class JiraNotifier:
+    """Creates issues in one project.
+
+    Not by the jira package: it retries a POST, follows redirects with the token in hand, reads answers without a limit and
+    stumbles over errors in another shape than its own.
+    """
+
+    def __init__(self, options: JiraOptions, site: Site, network: Network, clock: Clock) -> None:
+        self._options, self._site, self._network, self._clock = options, site, network, clock
+
+    def send(self, notification: Notification) -> Receipt:
+        """Create the issue.
+
+        By one request; by a second one, with less, only if Jira has refused the first one for a field that can be done
+        without: a priority that is not on the project's screen must not cost the issue.
+        """
+        fields = self._options.fields(notification)
+        try:
+            return self._create(fields)
+        except PermanentError as error:
+            refused = _dispensable_fields(error)
+            if not refused:
+                raise
+        receipt = self._create({name: value for name, value in fields.items() if name not in refused})
+        told = f"{receipt.excerpt} without {', '.join(refused)}: {' '.join(refused.values())}"
+        return replace(receipt, excerpt=cut(one_line(told), MAX_EXCERPT))
+
+    def find(self, notification: Notification) -> Receipt | None:
+        """Look for the issue by its label.
+
+        Raises:
+            RetryableError: also if it is too early to say that there is none.
+        """
+        label = incident_label(notification)
+        query = f'project = "{self._options.project}" AND labels = "{label}" ORDER BY created DESC'
+        for issue in self._search(query).issues:
+            if issue.fields.created >= notification.created_at - _CLOCKS_DIFFER:
+                return self._receipt(issue.key, self._options.fields(notification), status=None, excerpt=f"found {issue.key}")
+        if self._clock() < notification.created_at + _SEARCH_LAG:
+            raise RetryableError("Jira's search may not know the issue yet", retry_after=_SEARCH_LAG)
+        return None
+
+    def _create(self, fields: Mapping[str, Json]) -> Receipt:
+        response = self._network.post(
+            f"{self._site.url}/rest/api/2/issue",
+            body=on_the_wire({"fields": fields}),
+            headers={**self._site.headers, "Content-Type": "application/json"},
+            secrets=self._site.secrets,
+        )
+        created = read_answer(response, _Created, secrets=self._site.secrets)
+        return self._receipt(created.key, fields, status=response.status, excerpt=f"created {created.key}")
+
+    def _search(self, query: str) -> _Found:
+        """The newest issues. Data Center does not know Cloud's search, and Cloud has removed the one of Data Center (CHANGE-2046)."""
+        parameters = urlencode({"jql": query, "maxResults": 5, "fields": "created"})
+        try:
+            return self._get(f"search/jql?{parameters}")
+        except PermanentError as error:
+            if error.status_code not in {404, 405}:
+                raise
+        return self._get(f"search?{parameters}")
+
+    def _get(self, resource: str) -> _Found:
+        response = self._network.get(f"{self._site.url}/rest/api/2/{resource}", headers=self._site.headers, secrets=self._site.secrets)
+        return read_answer(response, _Found, secrets=self._site.secrets)
+
+    def _receipt(self, key: str, fields: Mapping[str, Json], *, status: int | None, excerpt: str) -> Receipt:
+        reference = {"key": key, "url": f"{self._site.url}/browse/{key}"}
+        return Receipt(payload=readable({"fields": fields}), status_code=status, excerpt=excerpt, reference=reference)
+
+
+class _Created(BaseModel):
+    key: str = Field(min_length=1)
+
+
+class _FoundFields(BaseModel):
+    created: AwareDatetime
+
+
+class _FoundIssue(BaseModel):
+    key: str
+    fields: _FoundFields
+
+
+class _Found(BaseModel):
+    issues: tuple[_FoundIssue, ...]
+
+
+class _Refusal(BaseModel):
+    errorMessages: tuple[str, ...] = ()  # noqa: N815 - the name is Jira's
+    errors: dict[str, str]
+
+
+def incident_label(notification: Notification) -> str:
+    """The label that all issues of an incident and a receiver share."""
+    names = json.dumps((notification.incident, notification.receiver))
+    return f"sar-{hashlib.sha256(names.encode()).hexdigest()[:24]}"
+
+
+def escaped(text: str) -> str:
+    """One line as wiki markup that shows just these characters: https://jira.atlassian.com/secure/WikiRendererHelpAction.jspa."""
+    return _MARKUP.sub(lambda found: _ENTITIES.get(found[0], "\\" + found[0]), text)
+
+
+def _rule_labels(notification: Notification) -> tuple[str, ...]:
+    labels = (re.sub(r"\s+", "-", one_line(rule))[:MAX_LABEL] for rule in notification.rules)
+    return tuple(filter(None, labels))
+
+
+def _description(message: Message) -> str:
+    reasons = "; ".join((message.why, *(f"also {rule}" for rule in message.other_rules)))
+    sections = (
+        f"*{escaped(message.heading)}* in {escaped(message.place)}",
+        escaped(cut(message.title, _MAX_TITLE)),
+        _table(message),
+        f"[Open in Sentry|{_link(message.link)}]" if message.link else "",
+        "{noformat}\n" + _literal(message.stack) + "\n{noformat}" if message.stack else "",
+        f"----\nWhy: {escaped(cut(reasons, 600))}\nIncident: {escaped(cut(one_line(message.incident), 300))}",
+    )
+    return "\n\n".join(filter(None, sections))
+
+
+def _table(message: Message) -> str:
+    rows = (
+        ("Issue", message.reference),
+        ("Culprit", message.culprit),
+        ("Release", message.release),
+        *((fact.label, fact.value) for fact in message.facts),
+        ("Occurred", f"{message.occurred_at:%Y-%m-%d %H:%M:%S} UTC"),
+        *message.tags,
+    )
+    table = "||Field||Value||"
+    for label, value in rows:
+        row = f"\n|{escaped(label)}|{escaped(value)}|" if value else ""
+        table += row if len(table) + len(row) <= _MAX_TABLE else ""
+    return table
+
+
+def _link(address: str) -> str:
+    return address.replace("[", "%5B").replace("]", "%5D")
+
+
+def _literal(text: str) -> str:
+    return re.sub(r"\{(?=noformat)", "{ ", text, flags=re.IGNORECASE)
+
+
+def _dispensable_fields(error: PermanentError) -> Mapping[str, str]:
+    """The fields for which alone Jira refused the issue, with its words; empty if it had other reasons, too."""
+    try:
+        refusal = _Refusal.model_validate_json(error.answer)
+    except ValidationError:
+        return {}
+    only_these = error.status_code == 400 and not refusal.errorMessages and _DISPENSABLE.issuperset(refusal.errors)
+    return refusal.errors if only_these else {}

@@ -1,0 +1,148 @@
+"""Jira's REST API v2 with one project, as Cloud or as Data Center: creates issues by the rules of their screen and finds them."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, TypeAlias
+
+from werkzeug.wrappers import Request, Response
+
+from routing.alert import Json
+from tests.notifiers import specs
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+USER = "alerts@example.com"
+TOKEN = "jira-token-5d81e0"
+API = "/rest/api/2"
+
+Fields: TypeAlias = Mapping[str, Json]
+
+
+@dataclass(slots=True, kw_only=True)
+class Jira:
+    """One site with the project OPS."""
+
+    now: datetime
+    is_cloud: bool = True
+    issues: list[Fields] = field(default_factory=list)
+    """The fields of each, in the order of their keys."""
+    screen: set[str] = field(default_factory=lambda: {"project", "issuetype", "summary", "description", "labels", "priority", "components"})
+    priorities: tuple[str, ...] = ("Highest", "High", "Medium", "Low")
+    issue_types: tuple[str, ...] = ("Bug", "Task")
+    required: str | None = None
+    """A custom field without which no issue is created."""
+    loses_answers: bool = False
+    """Creates the issue, but what comes back is a gateway's error."""
+    search_lags: bool = False
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one request."""
+        request = Request(environ)
+        return self._answer(request)(environ, start_response)
+
+    def _answer(self, request: Request) -> Response:
+        if request.headers.get("Authorization") != self._authorization():
+            return _refusal(401, "You are not authenticated. Authentication required to perform this operation.")
+        match request.method, request.path.removeprefix(API):
+            case "POST", "/issue":
+                return self._create(request)
+            case "GET", "/search/jql" | "/search" as path:
+                return self._search(request, path)
+            case "GET", "/serverInfo":
+                return _json(200, {"deploymentType": "Cloud" if self.is_cloud else "Server", "versionNumbers": [9, 12, 0]})
+            case "GET", "/field":
+                return _json(200, [{"id": "created", "name": "Created", "clauseNames": ["created"]}])
+        return Response("<html><body>404 Not Found</body></html>", status=404, content_type="text/html")
+
+    def _authorization(self) -> str:
+        return "Basic " + base64.b64encode(f"{USER}:{TOKEN}".encode()).decode() if self.is_cloud else f"Bearer {TOKEN}"
+
+    def _create(self, request: Request) -> Response:
+        body = json.loads(request.get_data())
+        if errors := self._objections(body["fields"]) or _spec_fault(request, body, is_cloud=self.is_cloud):
+            return _json(400, {"errorMessages": [], "errors": errors})
+        self.issues.append(body["fields"])
+        if self.loses_answers:
+            return Response("<html><body>502 Bad Gateway</body></html>", status=502, content_type="text/html")
+        number = len(self.issues)
+        return _json(
+            201, {"id": str(10_000 + number), "key": f"OPS-{number}", "self": f"{request.host_url}rest/api/2/issue/{10_000 + number}"}
+        )
+
+    def _objections(self, fields: Fields) -> dict[str, str]:
+        summary, description = str(fields.get("summary", "")), str(fields.get("description", ""))
+        checks = {
+            "project": (fields.get("project") != {"key": "OPS"}, "valid project is required"),
+            "issuetype": (_name(fields.get("issuetype")) not in self.issue_types, "Specify a valid issue type"),
+            "summary": (not 0 < len(summary) <= 255 or "\n" in summary, "Summary must be one line of at most 255 characters."),
+            "description": (len(description) > 32_767, "The entered text is too long. It exceeds the allowed limit of 32,767 characters."),
+            "labels": (any(" " in str(label) for label in _list(fields.get("labels"))), "The label contains spaces which is invalid."),
+            "priority": ("priority" in fields and _name(fields["priority"]) not in self.priorities, "The priority selected is invalid."),
+        }
+        missing = {self.required} - fields.keys() if self.required else set()
+        hidden = fields.keys() - self.screen - {self.required}
+        return {
+            **{name: text for name, (applies, text) in checks.items() if applies},
+            **{name: f"{name} is required." for name in missing},
+            **{name: f"Field '{name}' cannot be set. It is not on the appropriate screen, or unknown." for name in sorted(hidden)},
+        }
+
+    def _search(self, request: Request, path: str) -> Response:
+        if path == "/search" and self.is_cloud:
+            return _refusal(410, "The requested API has been removed. Please migrate to the /rest/api/3/search/jql API.")
+        if path == "/search/jql" and not self.is_cloud:
+            return Response("<html><body>404 Not Found</body></html>", status=404, content_type="text/html")
+        if self.is_cloud and specs.present() and (fault := _openapi_fault(request)):
+            return _refusal(400, fault)
+        query = re.fullmatch(r'project = "OPS" AND labels = "(\S+)" ORDER BY created DESC', request.args["jql"])
+        if not query:
+            return _refusal(400, f"Error in the JQL Query: {request.args['jql']}")
+        found = [number for number, fields in enumerate(self.issues, start=1) if query[1] in _list(fields.get("labels"))]
+        return _json(200, {"issues": [] if self.search_lags else [self._found(number) for number in reversed(found)]})
+
+    def _found(self, number: int) -> Json:
+        created = self.now + timedelta(seconds=number)
+        return {"id": str(10_000 + number), "key": f"OPS-{number}", "fields": {"created": f"{created:%Y-%m-%dT%H:%M:%S}.000+0000"}}
+
+
+def _name(value: Json) -> Json:
+    return value.get("name") if isinstance(value, Mapping) else None
+
+
+def _list(value: Json) -> list[Json]:
+    return value if isinstance(value, list) else []
+
+
+def _spec_fault(request: Request, body: Json, *, is_cloud: bool) -> dict[str, str]:
+    if not specs.present():
+        return {}
+    fault = specs.schema_fault(body, "jira/create-issue.strict.schema.json") or (is_cloud and _openapi_fault(request))
+    return {"specification": fault} if fault else {}
+
+
+def _openapi_fault(request: Request) -> str | None:
+    """What Cloud's specification has against a request; there is none of Data Center."""
+    return specs.openapi_fault(
+        "jira/jira-cloud-v2.derived.openapi.json",
+        host="https://your-domain.atlassian.net",
+        path=request.path,
+        method=request.method.lower(),
+        query=request.args.to_dict(),
+        body=request.get_data(),
+        headers=dict(request.headers),
+    )
+
+
+def _refusal(status: int, message: str) -> Response:
+    return _json(status, {"errorMessages": [message], "errors": {}})
+
+
+def _json(status: int, content: Json) -> Response:
+    return Response(json.dumps(content), status=status, content_type="application/json")
