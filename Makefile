@@ -1,0 +1,51 @@
+# make help lists what there is. Only git, make and Python 3.11 or newer are needed; uv is used where it is present.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(shell command -v uv 2>/dev/null)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo run test lint format lock bench
+
+help: ## what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.run ## start everything, post one signed alert per rule, show what follows (EXIT=1: and end)
+	@$(BIN)/python -m demo $(if $(EXIT),--exit)
+
+run: $(VENV)/.run ## start the service at http://127.0.0.1:8000 (needs SENTRY_CLIENT_SECRETS, see README)
+	@$(BIN)/python local.py
+
+test: $(VENV)/.dev ## the whole suite, with real Redis, SQLite, PostgreSQL and SMTP
+	@$(BIN)/python -m pytest -n auto
+
+lint: $(VENV)/.dev ## ruff, mypy --strict and the import table
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/python -m pytest -q tests/test_imports.py
+
+format: $(VENV)/.dev ## let ruff lay out the code
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: $(VENV)/.dev ## the benchmarks, each prints a table
+	@for bench in receive plan send; do $(BIN)/python benchmarks/$$bench.py || exit 1; done
+
+lock: ## pin all dependencies anew, with hashes (needs uv)
+	uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes pyproject.toml -o requirements.txt
+	uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --group dev pyproject.toml -c requirements.txt -o requirements-dev.txt
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed, this is " + sys.version.split()[0] + ": set PYTHON=python3.12, say")'
+	@$(if $(UV),$(UV) venv --quiet --python $(PYTHON) $(VENV),$(PYTHON) -m venv $(VENV))
+
+$(VENV)/.run: requirements.txt | $(BIN)/python
+	@$(call install,requirements.txt)
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.txt | $(BIN)/python
+	@$(call install,requirements-dev.txt)
+	@touch $@ $(VENV)/.run
+
+install = $(if $(UV),$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r $(1),$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(1))

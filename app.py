@@ -1,0 +1,100 @@
+"""The web process: takes webhooks, keeps them durably, answers. It decides nothing and waits for nobody but the database."""
+
+from __future__ import annotations
+
+import hmac
+from datetime import UTC, datetime
+
+import structlog
+from flask import Flask, Response, abort, jsonify, request
+from pydantic import SecretStr
+from sqlalchemy import Engine
+
+import cli
+import telemetry
+from routing.sentry import verify_signature
+from settings import Settings, SettingsError
+from storage import events
+from storage.database import SchemaError, check_schema, open_database
+from storage.queue import PLAN, BackgroundBell, Bell
+
+SIGNATURE_HEADERS = ("Sentry-Hook-Signature", "Sentry-App-Signature")
+RESOURCE_HEADER = "Sentry-Hook-Resource"
+
+log = structlog.get_logger()
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """The WSGI application and the `flask` commands, wired from the environment unless settings are given.
+
+    Opens no connection: commands that mend the database need an application, too.
+
+    Raises:
+        SettingsError: the environment does not describe a service that can start.
+    """
+    settings = settings or Settings.load()
+    telemetry.configure(settings)
+    engine = open_database(settings.database)
+    app = Flask("alert-router", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
+    cli.register(app, settings, engine)
+    add_webhooks(app, settings, engine, BackgroundBell(Bell(settings.redis_url), PLAN))
+    return app
+
+
+def serve() -> Flask:
+    """What the web server loads: the application, once its database is known to be ready.
+
+    Raises:
+        SystemExit: with what is wrong and what to do.
+    """
+    try:
+        settings = Settings.load()
+        check_schema(open_database(settings.database))
+        return create_app(settings)
+    except (SettingsError, SchemaError) as error:
+        raise SystemExit(f"the web process cannot start:\n{error}") from None
+
+
+def add_webhooks(app: Flask, settings: Settings, engine: Engine, bell: BackgroundBell) -> None:
+    """The paths that Sentry and its likes post to."""
+    secrets = settings.client_secrets
+
+    def accept(resource: str) -> tuple[Response, int]:
+        """Keep the body durably, ring, and say so."""
+        event_id, is_new = events.store(engine, resource=resource, body=request.get_data(), received_at=datetime.now(UTC))
+        bell.ring()
+        log.info("event_accepted", event=event_id, resource=resource, is_new=is_new)
+        return jsonify(event=event_id), 202
+
+    @app.post("/webhooks/sentry")
+    def take_sentry() -> tuple[Response, int]:
+        """An integration's webhook: the signature is checked over the bytes as they came, before anything reads them."""
+        signatures = [value for header in SIGNATURE_HEADERS for value in request.headers.getlist(header)]
+        if secrets and not verify_signature(request.get_data(), signatures, secrets):
+            abort(401, "the signature does not fit the body: check SENTRY_CLIENT_SECRETS against the integration's Client Secret")
+        return accept(request.headers.get(RESOURCE_HEADER, "")[:64])
+
+    @app.post("/webhooks/sentry/legacy/<token>")
+    def take_legacy(token: str) -> tuple[Response, int]:
+        """A webhook of the legacy WebHooks plugin, which signs nothing (sentry-webhooks, part 1)."""
+        _check_token(token, settings.legacy_webhook_token)
+        return accept("legacy")
+
+    @app.post("/webhooks/glitchtip/<token>")
+    def take_glitchtip(token: str) -> tuple[Response, int]:
+        """A webhook of a GlitchTip server, which signs nothing either."""
+        _check_token(token, settings.legacy_webhook_token)
+        return accept("glitchtip")
+
+    @app.errorhandler(events.StorageError)
+    def answer_unavailable(error: events.StorageError) -> tuple[Response, int]:
+        """Nothing is stored, so nothing may be promised."""
+        log.error("event_not_stored", error=str(error))
+        return jsonify(error="the event could not be stored; send it again"), 503
+
+
+def _check_token(given: str, wanted: SecretStr | None) -> None:
+    """404, as for a path that does not exist, unless the token is the right one."""
+    if wanted is None or not hmac.compare_digest(given.encode(errors="replace"), wanted.get_secret_value().encode()):
+        abort(404)

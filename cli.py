@@ -1,0 +1,143 @@
+"""The `flask …` commands for operators."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+from flask import Flask
+from flask.cli import AppGroup
+from sqlalchemy import Engine
+
+from routing.notification import State
+from settings import Settings
+from storage import database, events, notifications
+from storage.events import NoSuchEventError, Shown
+from storage.notifications import Listed, Tried
+
+
+def register(app: Flask, settings: Settings, engine: Engine) -> None:
+    """Add the commands to an application."""
+    for group in (_database_commands(engine), _rules_commands(settings), _alert_commands(engine), _notification_commands(engine)):
+        app.cli.add_command(group)
+
+
+def _database_commands(engine: Engine) -> AppGroup:
+    group = AppGroup("db", help="The database.")
+
+    @group.command("upgrade")
+    def upgrade() -> None:
+        """Bring the tables to this version; run it before the new processes start."""
+        database.upgrade(engine)
+        click.echo(f"the database is at revision {database.current_revision(engine)}")
+
+    return group
+
+
+def _rules_commands(settings: Settings) -> AppGroup:
+    group = AppGroup("rules", help="The rules.")
+
+    @group.command("check")
+    @click.argument("path", type=click.Path(exists=True, dir_okay=False, path_type=Path), default=settings.rules_file)
+    def check(path: Path) -> None:
+        """Say everything that is wrong with a rules file; status 1 if anything is."""
+        from notifiers.configuration import missing_credentials, read_rules  # noqa: PLC0415 - the web process loads this module, too
+        from routing.rules import RulesError  # noqa: PLC0415 - the same
+        from storage.rules_file import RulesFile  # noqa: PLC0415 - the same
+
+        try:
+            rules = RulesFile(path, lambda text: read_rules(text, settings)).rules
+        except RulesError as error:
+            raise click.ClickException("\n".join(f"{path}:{problem}" for problem in error.problems)) from None
+        click.echo(f"{path}: {len(rules.rules)} rules, {len(rules.receivers)} receivers, version {rules.version}")
+        for receiver, credential in missing_credentials(rules, settings).items():
+            click.echo(f"{path}: receivers.{receiver}: {credential} is not set, so it only previews")
+
+    return group
+
+
+def _alert_commands(engine: Engine) -> AppGroup:
+    group = AppGroup("alerts", help="What came in.")
+
+    @group.command("explain")
+    @click.argument("event_id", type=int)
+    def explain(event_id: int) -> None:
+        """Say what each rule said to an event, and what followed."""
+        try:
+            event = events.find(engine, event_id)
+        except NoSuchEventError as error:
+            raise click.ClickException(str(error)) from None
+        for line in _explanation(event):
+            click.echo(line)
+        for notification in reversed(notifications.listed(engine, event_id=event_id)):
+            click.echo(_line(notification))
+
+    return group
+
+
+def _notification_commands(engine: Engine) -> AppGroup:
+    group = AppGroup("notifications", help="What was, or was not, told.")
+
+    @group.command("list")
+    @click.option("--state", type=click.Choice([state.value for state in State]), help="Only those in this state.")
+    @click.option("--receiver", help="Only those to this receiver.")
+    @click.option("--limit", default=50, show_default=True, help="At most so many, newest first.")
+    def list_(state: str | None, receiver: str | None, limit: int) -> None:
+        """List notifications, newest first, with what their last attempt said."""
+        found = notifications.listed(engine, state=State(state) if state else None, receiver=receiver, limit=limit)
+        for notification in found:
+            click.echo(_line(notification))
+        click.echo(f"{len(found)} notifications" if found else "no notifications")
+
+    @group.command("show")
+    @click.argument("id_", metavar="ID", type=int)
+    def show(id_: int) -> None:
+        """Show one notification with each attempt and the exact payload."""
+        found = notifications.listed(engine, id=id_)
+        if not found:
+            raise click.ClickException(f"there is no notification {id_}")
+        click.echo(f"{_line(found[0])}\nevent {found[0].event_id}, incident {found[0].incident}\nwhy: {found[0].why}")
+        for attempt in notifications.tried(engine, id_):
+            click.echo(_attempt(attempt))
+        click.echo(found[0].last_payload)
+
+    @group.command("requeue")
+    @click.argument("ids", type=int, nargs=-1)
+    @click.option("--all-dead", is_flag=True, help="Every dead one.")
+    def requeue(ids: Sequence[int], *, all_dead: bool) -> None:
+        """Send dead notifications again; a running worker takes them up within a second."""
+        if bool(ids) == all_dead:
+            raise click.UsageError("name the ids, or say --all-dead")
+        wanted = notifications.ids_in_state(engine, State.DEAD) if all_dead else tuple(ids)
+        requeued = notifications.requeue(engine, ids=wanted, now=datetime.now(UTC))
+        for id_ in sorted(set(wanted) - set(requeued)):
+            click.echo(f"{id_}: not dead, left alone", err=True)
+        click.echo(f"{len(requeued)} requeued")
+
+    return group
+
+
+def _explanation(event: Shown) -> Iterator[str]:
+    yield f"event {event.id}, {event.resource}.{event.action}, received {event.received_at:%Y-%m-%d %H:%M:%S} UTC"
+    yield f"{event.title} ({event.project}, {event.environment or 'no environment'})"
+    what = f"{event.disposition} of event {event.duplicate_of}" if event.duplicate_of else str(event.disposition or event.state)
+    yield what + (f": {event.error}" if event.error else "")
+    for rule in event.trace:
+        yield f"  {'matched' if rule.matched else 'not    '}  {rule.rule}: {rule.why}"
+
+
+def _line(notification: Listed) -> str:
+    """One notification as one line."""
+    said = " ".join(notification.last_excerpt.split())[:160]
+    return (
+        f"{notification.id}  {notification.created_at:%Y-%m-%d %H:%M:%S}  {notification.state:8}  {notification.receiver}"
+        f"  {'+'.join(notification.rules)}  {notification.reason}  attempts={notification.attempts}  {said}"
+    ).rstrip()
+
+
+def _attempt(attempt: Tried) -> str:
+    took = f"{(attempt.ended_at - attempt.began_at).total_seconds() * 1000:.0f} ms" if attempt.ended_at else "under way"
+    status = f"status {attempt.status_code}  " if attempt.status_code else ""
+    return f"  attempt {attempt.number}  {attempt.began_at:%H:%M:%S}  {took}  {attempt.outcome or ''}  {status}{attempt.excerpt}".rstrip()

@@ -1,0 +1,60 @@
+"""rules.yaml together with the kinds of receivers that exist and the credentials that are set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from notifiers.http import Network
+from notifiers.notifier import Clock, Notifier, ReceiverOptions
+from notifiers.registry import KINDS, VendorSettings, open_notifier
+from routing.document import Problem
+from routing.rules import Receiver, RulesError, RuleSet, load
+
+
+class ConfigurationSettings(VendorSettings, Protocol):
+    """What is read of the environment beside the kinds' own; `settings.Settings` has it."""
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """What `${NAME}` stands for."""
+
+    @property
+    def is_production(self) -> bool:
+        """Whether a missing credential is a fault."""
+
+
+def read_rules(text: str, settings: ConfigurationSettings) -> RuleSet:
+    """Read a rules.yaml as this service can put it in force.
+
+    Raises:
+        RulesError: with everything that is wrong; in production a missing credential is wrong, too.
+    """
+    rules = load(text, kinds=KINDS, environment=settings.environment)
+    missing = missing_credentials(rules, settings)
+    if missing and settings.is_production:
+        raise RulesError(tuple(_problem(receiver, name, rules) for receiver, name in missing.items()))
+    return rules
+
+
+def missing_credentials(rules: RuleSet, settings: VendorSettings) -> Mapping[str, str]:
+    """By receiver the name of the credential that is not set, for those that can only preview."""
+    found = {name: _options(receiver).missing_credential(settings) for name, receiver in rules.receivers.items()}
+    return {name: missing for name, missing in found.items() if missing}
+
+
+def open_receiver(receiver: Receiver, settings: VendorSettings, *, network: Network, clock: Clock) -> Notifier:
+    """The notifier of a receiver, or one that only records if its credential is not set."""
+    return open_notifier(_options(receiver), settings, network=network, clock=clock)
+
+
+def _problem(receiver: str, missing: str, rules: RuleSet) -> Problem:
+    line, column = rules.receivers[receiver].position
+    message = f"{missing} is not set, and production does not preview; set it or remove the receiver"
+    return Problem(line=line, column=column, place=f"receivers.{receiver}", message=message)
+
+
+def _options(receiver: Receiver) -> ReceiverOptions[VendorSettings]:
+    options = receiver.options
+    assert isinstance(options, ReceiverOptions)  # noqa: S101 - KINDS holds nothing else; routing must not know that
+    return options

@@ -1,0 +1,115 @@
+"""One lane of sending: claims what is due, has it delivered by a pool of threads, records how it ended.
+
+It knows neither database nor queue: claiming and recording come as functions.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from routing.notification import Attempt
+
+MAX_CLAIM = 64
+"""Claimed at once: enough to fill threads quickly, few enough that a second worker gets its share of a burst."""
+
+PAUSE_AFTER_FAULT_SECONDS = 1.0
+
+
+class Claimable(Protocol):
+    """Something that was claimed to be delivered."""
+
+    @property
+    def id(self) -> int:
+        """Its number in storage."""
+
+
+ClaimedT = TypeVar("ClaimedT", bound=Claimable)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LanePorts(Generic[ClaimedT]):
+    """What a lane does with the world."""
+
+    claim: Callable[[int], Sequence[ClaimedT]]
+    """At most so many that are due, for nobody else to send."""
+    deliver: Callable[[ClaimedT], Attempt]
+    """Called in the pool; raises nothing."""
+    record: Callable[[Sequence[tuple[int, Attempt]]], None]
+    give_back: Callable[[Sequence[int]], None]
+    report_fault: Callable[[Exception], None]
+    """Claiming or recording failed; it is tried again after a pause."""
+
+
+class DeliveryLane(Generic[ClaimedT]):
+    """Runs in a thread of its own until stopped."""
+
+    def __init__(self, name: str, ports: LanePorts[ClaimedT], *, threads: int) -> None:
+        self._ports = ports
+        self._threads = threads
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix=f"send-{name}")
+        self._inbox: queue.SimpleQueue[tuple[int, Attempt] | None] = queue.SimpleQueue()
+        self._in_flight: set[int] = set()
+        self._unrecorded: list[tuple[int, Attempt]] = []
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"lane-{name}", daemon=True)
+        self._thread.start()
+
+    def ring(self) -> None:
+        """Say that something may be due."""
+        self._inbox.put(None)
+
+    def stop(self, timeout_seconds: float) -> None:
+        """Claim no more, let what is under way end within the time, give the rest back."""
+        deadline = time.monotonic() + timeout_seconds
+        self._stopping.set()
+        self.ring()
+        self._thread.join(max(0.0, deadline - time.monotonic()))
+        if self._in_flight:
+            self._ports.give_back(tuple(self._in_flight))
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _run(self) -> None:
+        while not (self._stopping.is_set() and not self._in_flight and not self._unrecorded):
+            self._collect()
+            try:
+                self._record()
+                self._fill()
+            except Exception as error:  # noqa: BLE001 - the lane outlives a database that is away; what it holds stays held
+                self._ports.report_fault(error)
+                time.sleep(PAUSE_AFTER_FAULT_SECONDS)
+                self.ring()
+
+    def _collect(self) -> None:
+        """Wait for news, then take all of it: what ended together is recorded in one commit."""
+        news = self._inbox.get()
+        while True:
+            if news is not None:
+                self._unrecorded.append(news)
+            try:
+                news = self._inbox.get_nowait()
+            except queue.Empty:
+                return
+
+    def _record(self) -> None:
+        if self._unrecorded:
+            self._ports.record(self._unrecorded)
+            self._in_flight -= {id_ for id_, _ in self._unrecorded}
+            self._unrecorded = []
+
+    def _fill(self) -> None:
+        while not self._stopping.is_set() and (free := self._threads - len(self._in_flight)) > 0:
+            claimed = self._ports.claim(min(free, MAX_CLAIM))
+            for one in claimed:
+                self._in_flight.add(one.id)
+                self._pool.submit(self._deliver, one)
+            if not claimed:
+                return
+
+    def _deliver(self, claimed: ClaimedT) -> None:
+        self._inbox.put((claimed.id, self._ports.deliver(claimed)))

@@ -1,0 +1,170 @@
+"""Every setting of the service, read from the environment once; nobody else reads it.
+
+A field's `help` is what the README's table says of it, and a test holds the two together.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Self
+from urllib.parse import urlsplit
+
+from dotenv import dotenv_values
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, HttpUrl, SecretStr, ValidationError, field_validator, model_validator
+
+PRODUCTION = "production"
+SAMPLE_RATES: Mapping[str, tuple[float, float]] = {"development": (1.0, 1.0), "staging": (0.5, 0.1), PRODUCTION: (0.1, 0.01)}
+"""Traces and profiles by environment, as the guide has them; an environment of another name counts as production."""
+
+
+class SettingsError(Exception):
+    """The environment does not describe a service that can start; the text lists every problem."""
+
+
+def _comma_separated(value: object) -> object:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+def _base_url(value: str) -> str:
+    HttpUrl(value)
+    return value.rstrip("/")
+
+
+BaseUrl = Annotated[str, BeforeValidator(_base_url)]
+
+
+class Settings(BaseModel):
+    """The environment as values. Secrets print as stars."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    sentry_client_secrets: Annotated[tuple[SecretStr, ...], BeforeValidator(_comma_separated)] = Field(
+        (), description="client secrets of the Sentry integration, comma-separated; list the old and the new one while rotating"
+    )
+    legacy_webhook_token: SecretStr | None = Field(
+        None, description="token in the path of the unsigned legacy and GlitchTip webhooks; unset, those paths answer 404"
+    )
+    allow_unsigned: bool = Field(default=False, description="take webhooks without a signature; refused in production")
+    max_body_bytes: int = Field(5 * 1024 * 1024, gt=0, description="largest webhook body, larger ones get 413")
+    port: int = Field(8000, gt=0, lt=65536, description="port of the web process")
+    data_dir: Path = Field(Path("var"), description="folder of the embedded database and of the embedded Redis")
+    database_url: str = Field("", description="SQLAlchemy address: `postgresql+psycopg://…`; unset, SQLite in DATA_DIR")
+    redis_url: str = Field("redis://127.0.0.1:6379/0", description="Redis for RQ; unset, `make run` starts one of its own")
+    rules_file: Path = Field(Path("rules.yaml"), description="the rules")
+    sentry_base_url: BaseUrl = Field("https://sentry.io", description="Sentry's address, for links to issues that came without one")
+    sentry_api_token: SecretStr | None = Field(None, description="token of the integration, for calls back into Sentry")
+    sentry_org: str | None = Field(None, description="slug of the organization in Sentry")
+    slack_bot_token: SecretStr | None = Field(None, description="bot token (`xoxb-…`) with `chat:write`")
+    slack_signing_secret: SecretStr | None = Field(None, description="secret that signs what Slack's buttons send")
+    slack_api_url: BaseUrl = Field("https://slack.com/api", description="Slack's Web API")
+    pagerduty_events_url: BaseUrl = Field("https://events.pagerduty.com", description="PagerDuty's Events API; EU: events.eu.pagerduty.com")
+    jira_url: BaseUrl | None = Field(None, description="Jira's address, `https://acme.atlassian.net`")
+    jira_user: str | None = Field(None, description="e-mail of the Jira Cloud account; unset, JIRA_TOKEN is a personal access token")
+    jira_token: SecretStr | None = Field(None, description="API token (Cloud) or personal access token (Data Center)")
+    smtp_url: SecretStr | None = Field(
+        None, description="`smtp://user:password@host:587` (STARTTLS), `smtps://host:465`, or with `?starttls=off`"
+    )
+    mail_from: str | None = Field(None, description="sender of the mails, `Alerts <alerts@example.com>`")
+    twilio_account_sid: str | None = Field(None, description="Twilio account, `AC…`")
+    twilio_auth_token: SecretStr | None = Field(None, description="Twilio's token")
+    twilio_from: str | None = Field(None, description="sending number `+1…` or messaging service `MG…`")
+    twilio_api_url: BaseUrl = Field("https://api.twilio.com", description="Twilio's API")
+    worker_threads: int = Field(256, gt=0, le=1024, description="deliveries that one worker has under way at once, per lane")
+    sentry_dsn: SecretStr | None = Field(None, description="where this service reports its own errors")
+    sentry_environment: str = Field(
+        "development", min_length=1, description="`production` refuses unsigned webhooks and missing credentials; else `.env` is read"
+    )
+    sentry_release: str | None = Field(None, description="release under which this service reports")
+    sentry_traces_sample_rate: float | None = Field(None, ge=0, le=1, description="share of traces; by environment: 1, 0.5, 0.1")
+    sentry_profiles_sample_rate: float | None = Field(None, ge=0, le=1, description="share of profiles; by environment: 1, 0.1, 0.01")
+
+    environment: Mapping[str, str] = Field(default_factory=dict, repr=False, exclude=True)
+    """All variables, for the `${NAME}` of rules.yaml."""
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str] | None = None, dotenv: Path = Path(".env")) -> Self:
+        """The settings of this process: the environment, and in development below it the file `.env`.
+
+        Raises:
+            SettingsError: with every problem.
+        """
+        variables = dict(os.environ if environ is None else environ)
+        if variables.get("SENTRY_ENVIRONMENT") != PRODUCTION:
+            variables = {name: value for name, value in dotenv_values(dotenv).items() if value is not None} | variables
+        return cls.from_variables(variables)
+
+    @classmethod
+    def from_variables(cls, variables: Mapping[str, str]) -> Self:
+        """The settings that these variables describe; an empty value counts as unset.
+
+        Raises:
+            SettingsError: with every problem.
+        """
+        given = {name.lower(): value for name, value in variables.items() if name.lower() in cls.model_fields and value.strip()}
+        given.pop("environment", None)
+        try:
+            return cls.model_validate({**given, "environment": dict(variables)})
+        except ValidationError as error:
+            raise SettingsError("\n".join(_problems(error))) from None
+
+    @field_validator("redis_url")
+    @classmethod
+    def _redis_scheme(cls, value: str) -> str:
+        if urlsplit(value).scheme not in {"redis", "rediss", "unix"}:
+            raise ValueError("write redis://host:port/0, rediss://… or unix://…")
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _driver(cls, value: str) -> str:
+        """Hosting services hand out `postgres://`; SQLAlchemy wants the driver named."""
+        for scheme in ("postgres://", "postgresql://"):
+            if value.startswith(scheme):
+                return "postgresql+psycopg://" + value.removeprefix(scheme)
+        if value and not value.startswith(("postgresql+psycopg://", "sqlite://")):
+            raise ValueError("write postgresql://user:password@host/name or sqlite:///path")
+        return value
+
+    @model_validator(mode="after")
+    def _signed(self) -> Self:
+        if self.allow_unsigned and self.is_production:
+            raise ValueError("ALLOW_UNSIGNED: refused in production; set SENTRY_CLIENT_SECRETS instead")
+        if not self.sentry_client_secrets and not self.allow_unsigned:
+            raise ValueError(
+                "SENTRY_CLIENT_SECRETS: missing; copy the Client Secret of the integration from Sentry "
+                "(Settings > Custom Integrations), or set ALLOW_UNSIGNED=true to try the service without one"
+            )
+        return self
+
+    @property
+    def is_production(self) -> bool:
+        """Whether a doubtful configuration must stop the start."""
+        return self.sentry_environment == PRODUCTION
+
+    @property
+    def database(self) -> str:
+        """The address of the database: the given one, or SQLite in the data folder."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'router.db'}"
+
+    @property
+    def client_secrets(self) -> Sequence[str]:
+        """The secrets that Sentry may have signed with."""
+        return tuple(secret.get_secret_value() for secret in self.sentry_client_secrets)
+
+    @property
+    def sample_rates(self) -> tuple[float, float]:
+        """Share of traces and of profiles that this service reports of itself."""
+        traces, profiles = SAMPLE_RATES.get(self.sentry_environment, SAMPLE_RATES[PRODUCTION])
+        chosen_traces, chosen_profiles = self.sentry_traces_sample_rate, self.sentry_profiles_sample_rate
+        return traces if chosen_traces is None else chosen_traces, profiles if chosen_profiles is None else chosen_profiles
+
+
+def _problems(error: ValidationError) -> list[str]:
+    """Each problem as `NAME: what is wrong`, without the value, which may be a secret."""
+    return [": ".join(filter(None, ("_".join(map(str, found["loc"])).upper(), _reason(found["msg"])))) for found in error.errors()]
+
+
+def _reason(message: str) -> str:
+    return message.removeprefix("Value error, ")

@@ -1,0 +1,1 @@
+"""SQL rows and the Redis queue: SQLAlchemy, redis and rq stop here; values of `routing` go in and out."""

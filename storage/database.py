@@ -1,0 +1,96 @@
+"""Opens the database and says whether its tables are those of this code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, text
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+REVISION = "0001"
+"""The newest migration; `flask db upgrade` brings a database to it."""
+
+MIGRATION_LOCK, PLANNER_LOCK = 1952545900, 1952545901
+"""Numbers of our own among PostgreSQL's advisory locks."""
+
+SQLITE_PRAGMAS = (
+    "PRAGMA journal_mode=WAL",
+    # FULL: a commit is on the disk when it returns, which is what the 202 promises.
+    "PRAGMA synchronous=FULL",
+    "PRAGMA foreign_keys=ON",
+    # Under the second that Sentry waits (sentry-webhooks, 3.1), so that a refusal still reaches it.
+    "PRAGMA busy_timeout=800",
+)
+
+
+class SchemaError(Exception):
+    """The database's tables are not those of this code."""
+
+
+def open_database(url: str, *, pool_size: int = 5) -> Engine:
+    """An engine for SQLite or PostgreSQL with the settings on which the promises rest. Opens no connection yet."""
+    address = make_url(url)
+    if address.get_backend_name() == "sqlite":
+        if address.database and address.database != ":memory:":
+            Path(address.database).parent.mkdir(parents=True, exist_ok=True)
+        engine = create_engine(address, pool_size=pool_size)
+        event.listen(engine, "connect", _set_pragmas)
+        return engine
+    return create_engine(address, pool_size=pool_size, pool_pre_ping=True, connect_args={"connect_timeout": 1})
+
+
+@contextmanager
+def exclusive(engine: Engine, lock: int) -> Iterator[Connection]:
+    """A transaction that runs alone among those with the same lock number; whoever dies inside lets go of it."""
+    with engine.begin() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": lock})
+        else:
+            # SQLite has one writer: to be it from the start is to be alone, and nothing read here is out of date when written.
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        yield connection
+
+
+def check_schema(engine: Engine) -> None:
+    """Do nothing if the tables are those of this code.
+
+    Raises:
+        SchemaError: they are older, newer or missing; says what to run.
+    """
+    found = current_revision(engine)
+    if found != REVISION:
+        raise SchemaError(f"the database is at revision {found or 'none'}, this code needs {REVISION}: run `flask db upgrade`")
+
+
+def current_revision(engine: Engine) -> str | None:
+    """The migration that the database is at, None if it is empty."""
+    try:
+        with engine.connect() as connection:
+            if not inspect(connection).has_table("alembic_version"):
+                return None
+            return connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+    except OperationalError as error:
+        raise SchemaError(f"the database cannot be opened: {error.orig}") from error
+
+
+def upgrade(engine: Engine) -> None:
+    """Bring the tables to this code's revision; two at once take turns."""
+    from alembic import command  # noqa: PLC0415 - alembic costs 0.1 s, and only this needs it
+    from alembic.config import Config  # noqa: PLC0415 - the same
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    with exclusive(engine, MIGRATION_LOCK) as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def _set_pragmas(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
+    cursor = connection.cursor()
+    for pragma in SQLITE_PRAGMAS:
+        cursor.execute(pragma)
+    cursor.close()

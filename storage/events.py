@@ -1,0 +1,247 @@
+"""Events: every accepted webhook, from its bytes to what was decided of it."""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+import msgspec
+from sqlalchemy import Connection, Engine, bindparam, func, insert, select, update
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+
+from routing.alert import Alert
+from routing.plan import Disposition, Plan, RuleTrace
+from storage.tables import events
+
+SAME_BYTES_WINDOW = timedelta(hours=1)
+"""How long the same bytes count as said twice: published integrations send again for 15 minutes (sentry-webhooks, 3.5),
+while an issue that is resolved, reopened and resolved again may well say the very same later."""
+
+_COMPRESSION_LEVEL = 1
+"""115 µs for 20 kB, to a tenth of its size; higher levels cost the request more than they save."""
+
+
+class EventState(StrEnum):
+    """Where an event is on its way to a decision."""
+
+    WAITING = "waiting"
+    PLANNED = "planned"
+    FAILED = "failed"
+    """Planning raised; it is tried again after a change of the rules or of the code."""
+
+
+class StorageError(Exception):
+    """The event could not be stored; nothing is lost as long as the sender hears of it."""
+
+
+class NoSuchEventError(LookupError):
+    """No event has this number."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One accepted webhook."""
+
+    id: int
+    received_at: datetime
+    resource: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """An event as operators see it."""
+
+    id: int
+    received_at: datetime
+    resource: str
+    action: str | None
+    project: str | None
+    environment: str | None
+    title: str | None
+    state: EventState
+    disposition: Disposition | None
+    duplicate_of: int | None
+    error: str | None
+    trace: tuple[RuleTrace, ...]
+
+    @property
+    def is_decided(self) -> bool:
+        """Whether the planner has looked at it."""
+        return self.state is not EventState.WAITING
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What the planner made of one event; without an alert where none could be read or planned."""
+
+    event: Event
+    disposition: Disposition | None
+    alert: Alert | None = None
+    content_key: str | None = None
+    incident_id: int | None = None
+    duplicate_of: int | None = None
+    plan: Plan | None = None
+    error: str | None = None
+
+
+def store(engine: Engine, *, resource: str, body: bytes, received_at: datetime) -> tuple[int, bool]:
+    """Keep one webhook durably: when this returns, it is on the disk.
+
+    Returns:
+        The event's id and whether it is new; the same bytes within `SAME_BYTES_WINDOW` give the first one's id.
+
+    Raises:
+        StorageError: it is not stored.
+    """
+    row = {
+        "received_at": received_at,
+        "resource": resource,
+        "body_hash": hashlib.sha256(resource.encode() + b"\0" + body).digest(),
+        "body": zlib.compress(body, _COMPRESSION_LEVEL),
+        "state": EventState.WAITING,
+    }
+    try:
+        try:
+            return _insert(engine, row), True
+        except IntegrityError:
+            return _same_or_later(engine, row)
+    except SQLAlchemyError as error:
+        raise StorageError(f"the event could not be stored: {type(error).__name__}") from error
+
+
+def _insert(engine: Engine, row: Mapping[str, object]) -> int:
+    with engine.begin() as connection:
+        event_id: int = connection.execute(_INSERT, row).scalar_one()
+        return event_id
+
+
+def _same_or_later(engine: Engine, row: Mapping[str, object]) -> tuple[int, bool]:
+    """The same bytes are there: said twice, or, after the window, said anew."""
+    received_at = row["received_at"]
+    assert isinstance(received_at, datetime)  # noqa: S101 - the row is ours; mypy cannot know
+    same = events.c.body_hash == row["body_hash"]
+    with engine.begin() as connection:
+        released = update(events).where(same, events.c.received_at < received_at - SAME_BYTES_WINDOW).values(body_hash=None)
+        if connection.execute(released).rowcount:
+            return connection.execute(_INSERT, row).scalar_one(), True
+        return connection.execute(select(events.c.id).where(same)).scalar_one(), False
+
+
+def waiting(connection: Connection, limit: int) -> tuple[Event, ...]:
+    """The events that wait for a decision, in the order in which they were stored."""
+    rows = connection.execute(
+        select(events.c.id, events.c.received_at, events.c.resource, events.c.body)
+        .where(events.c.state == EventState.WAITING)
+        .order_by(events.c.id)
+        .limit(limit)
+    )
+    return tuple(Event(id=row.id, received_at=row.received_at, resource=row.resource, body=unpack(row.body)) for row in rows)
+
+
+def still_waiting(connection: Connection, among: Sequence[Event]) -> frozenset[int]:
+    """Those of these events that nobody has decided meanwhile."""
+    ids = [event.id for event in among]
+    return frozenset(connection.execute(select(events.c.id).where(events.c.id.in_(ids), events.c.state == EventState.WAITING)).scalars())
+
+
+def unpack(body: bytes) -> bytes:
+    """The bytes of a stored body as they came in."""
+    return zlib.decompress(body)
+
+
+def is_waiting(engine: Engine) -> bool:
+    """Whether any event waits for a decision."""
+    with engine.connect() as connection:
+        return connection.execute(select(events.c.id).where(events.c.state == EventState.WAITING).limit(1)).first() is not None
+
+
+def first_with_content(connection: Connection, content_keys: Sequence[str]) -> dict[str, int]:
+    """By content key the first event that said so."""
+    rows = connection.execute(
+        select(events.c.content_key, func.min(events.c.id))
+        .where(events.c.content_key.in_(content_keys), events.c.duplicate_of.is_(None))
+        .group_by(events.c.content_key)
+    )
+    return {key: event_id for key, event_id in rows if key is not None}
+
+
+def record(connection: Connection, decisions: Sequence[Decision], *, rules_version: str, now: datetime) -> None:
+    """Store what was decided of each event."""
+    if decisions:
+        connection.execute(_DECIDE, [_row(decision, rules_version, now) for decision in decisions])
+
+
+def retry_failed(engine: Engine) -> int:
+    """Let events whose planning failed be planned again; says how many."""
+    with engine.begin() as connection:
+        return connection.execute(update(events).where(events.c.state == EventState.FAILED).values(state=EventState.WAITING)).rowcount
+
+
+def find(engine: Engine, event_id: int) -> Shown:
+    """One event with its trace.
+
+    Raises:
+        NoSuchEventError: there is none of this number.
+    """
+    with engine.connect() as connection:
+        row = connection.execute(select(*_SHOWN).where(events.c.id == event_id)).first()
+    if row is None:
+        raise NoSuchEventError(f"there is no event {event_id}")
+    trace = tuple(msgspec.json.decode(row.trace, type=list[RuleTrace])) if row.trace else ()
+    disposition = Disposition(row.disposition) if row.disposition else None
+    return Shown(**{**row._asdict(), "state": EventState(row.state), "disposition": disposition, "trace": trace})
+
+
+def _row(decision: Decision, rules_version: str, now: datetime) -> dict[str, object]:
+    alert, plan = decision.alert, decision.plan
+    return {
+        "b_id": decision.event.id,
+        "state": EventState.PLANNED if decision.disposition else EventState.FAILED,
+        "disposition": decision.disposition,
+        "error": decision.error,
+        "content_key": decision.content_key,
+        "duplicate_of": decision.duplicate_of,
+        "incident_id": decision.incident_id,
+        "action": alert and alert.action[:64],
+        "project": alert and alert.project and alert.project[:200],
+        "environment": alert and alert.environment and alert.environment[:200],
+        "level": alert and alert.level,
+        "title": alert and alert.title[:1000],
+        "rules_version": rules_version,
+        "trace": msgspec.json.encode(plan.trace).decode() if plan and plan.trace else None,
+        "planned_at": now,
+    }
+
+
+_INSERT = insert(events).returning(events.c.id)
+_DECIDE = (
+    update(events)
+    .where(events.c.id == bindparam("b_id"))
+    .values(
+        {
+            column: bindparam(column)
+            for column in (
+                "state",
+                "disposition",
+                "error",
+                "content_key",
+                "duplicate_of",
+                "incident_id",
+                "action",
+                "project",
+                "environment",
+                "level",
+                "title",
+                "rules_version",
+                "trace",
+                "planned_at",
+            )
+        }
+    )
+)
+_SHOWN = tuple(events.c[field.name] for field in fields(Shown))

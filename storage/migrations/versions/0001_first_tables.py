@@ -1,0 +1,158 @@
+"""Events, incidents, cooldowns, notifications, attempts, workers."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0001"
+down_revision = None
+
+Id = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+
+def upgrade() -> None:
+    """Forward only."""
+    op.create_table(
+        "incidents",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("key", sa.String(length=200), nullable=False),
+        sa.Column("status", sa.String(length=16), nullable=False),
+        sa.Column("title", sa.Text(), nullable=False),
+        sa.Column("project", sa.String(length=200), nullable=True),
+        sa.Column("link", sa.Text(), nullable=True),
+        sa.Column("last_change", sa.String(length=64), nullable=True),
+        sa.Column("alert_count", sa.Integer(), nullable=False),
+        sa.Column("first_alert_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("last_alert_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("key"),
+    )
+    op.create_table(
+        "workers",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("alive_until", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_table(
+        "cooldowns",
+        sa.Column("incident_id", Id, nullable=False),
+        sa.Column("rule", sa.String(length=200), nullable=False),
+        sa.Column("notified_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["incident_id"],
+            ["incidents.id"],
+        ),
+        sa.PrimaryKeyConstraint("incident_id", "rule"),
+    )
+    op.create_table(
+        "events",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("resource", sa.String(length=64), nullable=False),
+        sa.Column("body_hash", sa.LargeBinary(length=32), nullable=True),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("disposition", sa.String(length=16), nullable=True),
+        sa.Column("error", sa.Text(), nullable=True),
+        sa.Column("content_key", sa.String(length=64), nullable=True),
+        sa.Column("duplicate_of", Id, nullable=True),
+        sa.Column("incident_id", Id, nullable=True),
+        sa.Column("action", sa.String(length=64), nullable=True),
+        sa.Column("project", sa.String(length=200), nullable=True),
+        sa.Column("environment", sa.String(length=200), nullable=True),
+        sa.Column("level", sa.String(length=16), nullable=True),
+        sa.Column("title", sa.Text(), nullable=True),
+        sa.Column("rules_version", sa.String(length=64), nullable=True),
+        sa.Column("trace", sa.Text(), nullable=True),
+        sa.Column("planned_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["duplicate_of"],
+            ["events.id"],
+        ),
+        sa.ForeignKeyConstraint(
+            ["incident_id"],
+            ["incidents.id"],
+        ),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("body_hash"),
+    )
+    op.create_index("ix_events_content_key", "events", ["content_key"], unique=False)
+    op.create_index("ix_events_incident", "events", ["incident_id", "id"], unique=False)
+    op.create_index(
+        "ix_events_state",
+        "events",
+        ["state", "id"],
+        unique=False,
+        sqlite_where=sa.text("state <> 'planned'"),
+        postgresql_where=sa.text("state <> 'planned'"),
+    )
+    op.create_table(
+        "notifications",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("event_id", Id, nullable=False),
+        sa.Column("incident_id", Id, nullable=False),
+        sa.Column("receiver", sa.String(length=200), nullable=False),
+        sa.Column("kind", sa.String(length=32), nullable=False),
+        sa.Column("rules", sa.Text(), nullable=False),
+        sa.Column("severity", sa.String(length=16), nullable=False),
+        sa.Column("lane", sa.String(length=16), nullable=False),
+        sa.Column("reason", sa.String(length=16), nullable=False),
+        sa.Column("why", sa.Text(), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("next_attempt_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("claimed_by", sa.String(length=64), nullable=True),
+        sa.Column("attempts", sa.SmallInteger(), nullable=False),
+        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("reference", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["event_id"],
+            ["events.id"],
+        ),
+        sa.ForeignKeyConstraint(
+            ["incident_id"],
+            ["incidents.id"],
+        ),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("event_id", "receiver", name="uq_notifications_event_receiver"),
+    )
+    op.create_index(
+        "ix_notifications_claimed",
+        "notifications",
+        ["claimed_by"],
+        unique=False,
+        sqlite_where=sa.text("state = 'sending'"),
+        postgresql_where=sa.text("state = 'sending'"),
+    )
+    op.create_index(
+        "ix_notifications_due",
+        "notifications",
+        ["lane", "next_attempt_at", "id"],
+        unique=False,
+        sqlite_where=sa.text("state = 'planned'"),
+        postgresql_where=sa.text("state = 'planned'"),
+    )
+    op.create_index("ix_notifications_state", "notifications", ["state", "id"], unique=False)
+    op.create_index(
+        "ix_notifications_unfinished",
+        "notifications",
+        ["incident_id", "receiver", "id"],
+        unique=False,
+        sqlite_where=sa.text("state IN ('planned', 'sending')"),
+        postgresql_where=sa.text("state IN ('planned', 'sending')"),
+    )
+    op.create_table(
+        "attempts",
+        sa.Column("notification_id", Id, nullable=False),
+        sa.Column("number", sa.SmallInteger(), nullable=False),
+        sa.Column("began_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("outcome", sa.String(length=16), nullable=True),
+        sa.Column("status_code", sa.SmallInteger(), nullable=True),
+        sa.Column("excerpt", sa.Text(), nullable=True),
+        sa.Column("payload", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["notification_id"],
+            ["notifications.id"],
+        ),
+        sa.PrimaryKeyConstraint("notification_id", "number"),
+    )

@@ -1,0 +1,378 @@
+"""Notifications: planned, claimed by one worker at a time, and recorded with every attempt before and after it was made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+from sqlalchemy import Connection, Engine, Row, Select, and_, bindparam, exists, func, insert, select, update
+from sqlalchemy.sql.elements import ColumnElement
+
+from routing.alert import Alert
+from routing.notification import Attempt, Lane, Notification, Outcome, Reason, Severity, State
+from storage.events import Decision, Event, unpack
+from storage.tables import attempts, events, incidents, notifications, workers
+
+_UNFINISHED = (State.PLANNED, State.SENDING)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed:
+    """One notification that this worker, and nobody else, is to send now."""
+
+    id: int
+    event: Event
+    number: int
+    """Of the attempt, counted from 1."""
+    previous_was_ambiguous: bool
+    incident: str
+    receiver: str
+    rules: tuple[str, ...]
+    severity: Severity
+    reason: Reason
+    why: str
+    created_at: datetime
+
+    def notification(self, alert: Alert) -> Notification:
+        """What is to be said, once its event has been read."""
+        return Notification(
+            id=self.id,
+            incident=self.incident,
+            receiver=self.receiver,
+            rules=self.rules,
+            severity=self.severity,
+            reason=self.reason,
+            why=self.why,
+            created_at=self.created_at,
+            alert=alert,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """An attempt as operators see it."""
+
+    number: int
+    began_at: datetime
+    ended_at: datetime | None
+    outcome: Outcome | None
+    """None while it is under way."""
+    status_code: int | None
+    excerpt: str
+    payload: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """A notification as operators see it."""
+
+    id: int
+    event_id: int
+    incident: str
+    receiver: str
+    kind: str
+    rules: tuple[str, ...]
+    severity: Severity
+    reason: Reason
+    why: str
+    state: State
+    created_at: datetime
+    next_attempt_at: datetime
+    finished_at: datetime | None
+    attempts: int
+    last_excerpt: str
+    last_payload: str
+
+
+def insert_planned(connection: Connection, decisions: Iterable[Decision], now: datetime) -> frozenset[Lane]:
+    """Store the notifications of these decisions; says which lanes have something to send."""
+    planned = [(decision, notification) for decision in decisions if decision.plan for notification in decision.plan.notifications]
+    rows = [
+        {
+            "event_id": decision.event.id,
+            "incident_id": decision.incident_id,
+            "receiver": notification.receiver,
+            "kind": notification.kind,
+            "rules": msgspec.json.encode(notification.rules).decode(),
+            "severity": notification.severity,
+            "lane": notification.lane,
+            "reason": notification.reason,
+            "why": notification.why,
+            "state": notification.state,
+            "created_at": now,
+            "next_attempt_at": now,
+            "attempts": 0,
+            "finished_at": None if notification.state is State.PLANNED else now,
+        }
+        for decision, notification in planned
+    ]
+    if rows:
+        connection.execute(insert(notifications), rows)
+    return frozenset(notification.lane for _, notification in planned if notification.state is State.PLANNED)
+
+
+def claim(engine: Engine, lane: Lane, *, worker: str, now: datetime, limit: int) -> tuple[Claimed, ...]:
+    """Take what is due in a lane, oldest first, at most one at a time of each incident and receiver, so that order is kept.
+
+    The attempt is on record, open, before it is made: whoever finds it open later knows that it may have gone out.
+    """
+    due = _due(lane, now).limit(limit)
+    if engine.dialect.name == "postgresql":
+        due = due.with_for_update(skip_locked=True)
+    taken = (
+        update(notifications)
+        .where(notifications.c.id.in_(due.scalar_subquery()))
+        .values(state=State.SENDING, claimed_by=worker, attempts=notifications.c.attempts + 1)
+        .returning(notifications.c.id, notifications.c.attempts)
+    )
+    with engine.begin() as connection:
+        numbers = {row.id: row.attempts for row in connection.execute(taken)}
+        if not numbers:
+            return ()
+        rows = connection.execute(_details(numbers)).all()
+        opened = [{"notification_id": id_, "number": number, "began_at": now} for id_, number in numbers.items()]
+        connection.execute(insert(attempts), opened)
+    bodies: dict[int, Event] = {}
+    return tuple(_claimed(row, numbers[row.id], bodies) for row in rows)
+
+
+def record(engine: Engine, finished: Sequence[tuple[int, Attempt]]) -> None:
+    """Store how attempts ended, by notification, and what follows for each."""
+    with engine.begin() as connection:
+        connection.execute(_CLOSE_ATTEMPT, [_attempt_row(id_, attempt) for id_, attempt in finished])
+        connection.execute(_MOVE_ON, [_next_row(id_, attempt) for id_, attempt in finished])
+
+
+def give_back(engine: Engine, ids: Sequence[int], now: datetime) -> None:
+    """Return claimed notifications whose attempt this worker will not see the end of."""
+    _reopen(engine, and_(notifications.c.id.in_(ids), notifications.c.state == State.SENDING), now, "the worker stopped")
+
+
+def take_from_dead(engine: Engine, now: datetime) -> int:
+    """Return what workers had claimed that no longer say that they live; says how many."""
+    lives = exists().where(workers.c.id == notifications.c.claimed_by, workers.c.alive_until >= now)
+    orphaned = and_(notifications.c.state == State.SENDING, ~lives)
+    with engine.connect() as connection:
+        if connection.execute(select(notifications.c.id).where(orphaned).limit(1)).first() is None:
+            return 0
+    return _reopen(engine, orphaned, now, "the worker died")
+
+
+def due_lanes(engine: Engine, now: datetime) -> frozenset[Lane]:
+    """The lanes in which something could be sent now."""
+    with engine.connect() as connection:
+        return frozenset(lane for lane in Lane if connection.execute(_due(lane, now).limit(1)).first())
+
+
+def listed(
+    engine: Engine,
+    *,
+    id: int | None = None,  # noqa: A002 - the name that a notification's number has everywhere
+    state: State | None = None,
+    event_id: int | None = None,
+    receiver: str | None = None,
+    limit: int = 100,
+) -> tuple[Listed, ...]:
+    """Notifications, newest first, with the end of their last attempt."""
+    last = and_(attempts.c.notification_id == notifications.c.id, attempts.c.number == notifications.c.attempts)
+    query = (
+        select(notifications, incidents.c.key, attempts.c.excerpt, attempts.c.payload)
+        .join(incidents, incidents.c.id == notifications.c.incident_id)
+        .outerjoin(attempts, last)
+        .order_by(notifications.c.id.desc())
+        .limit(limit)
+    )
+    columns = notifications.c
+    wanted = ((columns.id, id), (columns.state, state), (columns.event_id, event_id), (columns.receiver, receiver))
+    query = query.where(*(column == value for column, value in wanted if value is not None))
+    with engine.connect() as connection:
+        return tuple(_listed(row) for row in connection.execute(query))
+
+
+def tried(engine: Engine, notification_id: int) -> tuple[Tried, ...]:
+    """The attempts to deliver a notification, the first one first."""
+    query = select(attempts).where(attempts.c.notification_id == notification_id).order_by(attempts.c.number)
+    with engine.connect() as connection:
+        return tuple(_tried(row) for row in connection.execute(query))
+
+
+def requeue(engine: Engine, *, ids: Sequence[int], now: datetime) -> tuple[int, ...]:
+    """Send dead notifications again, with a fresh row of retries; says which ones were dead."""
+    dead = and_(notifications.c.id.in_(ids), notifications.c.state == State.DEAD)
+    again = update(notifications).where(dead).values(state=State.PLANNED, next_attempt_at=now, finished_at=None)
+    with engine.begin() as connection:
+        return tuple(connection.execute(again.returning(notifications.c.id)).scalars())
+
+
+def ids_in_state(engine: Engine, state: State) -> tuple[int, ...]:
+    """All notifications in a state."""
+    with engine.connect() as connection:
+        return tuple(connection.execute(select(notifications.c.id).where(notifications.c.state == state)).scalars())
+
+
+def count_by_state(engine: Engine) -> Mapping[State, int]:
+    """How many notifications are in each state."""
+    with engine.connect() as connection:
+        rows = connection.execute(select(notifications.c.state, func.count()).group_by(notifications.c.state))
+        return {State(state): count for state, count in rows}
+
+
+def _due(lane: Lane, now: datetime) -> Select[tuple[int]]:
+    """What may be sent: planned, its time come, and nothing older to the same receiver about the same incident unfinished."""
+    older = notifications.alias("older")
+    is_next = ~exists().where(
+        older.c.incident_id == notifications.c.incident_id,
+        older.c.receiver == notifications.c.receiver,
+        older.c.state.in_(_UNFINISHED),
+        older.c.id < notifications.c.id,
+    )
+    return (
+        select(notifications.c.id)
+        .where(notifications.c.state == State.PLANNED, notifications.c.lane == lane, notifications.c.next_attempt_at <= now, is_next)
+        .order_by(notifications.c.next_attempt_at, notifications.c.id)
+    )
+
+
+def _details(ids: Iterable[int]) -> Select[tuple[object, ...]]:
+    previous = attempts.alias("previous")
+    return (
+        select(
+            notifications,
+            incidents.c.key,
+            events.c.resource,
+            events.c.received_at,
+            events.c.body,
+            previous.c.outcome.label("previous_outcome"),
+        )
+        .join(events, events.c.id == notifications.c.event_id)
+        .join(incidents, incidents.c.id == notifications.c.incident_id)
+        .outerjoin(previous, and_(previous.c.notification_id == notifications.c.id, previous.c.number == notifications.c.attempts - 1))
+        .where(notifications.c.id.in_(ids))
+        .order_by(notifications.c.id)
+    )
+
+
+def _claimed(row: Row[tuple[object, ...]], number: int, bodies: dict[int, Event]) -> Claimed:
+    if row.event_id not in bodies:
+        bodies[row.event_id] = Event(id=row.event_id, received_at=row.received_at, resource=row.resource, body=unpack(row.body))
+    return Claimed(
+        id=row.id,
+        event=bodies[row.event_id],
+        number=number,
+        previous_was_ambiguous=row.previous_outcome == Outcome.AMBIGUOUS,
+        incident=row.key,
+        receiver=row.receiver,
+        rules=tuple(msgspec.json.decode(row.rules, type=list[str])),
+        severity=Severity(row.severity),
+        reason=Reason(row.reason),
+        why=row.why,
+        created_at=row.created_at,
+    )
+
+
+def _listed(row: Row[tuple[object, ...]]) -> Listed:
+    return Listed(
+        id=row.id,
+        event_id=row.event_id,
+        incident=row.key,
+        receiver=row.receiver,
+        kind=row.kind,
+        rules=tuple(msgspec.json.decode(row.rules, type=list[str])),
+        severity=Severity(row.severity),
+        reason=Reason(row.reason),
+        why=row.why,
+        state=State(row.state),
+        created_at=row.created_at,
+        next_attempt_at=row.next_attempt_at,
+        finished_at=row.finished_at,
+        attempts=row.attempts,
+        last_excerpt=row.excerpt or "",
+        last_payload=row.payload or "",
+    )
+
+
+def _tried(row: Row[tuple[object, ...]]) -> Tried:
+    return Tried(
+        number=row.number,
+        began_at=row.began_at,
+        ended_at=row.ended_at,
+        outcome=Outcome(row.outcome) if row.outcome else None,
+        status_code=row.status_code,
+        excerpt=row.excerpt or "",
+        payload=row.payload or "",
+    )
+
+
+def _attempt_row(notification_id: int, attempt: Attempt) -> dict[str, object]:
+    return {
+        "b_id": notification_id,
+        "b_number": attempt.number,
+        "ended_at": attempt.ended_at,
+        "outcome": attempt.outcome,
+        "status_code": attempt.status_code,
+        "excerpt": attempt.excerpt,
+        "payload": attempt.payload,
+    }
+
+
+def _next_row(notification_id: int, attempt: Attempt) -> dict[str, object]:
+    state = _state_after(attempt)
+    retry_at = attempt.ended_at + attempt.retry_after if attempt.retry_after is not None else attempt.ended_at
+    return {
+        "b_id": notification_id,
+        "b_number": attempt.number,
+        "state": state,
+        "reason": Reason.PREVIEW if attempt.outcome is Outcome.PREVIEWED else None,
+        "next_attempt_at": retry_at,
+        "finished_at": None if state is State.PLANNED else attempt.ended_at,
+        "reference": msgspec.json.encode(attempt.reference).decode() if attempt.reference else None,
+    }
+
+
+def _state_after(attempt: Attempt) -> State:
+    match attempt.outcome:
+        case Outcome.DELIVERED:
+            return State.SENT
+        case Outcome.PREVIEWED:
+            return State.HELD
+        case Outcome.RETRY | Outcome.AMBIGUOUS if attempt.retry_after is not None:
+            return State.PLANNED
+    return State.DEAD
+
+
+def _reopen(engine: Engine, which: ColumnElement[bool], now: datetime, excerpt: str) -> int:
+    """Plan again what was being sent; its attempt has no end that we know of, so it counts as ambiguous."""
+    again = update(notifications).where(which).values(state=State.PLANNED, next_attempt_at=now, claimed_by=None)
+    with engine.begin() as connection:
+        reopened = connection.execute(again.returning(notifications.c.id, notifications.c.attempts)).all()
+        if reopened:
+            lost = {"ended_at": now, "outcome": Outcome.AMBIGUOUS, "status_code": None, "excerpt": excerpt, "payload": None}
+            connection.execute(_CLOSE_ATTEMPT, [{"b_id": row.id, "b_number": row.attempts, **lost} for row in reopened])
+    return len(reopened)
+
+
+_CLOSE_ATTEMPT = (
+    update(attempts)
+    # Who closed it first said what follows: a worker that was given up for dead changes nothing any more.
+    .where(attempts.c.notification_id == bindparam("b_id"), attempts.c.number == bindparam("b_number"), attempts.c.ended_at.is_(None))
+    .values({name: bindparam(name) for name in ("ended_at", "outcome", "status_code", "excerpt", "payload")})
+)
+_MOVE_ON = (
+    update(notifications)
+    # Only the attempt that holds the claim moves the notification.
+    .where(
+        notifications.c.id == bindparam("b_id"),
+        notifications.c.attempts == bindparam("b_number"),
+        notifications.c.state == State.SENDING,
+    )
+    .values(
+        state=bindparam("state"),
+        reason=func.coalesce(bindparam("reason"), notifications.c.reason),
+        next_attempt_at=bindparam("next_attempt_at"),
+        finished_at=bindparam("finished_at"),
+        reference=func.coalesce(bindparam("reference"), notifications.c.reference),
+        claimed_by=None,
+    )
+)

@@ -1,0 +1,122 @@
+"""The bell: RQ jobs that say "there is work" and carry nothing else. redis and rq stop here, and may be away at any time."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+
+import structlog
+from redis import Redis
+from redis.exceptions import RedisError
+from rq import Queue
+from rq.serializers import JSONSerializer
+from rq.timeouts import TimerDeathPenalty
+from rq.worker import SimpleWorker
+
+from routing.notification import Lane
+
+PLAN = "plan"
+"""The bell of the planner; the lanes' bells bear the lanes' names."""
+
+QUEUE = "alert-router"
+"""One queue for all bells: a worker that listens on two and dies between pop and start loses a job for ever (RQ 3.0.0)."""
+
+JOBS: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    PLAN: ("worker.plan_events", ()),
+    **{lane.value: ("worker.send_notifications", (lane.value,)) for lane in Lane},
+}
+
+FLAG_SECONDS = 10
+"""A flag whose ringer died before it enqueued stops nobody for longer than this; until then the sweep does the work."""
+
+log = structlog.get_logger()
+
+
+class Bell:
+    """Rings for work. One that has rung and was not yet heard is not rung again. Never fails: what nobody heard, the sweep finds."""
+
+    def __init__(self, redis_url: str) -> None:
+        self._redis = Redis.from_url(redis_url, socket_connect_timeout=1, socket_timeout=5, health_check_interval=30)
+        self._queue = Queue(QUEUE, connection=self._redis, serializer=JSONSerializer)
+        self._redis_is_there = True
+
+    def ring(self, name: str) -> None:
+        """Say that there is work, unless that has been said and not been heard."""
+        self._try_to(lambda: self._ring(name))
+
+    def heard(self, name: str) -> None:
+        """Take the flag down, as the first step of the work, so that what comes in from now on rings again."""
+        self._try_to(lambda: self._redis.delete(_flag(name)))
+
+    def _ring(self, name: str) -> None:
+        if self._redis.set(_flag(name), b"1", nx=True, ex=FLAG_SECONDS):
+            function, arguments = JOBS[name]
+            # No limit on time: TERM ends the work between two batches, and what dies with a worker the sweep takes up.
+            self._queue.enqueue(function, args=arguments, result_ttl=0, failure_ttl=3600, job_timeout=-1)
+
+    def _try_to(self, use_redis: Callable[[], object]) -> None:
+        """Use Redis if it is there; say so once when it goes and once when it is back."""
+        try:
+            use_redis()
+        except RedisError as error:
+            if self._redis_is_there:
+                log.warning("redis_away", error=type(error).__name__, effect="workers poll the database until it is back")
+            self._redis_is_there = False
+            return
+        if not self._redis_is_there:
+            log.info("redis_back")
+        self._redis_is_there = True
+
+
+class BackgroundBell:
+    """Rings from a thread of its own, so that nobody who stores an event waits for Redis, and many rings become one."""
+
+    def __init__(self, bell: Bell, name: str) -> None:
+        self._bell = bell
+        self._name = name
+        self._wanted = threading.Event()
+        self._starting = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def ring(self) -> None:
+        """Say that there is work, soon; never fails and never waits."""
+        self._wanted.set()
+        if self._thread is None:
+            self._start()
+
+    def _start(self) -> None:
+        """Not before the first ring: a web server may fork after it has built the application, and threads do not survive that."""
+        with self._starting:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name=f"bell-{self._name}", daemon=True)
+                self._thread.start()
+
+    def _run(self) -> None:
+        while True:
+            self._wanted.wait()
+            self._wanted.clear()
+            self._bell.ring(self._name)
+
+
+class Listener(SimpleWorker):
+    """RQ's worker without a fork for each job, in a thread. It tries Redis every second while that is away."""
+
+    death_penalty_class = TimerDeathPenalty
+    exponential_backoff_factor = 1
+    max_connection_wait_time = 1
+
+    def _install_signal_handlers(self) -> None:
+        """Signals are the main thread's."""
+
+
+def listen(redis_url: str) -> None:
+    """Run the jobs of the bells until a fault of Redis ends RQ's loop; call it again then."""
+    redis = Redis.from_url(redis_url, socket_connect_timeout=1)
+    queue = Queue(QUEUE, connection=redis, serializer=JSONSerializer)
+    with suppress(RedisError):
+        Listener([queue], connection=redis, serializer=JSONSerializer).work(logging_level="CRITICAL")
+
+
+def _flag(name: str) -> str:
+    return f"{QUEUE}:rung:{name}"

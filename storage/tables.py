@@ -1,0 +1,164 @@
+"""The tables. Rows stay in storage; what leaves it are values of `routing`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    text,
+)
+
+metadata = MetaData()
+
+Id = BigInteger().with_variant(Integer, "sqlite")
+"""SQLite numbers rows by itself only for INTEGER PRIMARY KEY (sqlite.org/autoinc.html)."""
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware moment. SQLite has no zones, so there it is stored as UTC and comes back aware."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """UTC on the way in; a naive moment is a bug of ours and raises."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a stored moment must be aware")
+        moment = value.astimezone(UTC)
+        return moment.replace(tzinfo=None) if dialect.name == "sqlite" else moment
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's signature
+        """UTC on the way out."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("received_at", UtcDateTime, nullable=False),
+    Column("resource", String(64), nullable=False),
+    Column("body_hash", LargeBinary(32), unique=True),
+    Column("body", LargeBinary, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("disposition", String(16)),
+    Column("error", Text),
+    Column("content_key", String(64)),
+    Column("duplicate_of", Id, ForeignKey("events.id")),
+    Column("incident_id", Id, ForeignKey("incidents.id")),
+    Column("action", String(64)),
+    Column("project", String(200)),
+    Column("environment", String(200)),
+    Column("level", String(16)),
+    Column("title", Text),
+    Column("rules_version", String(64)),
+    Column("trace", Text),
+    Column("planned_at", UtcDateTime),
+    Index("ix_events_state", "state", "id", sqlite_where=text("state <> 'planned'"), postgresql_where=text("state <> 'planned'")),
+    Index("ix_events_content_key", "content_key"),
+    Index("ix_events_incident", "incident_id", "id"),
+)
+
+incidents = Table(
+    "incidents",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("key", String(200), nullable=False, unique=True),
+    Column("status", String(16), nullable=False),
+    Column("title", Text, nullable=False),
+    Column("project", String(200)),
+    Column("link", Text),
+    Column("last_change", String(64)),
+    Column("alert_count", Integer, nullable=False),
+    Column("first_alert_at", UtcDateTime, nullable=False),
+    Column("last_alert_at", UtcDateTime, nullable=False),
+)
+
+cooldowns = Table(
+    "cooldowns",
+    metadata,
+    Column("incident_id", Id, ForeignKey("incidents.id"), primary_key=True),
+    Column("rule", String(200), primary_key=True),
+    Column("notified_at", UtcDateTime, nullable=False),
+)
+
+notifications = Table(
+    "notifications",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("event_id", Id, ForeignKey("events.id"), nullable=False),
+    Column("incident_id", Id, ForeignKey("incidents.id"), nullable=False),
+    Column("receiver", String(200), nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("rules", Text, nullable=False),
+    Column("severity", String(16), nullable=False),
+    Column("lane", String(16), nullable=False),
+    Column("reason", String(16), nullable=False),
+    Column("why", Text, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("next_attempt_at", UtcDateTime, nullable=False),
+    Column("claimed_by", String(64)),
+    Column("attempts", SmallInteger, nullable=False),
+    Column("finished_at", UtcDateTime),
+    Column("reference", Text),
+    # However often an event is planned, it is announced to a receiver once.
+    UniqueConstraint("event_id", "receiver", name="uq_notifications_event_receiver"),
+    Index(
+        "ix_notifications_due",
+        "lane",
+        "next_attempt_at",
+        "id",
+        sqlite_where=text("state = 'planned'"),
+        postgresql_where=text("state = 'planned'"),
+    ),
+    Index(
+        "ix_notifications_unfinished",
+        "incident_id",
+        "receiver",
+        "id",
+        sqlite_where=text("state IN ('planned', 'sending')"),
+        postgresql_where=text("state IN ('planned', 'sending')"),
+    ),
+    Index("ix_notifications_claimed", "claimed_by", sqlite_where=text("state = 'sending'"), postgresql_where=text("state = 'sending'")),
+    Index("ix_notifications_state", "state", "id"),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("notification_id", Id, ForeignKey("notifications.id"), primary_key=True),
+    Column("number", SmallInteger, primary_key=True),
+    Column("began_at", UtcDateTime, nullable=False),
+    Column("ended_at", UtcDateTime),
+    Column("outcome", String(16)),
+    Column("status_code", SmallInteger),
+    Column("excerpt", Text),
+    Column("payload", Text),
+)
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("alive_until", UtcDateTime, nullable=False),
+)

@@ -1,0 +1,39 @@
+"""What the documents say of settings, commands and kinds is what the code has."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from notifiers.registry import KINDS
+from settings import Settings
+
+ROOT = Path(__file__).parents[1]
+ROW = re.compile(r"^\| `([A-Z_]+)` \| (.+) \| (.*) \|$", re.MULTILINE)
+
+
+def settings_table() -> str:
+    """The rows of the README's table, from the settings themselves."""
+    fields = ((name, field) for name, field in Settings.model_fields.items() if name != "environment")
+    return "\n".join(f"| `{name.upper()}` | {field.description} | {_default(field.default)} |" for name, field in fields)
+
+
+def test_the_readme_lists_every_setting_as_the_code_describes_it() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+
+    assert settings_table() in readme, f"the table of README.md should be:\n{settings_table()}"
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_every_kind_of_receiver_and_each_of_its_options_is_documented(kind: str) -> None:
+    page = (ROOT / "docs" / "notifiers" / f"{kind}.md").read_text(encoding="utf-8")
+
+    missing = [option for option in KINDS[kind].model_fields if f"| `{option}` |" not in page]
+
+    assert missing == []
+
+
+def _default(value: object) -> str:
+    return f"`{value}`" if value not in (None, "", ()) else ""

@@ -1,0 +1,228 @@
+"""The worker process: RQ jobs that plan events and send notifications, and a clock that finds what no bell announced."""
+
+from __future__ import annotations
+
+import os
+import random
+import secrets
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextvars import ContextVar
+from datetime import UTC, datetime, timedelta
+from typing import Self
+
+import structlog
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+import telemetry
+from notifiers.configuration import missing_credentials, open_receiver, read_rules
+from notifiers.delivery import RetryPolicy, attempt
+from notifiers.errors import PermanentError
+from notifiers.http import Network
+from notifiers.lane import DeliveryLane, LanePorts
+from notifiers.notifier import Notifier
+from routing import sentry
+from routing.notification import Attempt, Lane, Notification
+from routing.rules import RulesError
+from settings import Settings, SettingsError
+from storage import events, notifications, workers
+from storage.database import SchemaError, check_schema, open_database
+from storage.notifications import Claimed
+from storage.planning import plan_batch
+from storage.queue import PLAN, Bell, listen
+from storage.rules_file import RulesFile
+
+SWEEP_SECONDS = 1.0
+LIFE = timedelta(seconds=15)
+"""How long a worker counts as alive after it said so; then others take what it had claimed."""
+STOP_SECONDS = 8.0
+"""What is under way at TERM has this long to end, so that the process is gone within ten seconds."""
+
+log = structlog.get_logger()
+
+_current: ContextVar[Worker] = ContextVar("worker")
+"""Set in the thread that runs RQ's jobs: a job carries no payload, so it must learn in whose process it runs."""
+
+
+def plan_events() -> None:
+    """RQ job: decide all events that wait."""
+    _current.get().plan_events()
+
+
+def send_notifications(lane: str) -> None:
+    """RQ job: have everything sent that is due in a lane."""
+    _current.get().send_notifications(Lane(lane))
+
+
+def main() -> None:
+    """Work until TERM or INT.
+
+    Raises:
+        SystemExit: with everything that is wrong with the configuration.
+    """
+    try:
+        worker = Worker.from_settings(Settings.load())
+    except (SettingsError, SchemaError, RulesError) as error:
+        raise SystemExit(f"the worker cannot start:\n{error}") from None
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: worker.stopping.set())
+    worker.run()
+    # A thread that still waits for a vendor would hold the interpreter; what it had claimed has been given back.
+    sys.stderr.flush()
+    os._exit(0)
+
+
+class Worker:
+    """One process's planner, sending lanes and clock."""
+
+    def __init__(self, settings: Settings, engine: Engine, rules_file: RulesFile, clock: Callable[[], datetime]) -> None:
+        self.id = f"{socket.gethostname()[:32]}-{os.getpid()}-{secrets.token_hex(4)}"
+        self.stopping = threading.Event()
+        self._settings, self._engine, self._rules_file, self._clock = settings, engine, rules_file, clock
+        self._bell = Bell(settings.redis_url)
+        self._network = Network()
+        self._threads = threading.local()
+        self._lanes = {lane: DeliveryLane(lane, self._ports(lane), threads=settings.worker_threads) for lane in Lane}
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Self:
+        """Wire a worker.
+
+        Raises:
+            SchemaError: the database is not at this code's revision.
+            RulesError: rules.yaml cannot be put in force.
+        """
+        telemetry.configure(settings)
+        engine = open_database(settings.database, pool_size=10)
+        check_schema(engine)
+        rules_file = RulesFile(settings.rules_file, lambda text: read_rules(text, settings))
+        for receiver, missing in missing_credentials(rules_file.rules, settings).items():
+            log.warning("receiver_only_previews", receiver=receiver, missing=missing, effect="payloads are recorded, nothing is sent")
+        return cls(settings, engine, rules_file, lambda: datetime.now(UTC))
+
+    def run(self) -> None:
+        """Serve the bells in a thread and the clock in this one, until told to stop."""
+        workers.say_alive(self._engine, self.id, self._clock() + LIFE)
+        events.retry_failed(self._engine)
+        log.info("worker_started", worker=self.id, rules=self._rules_file.rules.version)
+        threading.Thread(target=self._listen, name="listen", daemon=True).start()
+        while not self.stopping.is_set():
+            self.sweep()
+            self.stopping.wait(SWEEP_SECONDS)
+        self.stop()
+
+    def stop(self) -> None:
+        """Let what is under way end, give the rest back."""
+        self.stopping.set()
+        deadline = time.monotonic() + STOP_SECONDS
+        for lane in self._lanes.values():
+            lane.stop(deadline - time.monotonic())
+        workers.say_gone(self._engine, self.id, self._clock())
+        log.info("worker_stopped", worker=self.id)
+
+    def plan_events(self) -> None:
+        """Decide everything that waits, a batch at a time, and have what follows sent."""
+        self._bell.heard(PLAN)
+        while not self.stopping.is_set():
+            planned = plan_batch(self._engine, self._rules_file.rules, self._clock)
+            for event_id, error in planned.failures:
+                log.error("event_not_planned", event=event_id, error=error, effect="kept; planned again after a change of rules or code")
+            for lane in planned.lanes:
+                self._lanes[lane].ring()
+            if not planned.events:
+                return
+
+    def send_notifications(self, lane: Lane) -> None:
+        """Wake a lane: its own thread claims until nothing is left, so that no lane ever waits for the other."""
+        self._bell.heard(lane)
+        self._lanes[lane].ring()
+
+    def sweep(self) -> None:
+        """Find what no bell announced: what is due by time, what a dead worker had claimed, what came while Redis was away."""
+        try:
+            self._reload_rules()
+            now = self._clock()
+            workers.say_alive(self._engine, self.id, now + LIFE)
+            if taken := notifications.take_from_dead(self._engine, now):
+                log.warning("claims_taken_over", count=taken)
+            if events.is_waiting(self._engine):
+                self.plan_events()
+            for lane in notifications.due_lanes(self._engine, self._clock()):
+                self._lanes[lane].ring()
+        except SQLAlchemyError as error:
+            log.error("sweep_failed", error=type(error).__name__, effect="tried again in a second")
+
+    def _reload_rules(self) -> None:
+        try:
+            if self._rules_file.reload():
+                log.info("rules_in_force", version=self._rules_file.rules.version)
+                events.retry_failed(self._engine)
+        except RulesError as error:
+            log.error("rules_refused", file=str(self._rules_file.path), problems=str(error), effect="the old rules stay in force")
+
+    def _listen(self) -> None:
+        """Run RQ's jobs in this thread; RQ leaves its loop at a fault of Redis, and comes back to it when Redis does."""
+        _current.set(self)
+        while not self.stopping.is_set():
+            listen(self._settings.redis_url)
+            self.stopping.wait(SWEEP_SECONDS)
+
+    def _ports(self, lane: Lane) -> LanePorts[Claimed]:
+        return LanePorts(
+            claim=lambda limit: notifications.claim(self._engine, lane, worker=self.id, now=self._clock(), limit=limit),
+            deliver=self._deliver,
+            record=lambda finished: notifications.record(self._engine, finished),
+            give_back=lambda ids: notifications.give_back(self._engine, ids, self._clock()),
+            report_fault=lambda error: log.error("lane_fault", lane=lane, error=type(error).__name__, effect="tried again in a second"),
+        )
+
+    def _deliver(self, claimed: Claimed) -> Attempt:
+        done = attempt(
+            lambda: self._notification(claimed),
+            lambda: self._notifier(claimed.receiver),
+            number=claimed.number,
+            previous_was_ambiguous=claimed.previous_was_ambiguous,
+            policy=RetryPolicy(),
+            clock=self._clock,
+            jitter=random.random,
+        )
+        log.info(
+            "notification_attempted",
+            notification=claimed.id,
+            receiver=claimed.receiver,
+            number=done.number,
+            outcome=done.outcome,
+            status=done.status_code,
+            said=done.excerpt,
+        )
+        return done
+
+    def _notification(self, claimed: Claimed) -> Notification:
+        event = claimed.event
+        base_url, organization = self._settings.sentry_base_url, self._settings.sentry_org
+        alert = sentry.parse(event.resource, event.body, event.received_at, base_url=base_url, organization=organization)
+        return claimed.notification(alert)
+
+    def _notifier(self, receiver: str) -> Notifier:
+        """The receiver's notifier of this thread, opened anew when the rules have changed."""
+        rules = self._rules_file.rules
+        if getattr(self._threads, "rules", None) is not rules:
+            self._threads.rules, self._threads.notifiers = rules, {}
+        notifiers: dict[str, Notifier] = self._threads.notifiers
+        if receiver not in notifiers:
+            if receiver not in rules.receivers:
+                raise PermanentError(f"receiver {receiver} is no longer in {self._rules_file.path}")
+            notifiers[receiver] = open_receiver(rules.receivers[receiver], self._settings, network=self._network, clock=self._clock)
+        return notifiers[receiver]
+
+
+if __name__ == "__main__":
+    # RQ imports the jobs as `worker.…`; run as that same module, this process and its jobs share one `_current`.
+    from worker import main as work
+
+    work()
