@@ -132,7 +132,7 @@ class Alert:
     issue_id: str | None = None
     short_id: str | None = None
     metric_alert_id: str | None = None
-    """`organization_id:identifier` of a metric alert's incident, the same from critical to resolved; Sentry's id alone where no more is told."""
+    """`organization_id:identifier` of a metric alert's incident, the same from critical to resolved; its bare id where that is all."""
     sentry_rule: str | None = None
     """The label of the alert rule in Sentry that sent this."""
     installation: str | None = None

@@ -103,14 +103,14 @@ def fixture(name: str) -> bytes:
     return wire(_read(name))
 
 
-def event_alert_webhook(*, rule: str = "Errors in production", **event: Json) -> Webhook:
+def event_alert_webhook(rule: str = "Errors in production", /, **event: Json) -> Webhook:
     """An unhandled PaymentError of a Python service; `event` overrides keys of the event."""
     content = _read("event_alert.triggered")
     content["data"] = {"event": {**_part(content, "event"), **event}, "triggered_rule": rule}
     return signed("event_alert", wire(content))
 
 
-def transaction_webhook(*, rule: str = "Slow endpoints", **event: Json) -> Webhook:
+def transaction_webhook(rule: str = "Slow endpoints", /, **event: Json) -> Webhook:
     """A slow transaction of 8.4 s; `event` overrides keys of the event."""
     content = _read("event_alert.triggered-transaction")
     content["data"] = {"event": {**_part(content, "event"), **event}, "triggered_rule": rule}
@@ -122,13 +122,13 @@ def error_webhook(**event: Json) -> Webhook:
     return _built("error", "error.created", "error", event)
 
 
-def issue_webhook(action: str = "created", **issue: Json) -> Webhook:
+def issue_webhook(action: str = "created", /, **issue: Json) -> Webhook:
     """The life of the issue of `event_alert_webhook`; `action` must have a fixture, `issue` overrides keys of the issue."""
     return _built("issue", f"issue.{action}", "issue", issue)
 
 
-def metric_alert_webhook(action: str = "critical", *, description_text: str | None = None, **incident: Json) -> Webhook:
-    """A failure rate over its limit (`critical`), back to normal (`resolved`), or a slow p95 (`warning`)."""
+def metric_alert_webhook(action: str = "critical", description_text: str | None = None, /, **incident: Json) -> Webhook:
+    """A failure rate over its limit (`critical`), back to normal (`resolved`), or a slow p95 (`warning`); a text with another number."""
     content = _read(f"metric_alert.{action}")
     data = {**_mapping(content["data"]), "metric_alert": {**_part(content, "metric_alert"), **incident}}
     if description_text is not None:
@@ -136,7 +136,7 @@ def metric_alert_webhook(action: str = "critical", *, description_text: str | No
     return signed("metric_alert", wire({**content, "data": data}))
 
 
-def comment_webhook(action: str = "created", **comment: Json) -> Webhook:
+def comment_webhook(action: str = "created", /, **comment: Json) -> Webhook:
     """A comment on the issue of `event_alert_webhook`."""
     content = _read("comment.created")
     return signed("comment", wire({**content, "action": action, "data": {**_mapping(content["data"]), **comment}}))

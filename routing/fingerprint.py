@@ -1,0 +1,108 @@
+"""Stable keys: which incident an alert belongs to, and whether the same thing was said before.
+
+Both depend on the alert alone, never on rules.yaml, so that a change of the rules neither splits nor joins incidents.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Mapping
+
+from routing.alert import Alert, Category, Json, Status
+
+_PLAIN = re.compile(r"[A-Za-z0-9_.:-]{1,120}")
+_MAX_SLUG = 60
+
+_Parts = tuple[Json, ...]
+
+
+def incident_key(alert: Alert) -> str:
+    """The key of the incident that an alert is about, the same from its first sign to its end.
+
+    `issue:<id>` for all that concerns a Sentry issue: alerts, changes, comments, Seer. The organization is not part of it:
+    issue ids come from one sequence for a whole Sentry (all of sentry.io, or one self-hosted installation), and half of the
+    webhooks do not name their organization, so that it would split incidents instead of keeping them apart.
+
+    `metric:<organization id>:<number>` for a metric alert, whose numbers each organization counts for itself. The issue that
+    Sentry opens beside a metric alert keeps its own key: it names the rule but not the incident, and to guess between two
+    incidents of one rule would close the wrong one.
+
+    `glitchtip:<id>` for an issue of GlitchTip, which counts its own.
+
+    `<category>:<project>:<hash>` for what has no id, by organization, project, culprit and title (or the metric alert's rule,
+    because its title changes with its state).
+
+    At most 200 characters, ASCII without blanks, fit for a Jira label and a PagerDuty dedup_key.
+    """
+    if alert.metric_alert_id:
+        return f"metric:{_plain(alert.metric_alert_id)}"
+    if alert.issue_id:
+        return f"{'glitchtip' if alert.resource == 'glitchtip' else 'issue'}:{_plain(alert.issue_id)}"
+    kind = alert.resource if alert.category is Category.OTHER else alert.category
+    project = re.sub(r"[^A-Za-z0-9_.-]", "", alert.project or "")[:_MAX_SLUG]
+    subject = alert.metric.rule_name if alert.metric else alert.title
+    return f"{_plain(kind or 'unknown')}:{project}:{_digest(alert.organization, alert.project, alert.culprit, subject)}"
+
+
+def content_key(alert: Alert) -> str | None:
+    """The key by which the same thing said twice is recognised (protocol reference, part 3.5); None where nothing is safe.
+
+    Equal keys mean the same words about the same subject. They do not prove a repetition when something else was said of the
+    incident in between: who resolves, reopens and resolves an issue makes Sentry say the same thing twice, and means it.
+
+    Never the same for two actions, with one exception: `ignored` and `archived`, which Sentry sent both for one act in 2024.
+    """
+    parts_of = _CONTENT.get(alert.resource)
+    try:
+        parts = parts_of(alert) if parts_of else None
+    except RecursionError:  # a payload just shallow enough to be read
+        parts = None
+    if parts is None:
+        return None
+    action = "archived" if alert.status is Status.ARCHIVED else alert.action
+    return f"{alert.resource}:{_digest(alert.installation, action, *parts)}"
+
+
+def _event_alert(alert: Alert) -> _Parts | None:
+    return (alert.event_id, alert.issue_id, alert.sentry_rule) if alert.event_id else None
+
+
+def _error(alert: Alert) -> _Parts | None:
+    return (alert.event_id,) if alert.event_id else None
+
+
+def _issue(alert: Alert) -> _Parts | None:
+    return (alert.issue_id, alert.substatus, _dumped(alert.payload)) if alert.issue_id else None
+
+
+def _metric_alert(alert: Alert) -> _Parts | None:
+    # The link carries the notification_uuid; old versions have none, and only the measured value tells two messages apart.
+    return (alert.metric_alert_id, alert.title, alert.link, alert.text) if alert.metric_alert_id else None
+
+
+def _comment(alert: Alert) -> _Parts | None:
+    return (_dumped(alert.payload),) if alert.payload else None
+
+
+_CONTENT: Mapping[str, Callable[[Alert], _Parts | None]] = {
+    "event_alert": _event_alert,
+    "legacy": _event_alert,
+    "error": _error,
+    "issue": _issue,
+    "metric_alert": _metric_alert,
+    "comment": _comment,
+}
+
+
+def _plain(name: str) -> str:
+    return name if _PLAIN.fullmatch(name) else f"sha256-{_digest(name)}"
+
+
+def _digest(*parts: Json) -> str:
+    return hashlib.sha256(_dumped(parts).encode()).hexdigest()[:32]
+
+
+def _dumped(value: Json) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))

@@ -1,0 +1,136 @@
+"""The door for Sentry's webhooks: proves that Sentry sent the bytes and turns them, of whatever resource and age, into an Alert.
+
+Sentry's own words (resource, action, issue, installation) stay in here and in the `sentry_*` modules, which read the parts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from routing import sentry_resources as resources
+from routing.alert import Alert, Status
+from routing.payload import Object, UnreadableJsonError, decode, first_text, mapping, text
+
+_STATUS_OF_ACTION: Mapping[str, Mapping[str, Status]] = {
+    "event_alert": {"triggered": Status.FIRING},
+    "error": {"created": Status.FIRING},
+    "issue": {
+        "created": Status.FIRING,
+        "unresolved": Status.FIRING,
+        "resolved": Status.RESOLVED,
+        "ignored": Status.ARCHIVED,
+        "archived": Status.ARCHIVED,
+        "assigned": Status.UNCHANGED,
+    },
+    "metric_alert": {
+        "critical": Status.FIRING,
+        "warning": Status.FIRING,
+        "open": Status.FIRING,
+        "resolved": Status.RESOLVED,
+    },
+    # Seer has finished something about an issue: news, but the issue is no better or worse for it.
+    "activity_alert": {"triggered": Status.UNCHANGED},
+    "legacy": {"triggered": Status.FIRING},
+    "glitchtip": {"triggered": Status.FIRING},
+}
+"""Actions that say something of an incident; any other changes nothing, whatever its resource."""
+
+_READERS: Mapping[str, Callable[[resources.Webhook], Alert]] = {
+    "event_alert": resources.read_event,
+    "error": resources.read_event,
+    "issue": resources.read_issue,
+    "activity_alert": resources.read_issue,
+    "metric_alert": resources.read_metric_alert,
+    "comment": resources.read_comment,
+    "installation": resources.read_installation,
+    "seer": resources.read_seer,
+    "preprod_artifact": resources.read_build,
+    "size_analysis": resources.read_build,  # its name in 2025
+    "legacy": resources.read_legacy,
+    "glitchtip": resources.read_glitchtip,
+}
+
+_ONLY_ACTION = {"event_alert": "triggered", "error": "created", "legacy": "triggered", "glitchtip": "triggered"}
+_WITHOUT_ENVELOPE = frozenset({"legacy", "glitchtip"})
+_MAX_RESOURCE = 40
+
+
+class UnreadableAlert(ValueError):  # noqa: N818  # it names the thing, as the design does
+    """A body that is no webhook. The text is short, quotes nothing of the body and may be shown."""
+
+
+def verify_signature(body: bytes, signatures: Sequence[str | None], secrets: Sequence[str]) -> bool:
+    """Whether one of the header values is the HMAC-SHA256 of the raw body under one of the secrets.
+
+    Several secrets allow for rotation, several headers for Sentry-App-Signature beside Sentry-Hook-Signature. It takes the
+    same time whichever matches. Whatever the headers hold, nothing is raised; without a secret nothing is ever true.
+    """
+    given = [part.strip().lower().encode("ascii", "replace") for header in signatures if header for part in header.split(",")]
+    keys = [secret.encode("utf-8", "surrogatepass") for secret in secrets if secret]
+    wanted = [hmac.new(key, body, hashlib.sha256).hexdigest().encode() for key in keys]
+    matches = [hmac.compare_digest(digest, candidate) for digest in wanted for candidate in given]
+    return any(matches)
+
+
+def parse(
+    resource: str,
+    body: bytes,
+    received_at: datetime,
+    *,
+    base_url: str | None = None,
+    organization: str | None = None,
+) -> Alert:
+    """The alert that a webhook's body holds.
+
+    Args:
+        resource: the header Sentry-Hook-Resource; `legacy` for the WebHooks plugin, `glitchtip` for GlitchTip's webhook. An
+            unknown one, like an unknown action, gives an alert of category OTHER that changes no status.
+        body: the bytes as they came.
+        received_at: stands in for the time where the body tells none.
+        base_url: Sentry's own address, and
+        organization: its slug: with both, an alert without a link gets one to its issue.
+
+    Raises:
+        UnreadableAlert: the body is no JSON object. Nothing else is ever raised, whatever the bytes.
+    """
+    try:
+        content = decode(body)
+    except UnreadableJsonError as error:
+        raise UnreadableAlert(f"the body is unreadable: {error}") from None
+    if not isinstance(content, dict):
+        raise UnreadableAlert("the body is JSON, but not an object")
+    webhook = _open(resource, content, received_at)
+    alert = _READERS.get(webhook.resource, resources.read_unknown)(webhook)
+    return _linked(alert, base_url, alert.organization or organization)
+
+
+def _open(resource: str, content: Object, received_at: datetime) -> resources.Webhook:
+    name = re.sub(r"[^a-z0-9_.-]", "", resource.lower())[:_MAX_RESOURCE]
+    bare = name in _WITHOUT_ENVELOPE
+    action = first_text(None if bare else content.get("action"), _ONLY_ACTION.get(name)) or ""
+    status = _STATUS_OF_ACTION.get(name, {}).get(action)
+    installation = mapping(content.get("installation"))
+    return resources.Webhook(
+        envelope={
+            "resource": name,
+            "action": action,
+            "status": status or Status.UNCHANGED,
+            "received_at": received_at,
+            "installation": text(installation.get("uuid")),
+        },
+        is_known=status is not None,
+        data=content if bare else mapping(content.get("data")),
+        actor=text(mapping(content.get("actor")).get("name")),
+        organization=text(mapping(installation.get("organization")).get("slug")),
+    )
+
+
+def _linked(alert: Alert, base_url: str | None, organization: str | None) -> Alert:
+    if alert.link or not (base_url and organization and alert.issue_id):
+        return alert
+    return replace(alert, link=f"{base_url.rstrip('/')}/organizations/{organization}/issues/{alert.issue_id}/")
