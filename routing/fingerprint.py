@@ -49,6 +49,8 @@ def incident_key(alert: Alert) -> str:
 def content_key(alert: Alert) -> str | None:
     """The key by which the same thing said twice is recognised (protocol reference, part 3.5); None where nothing is safe.
 
+    At most 64 characters.
+
     Equal keys mean the same words about the same subject. They do not prove a repetition when something else was said of the
     incident in between: who resolves, reopens and resolves an issue makes Sentry say the same thing twice, and means it.
 

@@ -238,7 +238,7 @@ def _assert_is_sound(alert: Alert | UnreadableAlert) -> None:
     assert not [text for text in _texts(alert) if re.search("[\x00\ud800-\udfff]", text)]
     assert alert.duration_ms is None or alert.duration_ms >= 0
     assert re.fullmatch(r"[!-~]{3,200}", incident_key(alert))
-    assert re.fullmatch(r"[a-z_]+:[0-9a-f]{32}", content_key(alert) or "none:" + "0" * 32)
+    assert re.fullmatch(r"[a-z_]{1,31}:[0-9a-f]{32}", content_key(alert) or "none:" + "0" * 32)
 
 
 def _texts(value: object) -> Iterator[str]:
