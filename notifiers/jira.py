@@ -256,30 +256,21 @@ def _rule_labels(notification: Notification) -> tuple[str, ...]:
 
 
 def _description(message: Message) -> str:
-    reasons = "; ".join((message.why, *(f"also {rule}" for rule in message.other_rules)))
     sections = (
         f"*{escaped(message.heading)}* in {escaped(message.place)}",
         escaped(cut(message.title, _MAX_TITLE)),
         _table(message),
         f"[Open in Sentry|{_link(message.link)}]" if message.link else "",
         "{noformat}\n" + _literal(message.stack) + "\n{noformat}" if message.stack else "",
-        f"----\nWhy: {escaped(cut(reasons, 600))}\nIncident: {escaped(cut(one_line(message.incident), 300))}",
+        f"----\nWhy: {escaped(cut(message.reasons, 600))}\nIncident: {escaped(cut(one_line(message.incident), 300))}",
     )
     return "\n\n".join(filter(None, sections))
 
 
 def _table(message: Message) -> str:
-    rows = (
-        ("Issue", message.reference),
-        ("Culprit", message.culprit),
-        ("Release", message.release),
-        *((fact.label, fact.value) for fact in message.facts),
-        ("Occurred", f"{message.occurred_at:%Y-%m-%d %H:%M:%S} UTC"),
-        *message.tags,
-    )
     table = "||Field||Value||"
-    for label, value in rows:
-        row = f"\n|{escaped(label)}|{escaped(value)}|" if value else ""
+    for fact in message.rows:
+        row = f"\n|{escaped(fact.label)}|{escaped(fact.value)}|"
         table += row if len(table) + len(row) <= _MAX_TABLE else ""
     return table
 

@@ -9,7 +9,7 @@ import hashlib
 import re
 import unicodedata
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from routing.alert import Alert, Category, ExceptionValue, Frame, Metric
 from routing.notification import Notification, Reason, Severity
@@ -68,6 +68,23 @@ class Message:
         return ", ".join(filter(None, (self.project, self.environment)))
 
     @property
+    def rows(self) -> tuple[Fact, ...]:
+        """All that has a label, for layouts with a table."""
+        named = (("Issue", self.reference), ("Culprit", self.culprit), ("Release", self.release))
+        occurred = Fact(label="Occurred", value=f"{self.occurred_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC")
+        return (
+            *(Fact(label=label, value=value) for label, value in named if value),
+            *self.facts,
+            occurred,
+            *(Fact(label=key, value=value) for key, value in self.tags),
+        )
+
+    @property
+    def reasons(self) -> str:
+        """Why it was sent, with the further rules that asked for it."""
+        return "; ".join((self.why, *(f"also {rule}" for rule in self.other_rules)))
+
+    @property
     def headline(self) -> str:
         """All of it in one line: `[CRITICAL] Critical error: OperationalError: … (shop-api, production)`."""
         return f"[{self.severity.upper()}] {self.heading}: {self.title} ({self.place})"
@@ -104,7 +121,7 @@ def as_text(message: Message) -> str:
     lines += [f"{key}: {value}" for key, value in message.tags]
     if message.stack:
         lines += ["", message.stack, ""]
-    lines += [f"Why: {'; '.join((message.why, *(f'also {rule}' for rule in message.other_rules)))}"]
+    lines += [f"Why: {message.reasons}"]
     if message.link:
         lines += [f"Sentry: {message.link}"]
     return "\n".join(lines)
@@ -119,7 +136,7 @@ def key_within(key: str, limit: int) -> str:
 
 def heading(rule: str) -> str:
     """A rule's name as people read it: `high-error-rate` is `High error rate`."""
-    words = cut(one_line(rule.replace("-", " ").replace("_", " ")), MAX_NAME) or rule[:MAX_NAME]
+    words = cut(one_line(rule.replace("-", " ").replace("_", " ")), MAX_NAME) or cut(one_line(rule), MAX_NAME) or "(no name)"
     return words[:1].upper() + words[1:]
 
 
@@ -140,7 +157,7 @@ def tail(text: str, limit: int) -> str:
     if len(text) <= limit:
         return text
     _, _, whole_lines = text[2 - limit :].partition("\n")
-    return f"…\n{whole_lines}" if whole_lines else cut(text, limit)
+    return f"…\n{whole_lines}" if whole_lines else cut(text.rpartition("\n")[2], limit)
 
 
 def one_line(text: str) -> str:
