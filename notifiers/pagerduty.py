@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, SecretStr, field_validator
 from notifiers.errors import RetryableError
 from notifiers.http import Network, Timeouts, error_of, excerpt, sealed, translate_requests_errors
 from notifiers.message import Message, compose, cut, key_within
-from notifiers.notifier import Clock, Notifier, Receipt, ReceiverOptions, credential, readable
+from notifiers.notifier import Clock, Receipt, ReceiverOptions, credential, readable
 from routing.alert import Json
 from routing.notification import Notification, Severity
 
@@ -70,7 +70,7 @@ class PagerDutyOptions(ReceiverOptions[PagerDutySettings]):
             event |= {"client_url": message.link, "links": [{"href": message.link, "text": text}]}
         return event | {"payload": _payload(message)}
 
-    def open(self, settings: PagerDutySettings, *, network: Network, clock: Clock) -> Notifier:  # noqa: ARG002 - the event has its own time
+    def open(self, settings: PagerDutySettings, *, network: Network, clock: Clock) -> PagerDutyNotifier:  # noqa: ARG002 - the event has its own time
         """The notifier of this key."""
         return PagerDutyNotifier(self, self.routing_key or SecretStr(""), settings.pagerduty_events_url, network.timeouts)
 

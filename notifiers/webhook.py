@@ -18,13 +18,14 @@ from pydantic import BeforeValidator, SecretStr, field_validator
 
 from notifiers.http import Network, excerpt
 from notifiers.message import compose, cut, one_line
-from notifiers.notifier import Clock, Notifier, Receipt, ReceiverOptions, credential, on_the_wire, readable
+from notifiers.notifier import Clock, Receipt, ReceiverOptions, credential, on_the_wire, readable
 from routing.alert import Alert, Json, Metric
 from routing.notification import Notification
 
 VERSION = 1
 MAX_TEXT = 1000
 MAX_TAGS = 100
+MAX_TAG = 200
 SECRET_PREFIX = "whsec_"  # noqa: S105 - a prefix, not a secret
 
 
@@ -61,7 +62,7 @@ class WebhookOptions(ReceiverOptions[object]):
         """The JSON body."""
         return readable(body(notification))
 
-    def open(self, settings: object, *, network: Network, clock: Clock) -> Notifier:  # noqa: ARG002 - it reads none
+    def open(self, settings: object, *, network: Network, clock: Clock) -> WebhookNotifier:  # noqa: ARG002 - it reads none
         """The notifier of this endpoint."""
         return WebhookNotifier(self, network, clock)
 
@@ -146,7 +147,7 @@ def _alert(alert: Alert, link: str | None) -> dict[str, Json]:
         "event_count": alert.event_count,
         "user_count": alert.user_count,
         "first_seen": _moment(alert.first_seen),
-        "tags": [{"key": _text(key), "value": _text(value)} for key, value in alert.tags[:MAX_TAGS]],
+        "tags": [{"key": _text(key, MAX_TAG), "value": _text(value, MAX_TAG)} for key, value in alert.tags[:MAX_TAGS]],
         "metric": _metric(alert.metric),
     }
 
@@ -163,8 +164,8 @@ def _metric(metric: Metric | None) -> dict[str, Json] | None:
     }
 
 
-def _text(text: str | None) -> str | None:
-    return None if text is None else cut(one_line(text), MAX_TEXT)
+def _text(text: str | None, limit: int = MAX_TEXT) -> str | None:
+    return None if text is None else cut(one_line(text), limit)
 
 
 def _number(number: float | None) -> float | None:
