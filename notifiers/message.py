@@ -25,7 +25,9 @@ MAX_LINE = 8000
 """No layout shows more of one line; what is longer (a message of 300 kB) is not even looked at."""
 
 # Told elsewhere in the message, or a copy of what is.
-_TAGS_TOLD_ELSEWHERE = frozenset({"environment", "level", "release", "handled", "mechanism", "user"})
+_TAGS_TOLD_ELSEWHERE = frozenset(
+    {"environment", "handled", "http.status_code", "level", "mechanism", "payment.provider", "release", "user"}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,10 +117,7 @@ def compose(notification: Notification) -> Message:
 
 def as_text(message: Message) -> str:
     """The whole message as plain text, for where there is no layout."""
-    lines = [message.headline]
-    lines += [f"{label}: {value}" for label, value in (("Culprit", message.culprit), ("Release", message.release)) if value]
-    lines += [f"{fact.label}: {fact.value}" for fact in message.facts]
-    lines += [f"{key}: {value}" for key, value in message.tags]
+    lines = [message.headline, *(f"{row.label}: {row.value}" for row in message.rows)]
     if message.stack:
         lines += ["", message.stack, ""]
     lines += [f"Why: {message.reasons}"]

@@ -334,12 +334,11 @@ def _actions(message: Message) -> Block | None:
 
 
 def _foot(message: Message) -> Block:
-    rules = "".join(f" | also: {escaped(rule, MAX_TAG)}" for rule in message.other_rules[:5])
     reference = f"{escaped(message.reference, MAX_TAG)} | " if message.reference else ""
     moment = message.occurred_at
     # Each reader sees it in his own time zone: https://docs.slack.dev/messaging/formatting-message-text#date-formatting
     when = f"<!date^{int(moment.timestamp())}^{{date_short_pretty}} {{time_secs}}|{moment.isoformat(timespec='seconds')}>"
-    text = f"{reference}rule: {escaped(message.why, MAX_FACT)}{rules} | {when}"
+    text = f"{reference}rule: {escaped(message.reasons, MAX_FACT)} | {when}"
     return {"type": "context", "block_id": "foot", "elements": [_mrkdwn(text)]}
 
 

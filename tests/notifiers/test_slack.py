@@ -278,7 +278,7 @@ def test_a_repeat_and_the_other_rules_are_told() -> None:
     shown = texts(notification)
 
     assert ":rotating_light: Critical error, again · shop-api · production" in shown
-    assert "also: Payment failure | also: New error" in shown
+    assert 'rule: tags.critical is "true"; also Payment failure; also New error | ' in shown
 
 
 def test_an_alert_that_says_next_to_nothing_is_a_short_message(goldens: Goldens) -> None:
