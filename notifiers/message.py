@@ -24,6 +24,9 @@ MAX_FACT = 200
 MAX_LINE = 8000
 """No layout shows more of one line; what is longer (a message of 300 kB) is not even looked at."""
 
+# Control characters, line and paragraph separators, halves of surrogate pairs, bidirectional overrides, the byte order mark.
+_HIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\u202a-\u202e\u2066-\u2069\ufeff]")
+
 # Told elsewhere in the message, or a copy of what is.
 _TAGS_TOLD_ELSEWHERE = frozenset(
     {"environment", "handled", "http.status_code", "level", "mechanism", "payment.provider", "release", "user"}
@@ -161,7 +164,7 @@ def tail(text: str, limit: int) -> str:
 
 def one_line(text: str) -> str:
     """Without line breaks, control characters and bidirectional overrides, which could make a message read as something else."""
-    return " ".join(_printable(text[:MAX_LINE]).split())
+    return " ".join(_HIDDEN.sub(" ", text[:MAX_LINE]).split())
 
 
 def web_address(link: str | None) -> str | None:
@@ -271,12 +274,3 @@ def _tags(alert: Alert) -> tuple[tuple[str, str], ...]:
 
 def _line_or_none(text: str | None) -> str | None:
     return cut(one_line(text or ""), 300) or None
-
-
-def _printable(text: str) -> str:
-    return "".join(" " if _is_hidden(character) else character for character in text)
-
-
-def _is_hidden(character: str) -> bool:
-    category = unicodedata.category(character)
-    return category in {"Cc", "Cs", "Zl", "Zp"} or character in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff"

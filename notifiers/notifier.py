@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Generic, Protocol, TypeAlias, TypeVar, runtime_checkable
 
+import msgspec
 from pydantic import BaseModel, ConfigDict
 
 from notifiers.http import Network
@@ -84,7 +85,7 @@ def credential(value: object) -> object:
 
 def readable(payload: Json) -> str:
     """A JSON payload as people read it, in the console and in goldens."""
-    return json.dumps(payload, ensure_ascii=False, indent=2)
+    return msgspec.json.format(msgspec.json.encode(payload), indent=2).decode()
 
 
 def on_the_wire(payload: Json) -> bytes:
