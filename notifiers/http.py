@@ -120,9 +120,9 @@ class Network:
             target = urllib3.util.parse_url(url)
             scheme, host = target.scheme or "", (target.host or "").strip("[]")
             address = self._address_of(host, target.port or (443 if scheme == "https" else 80))
-            # Without these two, TLS would check the certificate against the number instead of the name.
-            names = {"server_hostname": host, "assert_hostname": host} if scheme == "https" else {}
-            pool = self._pools.connection_from_host(address, target.port, scheme, pool_kwargs={**names, **self._tls_of(url)})
+            # Without it, TLS would check the certificate against the number instead of the name.
+            name = {"server_hostname": host} if scheme == "https" else {}
+            pool = self._pools.connection_from_host(address, target.port, scheme, pool_kwargs={**name, **self._tls_of(url)})
             return self._exchange(pool, _Request("POST", url, {**headers, "Host": target.netloc or host}, body), secrets)
 
     def _tls_of(self, url: str) -> dict[str, ssl.SSLContext]:
