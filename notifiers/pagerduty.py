@@ -124,7 +124,7 @@ def _reason(error: Exception, routing_key: SecretStr) -> Exception:
         return error.__cause__ if isinstance(error.__cause__, Exception) else RetryableError("no answer was understood", ambiguous=True)
     if refusal := error_of(response.status_code, response.headers, response.text, secrets=(routing_key,)):
         return refusal
-    text = f"HTTP {response.status_code}, but not PagerDuty's answer: {excerpt(response.text, (routing_key,)) or 'empty'}"
+    text = f"HTTP {response.status_code}, but not the vendor's answer: {excerpt(response.text, (routing_key,)) or 'empty'}"
     return RetryableError(text, status_code=response.status_code, ambiguous=True)
 
 

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from itertools import accumulate
 from typing import Annotated, Protocol, Self, TypeAlias
 from urllib.parse import urlencode
 
-from pydantic import BaseModel, BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, SecretStr, field_validator, model_validator
 
 from notifiers.errors import DeliveryError, PermanentError, RetryableError
-from notifiers.http import Network, Response, excerpt, retry_after
+from notifiers.http import Network, Response, excerpt, read_answer, retry_after
 from notifiers.message import Message, as_text, compose, cut, key_within, tail
 from notifiers.notifier import Clock, Notifier, Receipt, ReceiverOptions, credential, on_the_wire, readable
 from routing.alert import Json
@@ -142,8 +142,8 @@ class SlackOptions(ReceiverOptions[SlackSettings]):
 class SlackNotifier:
     """Posts with a bot token, and can look for what it posted.
 
-    Not by slack_sdk's client: that follows redirects with the token in hand, takes proxies from the environment whatever NO_PROXY
-    says, reads answers without limit, and shakes hands anew for each message; none of it can be switched off.
+    Not by slack_sdk's client: it follows redirects with the token in hand, takes proxies from the environment whatever NO_PROXY
+    says, reads answers without a limit and opens a connection for each message, and none of that can be switched off.
     """
 
     def __init__(self, options: SlackOptions, token: SecretStr, api_url: str, network: Network) -> None:
@@ -157,7 +157,7 @@ class SlackNotifier:
             return self._post(payload)
         except _LayoutRefusedError as refusal:
             plain = {"channel": payload["channel"], **_text(as_text(compose(notification))), "parse": "none"}
-            return self._post(plain, excerpt=f"{refusal}; sent as text")
+            return self._post(plain, told=f"{refusal}; sent as text")
 
     def find(self, notification: Notification) -> Receipt | None:
         """Look through what the channel got since the notification was made, for its id in the metadata."""
@@ -172,10 +172,10 @@ class SlackNotifier:
                     return Receipt(payload=self._options.render(notification), excerpt="found in the channel", reference=reference)
         return None
 
-    def _post(self, payload: Block, *, excerpt: str = "ok") -> Receipt:
+    def _post(self, payload: Block, *, told: str = "ok") -> Receipt:
         answer = self._call("chat.postMessage", on_the_wire(payload), "application/json; charset=utf-8")
         reference = {name: value for name, value in (("channel", answer.channel), ("ts", answer.ts)) if value}
-        return Receipt(payload=readable(payload), status_code=200, excerpt=excerpt, reference=reference)
+        return Receipt(payload=readable(payload), status_code=200, excerpt=told, reference=reference)
 
     def _channel_id(self) -> str:
         """History is by id only; a name is looked up."""
@@ -202,10 +202,7 @@ class SlackNotifier:
     def _call(self, method: str, body: bytes, content_type: str) -> _Answer:
         headers = {"Authorization": f"Bearer {self._token.get_secret_value()}", "Content-Type": content_type}
         response = self._network.post(f"{self._api_url}/{method}", body=body, headers=headers, secrets=(self._token,))
-        try:
-            answer = _Answer.model_validate_json(response.body)
-        except ValidationError:
-            raise _foreign(response, (self._token,)) from None
+        answer = read_answer(response, _Answer, secrets=(self._token,))
         if not answer.ok:
             raise _refusal(method, answer, response)
         return answer
@@ -224,14 +221,16 @@ class SlackWebhookNotifier:
         except PermanentError as refusal:
             if refusal.answer.strip() not in _LAYOUT_ERRORS:
                 raise
-            return self._post(_text(as_text(compose(notification))), excerpt=f"{refusal}; sent as text")
+            return self._post(_text(as_text(compose(notification))), told=f"{refusal}; sent as text")
 
-    def _post(self, payload: Block, *, excerpt: str = "ok") -> Receipt:
+    def _post(self, payload: Block, *, told: str = "ok") -> Receipt:
         headers = {"Content-Type": "application/json; charset=utf-8"}
         response = self._network.post(self._url.get_secret_value(), body=on_the_wire(payload), headers=headers, secrets=(self._url,))
         if response.body.strip() != "ok":
-            raise _foreign(response, (self._url,))
-        return Receipt(payload=readable(payload), status_code=response.status, excerpt=excerpt)
+            # A proxy or a gateway has spoken in Slack's place.
+            text = f"HTTP {response.status}, but not the vendor's answer: {excerpt(response.body, (self._url,)) or 'empty'}"
+            raise RetryableError(text, status_code=response.status, ambiguous=True)
+        return Receipt(payload=readable(payload), status_code=response.status, excerpt=told)
 
 
 class _LayoutRefusedError(PermanentError):
@@ -370,9 +369,3 @@ def _refusal(method: str, answer: _Answer, response: Response) -> DeliveryError:
         ambiguous = answer.error in _UNCERTAIN_ERRORS
         return RetryableError(text, status_code=response.status, retry_after=retry_after(response.headers), ambiguous=ambiguous)
     return PermanentError(text, status_code=response.status)
-
-
-def _foreign(response: Response, secrets: Sequence[SecretStr]) -> RetryableError:
-    """A yes in words that are not Slack's: a proxy or a gateway has spoken."""
-    text = f"HTTP {response.status}, but not Slack's answer: {excerpt(response.body, secrets) or 'empty'}"
-    return RetryableError(text, status_code=response.status, ambiguous=True)

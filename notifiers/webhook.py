@@ -1,6 +1,6 @@
 """Any HTTP endpoint: a JSON body of ours, signed as Standard Webhooks has it (https://www.standardwebhooks.com).
 
-What is promised about the body is in docs/notifiers.md; a change that could break a reader raises VERSION.
+What is promised about the body is in docs/notifiers/webhook.md; a change that could break a reader raises VERSION.
 """
 
 from __future__ import annotations

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -23,6 +26,7 @@ from tests.notifiers.rules_of_the_guide import NOTIFICATIONS
 from tests.stand_ins.faults import Fault, FaultServer, answer, end_of_file, hang, refusing, reset
 
 NOTIFICATION = NOTIFICATIONS["critical-error"]
+ROOT = Path(__file__).resolve().parents[2]
 IMPATIENT = Timeouts(connect_seconds=0.5, read_seconds=0.3)
 
 
@@ -218,6 +222,16 @@ def test_threads_may_share_the_network() -> None:
 
     assert ended == ["ok"] * 20
     assert len(vendor.requests) == 20
+
+
+def test_the_registry_loads_no_vendors_client() -> None:
+    """Each costs 0.15 s and 20 MB, in every process that only wants to read rules.yaml."""
+    clients = ("jira", "pdpyras", "requests", "slack_sdk")
+
+    code = f"import sys, notifiers.registry; print([name for name in {clients} if name in sys.modules])"
+    loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S603 - our own code
+
+    assert loaded.stdout.strip() == "[]"
 
 
 def assert_shows_no_secret(error: DeliveryError, contract: Contract) -> None:

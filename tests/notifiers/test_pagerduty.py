@@ -133,7 +133,7 @@ def test_a_refused_event_is_refused_for_good_with_pagerdutys_reason() -> None:
 
 @pytest.mark.parametrize("body", ["", "{}", "[1]", "<html>", '{"status": "success"}'])
 def test_a_yes_that_is_not_pagerdutys_is_not_believed(body: str) -> None:
-    with FaultServer(answer(202, body=body)) as proxy, pytest.raises(RetryableError, match="not PagerDuty's answer") as raised:
+    with FaultServer(answer(202, body=body)) as proxy, pytest.raises(RetryableError, match="not the vendor's answer") as raised:
         open_at(proxy.url, Network()).send(NOTIFICATION)
 
     assert raised.value.ambiguous
