@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from notifiers.errors import DeliveryError, PermanentError, RetryableError
-from notifiers.http import Network, Timeouts
+from notifiers.http import DEFAULT_TIMEOUTS, Network, Timeouts
 from notifiers.notifier import Receipt
 from notifiers.registry import KINDS
 from routing.alert import Alert, ExceptionValue, Frame, Level, Metric, User
@@ -27,7 +27,7 @@ from tests.stand_ins.faults import Fault, FaultServer, answer, end_of_file, hang
 
 NOTIFICATION = NOTIFICATIONS["critical-error"]
 ROOT = Path(__file__).resolve().parents[2]
-IMPATIENT = Timeouts(connect_seconds=0.5, read_seconds=0.3)
+IMPATIENT = Timeouts(connect_seconds=3, read_seconds=0.5)
 
 
 def contract_of(kind: str) -> Contract:
@@ -47,6 +47,7 @@ class Ending:
     kind: type[DeliveryError]
     ambiguous: bool = False
     retry_after: timedelta | None = None
+    timeouts: Timeouts = DEFAULT_TIMEOUTS
 
 
 def refused(status: int) -> Ending:
@@ -66,7 +67,7 @@ ENDINGS: Mapping[str, Ending] = {
     "503-retry-after": Ending(
         fault=answer(503, headers={"Retry-After": "3600"}), kind=RetryableError, ambiguous=True, retry_after=timedelta(minutes=15)
     ),
-    "hang": Ending(fault=hang, kind=RetryableError, ambiguous=True),
+    "hang": Ending(fault=hang, kind=RetryableError, ambiguous=True, timeouts=IMPATIENT),
     "reset": Ending(fault=reset, kind=RetryableError, ambiguous=True),
     "end-of-file": Ending(fault=end_of_file, kind=RetryableError, ambiguous=True),
 }
@@ -112,7 +113,7 @@ def test_an_ending_means_the_same_to_every_kind(kind: str, ending: str) -> None:
     expected = ENDINGS[ending]
     contract = contract_of(kind)
     with FaultServer(expected.fault) as vendor:
-        notifier = contract.open(vendor.url, Network(IMPATIENT))
+        notifier = contract.open(vendor.url, Network(expected.timeouts))
 
         with pytest.raises(expected.kind) as raised:
             notifier.send(NOTIFICATION)
@@ -128,7 +129,7 @@ def test_an_ending_means_the_same_to_every_kind(kind: str, ending: str) -> None:
 def test_a_yes_in_words_that_are_not_the_vendors_is_no_yes(kind: str, body: str) -> None:
     contract = contract_of(kind)
     with FaultServer(NOT_A_YES[body]) as vendor:
-        notifier = contract.open(vendor.url, Network(IMPATIENT))
+        notifier = contract.open(vendor.url, Network())
         try:
             ended: Receipt | DeliveryError = notifier.send(NOTIFICATION)
         except DeliveryError as error:
@@ -147,7 +148,7 @@ def test_a_yes_in_words_that_are_not_the_vendors_is_no_yes(kind: str, body: str)
 def test_where_nobody_listens_nothing_was_sent(kind: str) -> None:
     contract = contract_of(kind)
     with refusing() as url, pytest.raises(RetryableError, match="connect") as raised:
-        contract.open(url, Network(IMPATIENT)).send(NOTIFICATION)
+        contract.open(url, Network()).send(NOTIFICATION)
 
     assert not raised.value.ambiguous
     assert_shows_no_secret(raised.value, contract)
@@ -160,7 +161,7 @@ def test_no_kind_waits_by_itself(kind: str, ending: str, monkeypatch: pytest.Mon
         raise AssertionError(f"slept {seconds} s")
 
     with FaultServer(ENDINGS[ending].fault) as vendor:
-        notifier = contract_of(kind).open(vendor.url, Network(IMPATIENT))
+        notifier = contract_of(kind).open(vendor.url, Network())
         monkeypatch.setattr(time, "sleep", fail)
 
         with pytest.raises(RetryableError):
