@@ -64,7 +64,7 @@ def add_webhooks(app: Flask, settings: Settings, engine: Engine, bell: Backgroun
         """Keep the body durably, ring, and say so."""
         event_id, is_new = events.store(engine, resource=resource, body=request.get_data(), received_at=datetime.now(UTC))
         bell.ring()
-        log.info("event_accepted", event=event_id, resource=resource, is_new=is_new)
+        log.info("event_accepted", event_id=event_id, resource=resource, is_new=is_new)
         return jsonify(event=event_id), 202
 
     @app.post("/webhooks/sentry")

@@ -131,7 +131,7 @@ class Worker:
         while not self.stopping.is_set():
             planned = plan_batch(self._engine, self._rules_file.rules, self._clock)
             for event_id, error in planned.failures:
-                log.error("event_not_planned", event=event_id, error=error, effect="kept; planned again after a change of rules or code")
+                log.error("event_not_planned", event_id=event_id, error=error, effect="kept; planned again after a change of rules or code")
             for lane in planned.lanes:
                 self._lanes[lane].ring()
             if not planned.events:

@@ -13,7 +13,7 @@ from routing.notification import Reason, State
 from storage.events import Shown
 from storage.notifications import Listed
 
-_WORDS = ("text", "summary", "body", "description", "subject", "Body")
+_WORDS = ("text", "summary", "severity", "why", "body", "description", "subject", "Body")
 """The keys under which the vendors' payloads hold what people read."""
 
 
@@ -83,12 +83,8 @@ def _words(payload: str) -> Iterator[str]:
     except ValueError:
         yield from payload.splitlines()
         return
-    seen: set[str] = set()
     for text in _texts(content):
-        for line in text.splitlines():
-            if line.strip() and line not in seen:
-                seen.add(line)
-                yield line
+        yield from filter(str.strip, text.splitlines())
 
 
 def _texts(content: object) -> Iterator[str]:

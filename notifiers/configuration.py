@@ -7,7 +7,8 @@ from typing import Protocol
 
 from notifiers.http import Network
 from notifiers.notifier import Clock, Notifier, ReceiverOptions
-from notifiers.registry import KINDS, VendorSettings, open_notifier
+from notifiers.preview import PreviewNotifier
+from notifiers.registry import KINDS, VendorSettings
 from routing.document import Problem
 from routing.rules import Receiver, RulesError, RuleSet, load
 
@@ -39,13 +40,22 @@ def read_rules(text: str, settings: ConfigurationSettings) -> RuleSet:
 
 def missing_credentials(rules: RuleSet, settings: VendorSettings) -> Mapping[str, str]:
     """By receiver the name of the credential that is not set, for those that can only preview."""
-    found = {name: _options(receiver).missing_credential(settings) for name, receiver in rules.receivers.items()}
+    found = {name: _missing(receiver, settings) for name, receiver in rules.receivers.items()}
     return {name: missing for name, missing in found.items() if missing}
 
 
 def open_receiver(receiver: Receiver, settings: VendorSettings, *, network: Network, clock: Clock) -> Notifier:
     """The notifier of a receiver, or one that only records if its credential is not set."""
-    return open_notifier(_options(receiver), settings, network=network, clock=clock)
+    options = _options(receiver)
+    if missing := _missing(receiver, settings):
+        return PreviewNotifier(options.render, because=f"{missing} is not set")
+    return options.open(settings, network=network, clock=clock)
+
+
+def _missing(receiver: Receiver, settings: VendorSettings) -> str | None:
+    """The variable that an operator has to set; that of the option where the credential is one."""
+    missing = _options(receiver).missing_credential(settings)
+    return receiver.unset.get(missing, missing) if missing else None
 
 
 def _problem(receiver: str, missing: str, rules: RuleSet) -> Problem:

@@ -55,6 +55,9 @@ _READERS: Mapping[str, Callable[[resources.Webhook], Alert]] = {
     "glitchtip": resources.read_glitchtip,
 }
 
+RESOURCES = frozenset(_READERS)
+"""Those that this version knows."""
+
 _ONLY_ACTION = {"event_alert": "triggered", "error": "created", "legacy": "triggered", "glitchtip": "triggered"}
 _WITHOUT_ENVELOPE = frozenset({"legacy", "glitchtip"})
 _MAX_RESOURCE = 40

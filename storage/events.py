@@ -10,12 +10,12 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 import msgspec
-from sqlalchemy import Connection, Engine, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Engine, and_, bindparam, exists, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from routing.alert import Alert
 from routing.plan import Disposition, Plan, RuleTrace
-from storage.tables import events
+from storage.tables import events, incidents
 
 SAME_BYTES_WINDOW = timedelta(hours=1)
 """How long the same bytes count as said twice: published integrations send again for 15 minutes (sentry-webhooks, 3.5),
@@ -121,13 +121,18 @@ def _insert(engine: Engine, row: Mapping[str, object]) -> int:
 
 
 def _same_or_later(engine: Engine, row: Mapping[str, object]) -> tuple[int, bool]:
-    """The same bytes are there: said twice, or, after the window, said anew."""
+    """The same bytes are there: said twice, or said anew, because time has passed or the issue has changed in between."""
     received_at = row["received_at"]
     assert isinstance(received_at, datetime)  # noqa: S101 - the row is ours; mypy cannot know
     same = events.c.body_hash == row["body_hash"]
+    changed_since = exists().where(incidents.c.id == events.c.incident_id, incidents.c.last_change != events.c.content_key)
+    is_meant = or_(
+        events.c.received_at < received_at - SAME_BYTES_WINDOW,
+        # Who resolves an issue, reopens it and resolves it again makes Sentry say the same thing twice, and means it.
+        and_(events.c.resource == "issue", changed_since),
+    )
     with engine.begin() as connection:
-        released = update(events).where(same, events.c.received_at < received_at - SAME_BYTES_WINDOW).values(body_hash=None)
-        if connection.execute(released).rowcount:
+        if connection.execute(update(events).where(same, is_meant).values(body_hash=None)).rowcount:
             return connection.execute(_INSERT, row).scalar_one(), True
         return connection.execute(select(events.c.id).where(same)).scalar_one(), False
 

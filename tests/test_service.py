@@ -1,0 +1,279 @@
+"""The whole way, in real processes: a signed webhook in, the vendors' requests out, whatever dies in between."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from demo.samples import samples
+from routing.notification import State
+from tests.factories import SECRET, Webhook, event_alert_webhook
+from tests.service import Service, end, environment, redis_of_its_own
+from tests.stand_ins import jira, slack
+from tests.stand_ins.jira import Jira
+from tests.stand_ins.pagerduty import ROUTING_KEY, PagerDuty
+from tests.stand_ins.server import Server
+from tests.stand_ins.slack import Slack
+from tests.stand_ins.smtp import MailServer
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+CHANNELS = {f"C0{name.upper().replace('-', '')}": name for name in ("errors", "alerts", "payments", "performance", "new-errors")}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vendors:
+    """The vendors of the shipped rules, each holding what it is told to its own specification."""
+
+    slack: Server[Slack]
+    pagerduty: Server[PagerDuty]
+    jira: Server[Jira]
+    mail: MailServer
+
+    def environment(self) -> dict[str, str]:
+        """The credentials and addresses that lead to them."""
+        return {
+            "SLACK_BOT_TOKEN": slack.TOKEN,
+            "SLACK_API_URL": f"{self.slack.url}/api",
+            "PAGERDUTY_EVENTS_URL": self.pagerduty.url,
+            "PAGERDUTY_CRITICAL_KEY": ROUTING_KEY,
+            "PAGERDUTY_ON_CALL_KEY": ROUTING_KEY,
+            "JIRA_URL": self.jira.url,
+            "JIRA_TOKEN": jira.TOKEN,
+            "SMTP_URL": f"smtp://127.0.0.1:{self.mail.port}?starttls=off",
+            "MAIL_FROM": "Alerts <alerts@thebot.local>",
+        }
+
+    def told(self) -> dict[str, int]:
+        """How many requests each got."""
+        requests = {"slack": self.slack.requests, "pagerduty": self.pagerduty.requests, "jira": self.jira.requests}
+        return {name: len(got) for name, got in requests.items()} | {"mail": len(self.mail.received)}
+
+
+class Closed:
+    """A vendor behind a door: it holds every request until the door is opened, and then answers as ever."""
+
+    def __init__(self, vendor: Slack) -> None:
+        self.vendor = vendor
+        self.door = threading.Event()
+        self.waiting = threading.Semaphore(0)
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        self.waiting.release()
+        self.door.wait()
+        return self.vendor(environ, start_response)
+
+
+@pytest.fixture
+def vendors() -> Iterator[Vendors]:
+    with ExitStack() as stack:
+        yield Vendors(
+            slack=stack.enter_context(Server(Slack(channels=CHANNELS))),
+            pagerduty=stack.enter_context(Server(PagerDuty())),
+            jira=stack.enter_context(
+                Server(Jira(now=datetime.now(UTC), is_cloud=False, projects=("OPS", "PAY"), issue_types=("Bug", "Incident")))
+            ),
+            mail=stack.enter_context(MailServer()),
+        )
+
+
+@pytest.fixture
+def held() -> Iterator[Server[Closed]]:
+    """A Slack that holds what it is told until its door is opened."""
+    with Server(Closed(Slack(channels=CHANNELS))) as server:
+        yield server
+        server.app.door.set()
+
+
+@contextmanager
+def service(tmp_path: Path, variables: dict[str, str]) -> Iterator[Service]:
+    with Service(environment=variables, folder=tmp_path) as running:
+        yield running
+
+
+EXPECTED = {
+    "critical-error": {"slack": 1, "pagerduty": 1, "jira": 1, "mail": 0},
+    "high-error-rate": {"slack": 1, "pagerduty": 1, "jira": 0, "mail": 1},
+    "payment-failure": {"slack": 1, "pagerduty": 0, "jira": 1, "mail": 1},
+    "slow-transaction": {"slack": 1, "pagerduty": 0, "jira": 0, "mail": 1},
+    "new-error": {"slack": 1, "pagerduty": 0, "jira": 0, "mail": 1},
+}
+
+
+def test_each_rule_of_the_guide_tells_exactly_its_own_receivers_once(
+    tmp_path: Path, database_url: str, redis_url: str, vendors: Vendors
+) -> None:
+    with service(tmp_path, environment(database_url, redis_url, **vendors.environment())) as running:
+        running.start_web()
+        running.start_worker()
+        told = {}
+        for sample in samples(datetime.now(UTC)):
+            before, sent = vendors.told(), running.states().get(State.SENT, 0)
+            wanted = sum(EXPECTED[sample.rule].values())
+
+            status, _ = running.post(Webhook(resource=sample.resource, body=sample.body, headers=sample.headers(SECRET)))
+
+            assert status == 202
+            running.until(f"{sample.rule} is told", lambda: running.states().get(State.SENT, 0) == sent + wanted)  # noqa: B023 - called at once
+            told[sample.rule] = {name: count - before[name] for name, count in vendors.told().items()}
+
+    assert told == EXPECTED
+
+
+def test_a_wrong_signature_leaves_no_trace(tmp_path: Path, sqlite_url: str, redis_url: str) -> None:
+    with service(tmp_path, environment(sqlite_url, redis_url)) as running:
+        running.start_web()
+
+        status, _ = running.post(event_alert_webhook(), **{"Sentry-Hook-Signature": "0" * 64})
+
+        assert status == 401
+        assert running.event_count() == 0
+
+
+def test_a_worker_killed_between_claim_and_answer_loses_nothing_and_doubles_nothing(
+    tmp_path: Path, sqlite_url: str, redis_url: str, vendors: Vendors, held: Server[Closed]
+) -> None:
+    held_slack = {"SLACK_API_URL": f"{held.url}/api", "RULES_FILE": _paging_rules(tmp_path)}
+    with service(tmp_path, {**environment(sqlite_url, redis_url, **vendors.environment()), **held_slack}) as running:
+        running.start_web()
+        worker = running.start_worker()
+        running.post(_critical_error())
+        assert held.app.waiting.acquire(timeout=30)
+
+        end(worker, signal.SIGKILL)
+        held.app.door.set()
+        running.start_worker()
+
+        running.until("all are sent", lambda: running.states() == {State.SENT: 2})
+    assert len(held.app.vendor.messages["C0ERRORS"]) == 1
+    assert [alert.state for alert in vendors.pagerduty.app.alerts.values()] == ["triggered"]
+
+
+def test_a_worker_told_to_end_gives_back_what_hangs_within_ten_seconds(
+    tmp_path: Path, sqlite_url: str, redis_url: str, vendors: Vendors, held: Server[Closed]
+) -> None:
+    held_slack = {"SLACK_API_URL": f"{held.url}/api", "RULES_FILE": _paging_rules(tmp_path)}
+    with service(tmp_path, {**environment(sqlite_url, redis_url, **vendors.environment()), **held_slack}) as running:
+        running.start_web()
+        worker = running.start_worker()
+        running.post(_critical_error())
+        assert held.app.waiting.acquire(timeout=30)
+
+        seconds = end(worker, signal.SIGTERM)
+
+        assert seconds < 10
+        assert running.states() == {State.SENT: 1, State.PLANNED: 1}
+
+
+def test_redis_killed_for_good_with_fifty_waiting_delays_them_and_loses_none(tmp_path: Path, sqlite_url: str, vendors: Vendors) -> None:
+    with (
+        redis_of_its_own(tmp_path / "redis") as (redis_url, kill),
+        service(tmp_path, environment(sqlite_url, redis_url, **vendors.environment())) as running,
+    ):
+        running.start_web()
+        posted = [running.post(_critical_error(number))[0] for number in range(50)]
+        kill()
+        still_taken, _ = running.post(_critical_error(50))
+
+        running.start_worker()
+
+        running.until("all are sent", lambda: running.states() == {State.SENT: 51 * 3})
+    assert {*posted, still_taken} == {202}
+    assert len(vendors.pagerduty.app.alerts) == 51
+
+
+def test_redis_that_comes_and_goes_under_a_working_worker_is_not_missed(tmp_path: Path, sqlite_url: str, vendors: Vendors) -> None:
+    with (
+        redis_of_its_own(tmp_path / "redis") as (redis_url, kill),
+        service(tmp_path, environment(sqlite_url, redis_url, **vendors.environment())) as running,
+    ):
+        running.start_web()
+        running.start_worker()
+        running.post(_critical_error(1))
+        running.until("the first is sent", lambda: running.states() == {State.SENT: 3})
+
+        kill()
+        running.post(_critical_error(2))
+
+        running.until("the second is sent", lambda: running.states() == {State.SENT: 6})
+
+
+def test_two_workers_share_the_work_and_double_nothing(tmp_path: Path, database_url: str, redis_url: str, vendors: Vendors) -> None:
+    with service(tmp_path, environment(database_url, redis_url, **vendors.environment())) as running:
+        running.start_web()
+        running.start_worker()
+        running.start_worker()
+
+        for number in range(20):
+            running.post(_critical_error(number))
+
+        running.until("all are sent", lambda: running.states() == {State.SENT: 60})
+    assert vendors.told() == {"slack": 20, "pagerduty": 20, "jira": 20, "mail": 0}
+
+
+def test_a_bad_edit_of_the_rules_keeps_the_old_ones_in_force(tmp_path: Path, sqlite_url: str, redis_url: str, vendors: Vendors) -> None:
+    rules = tmp_path / "rules.yaml"
+    rules.write_text((Path(__file__).parents[1] / "rules.yaml").read_text())
+    variables = environment(sqlite_url, redis_url, **vendors.environment())
+    with service(tmp_path, {**variables, "RULES_FILE": str(rules)}) as running:
+        running.start_web()
+        running.start_worker()
+        running.until("the worker has started", lambda: "worker_started" in running.log("worker"))
+
+        rules.write_text("rules: [this is not right]")
+
+        running.until("the edit is refused", lambda: "rules_refused" in running.log("worker"))
+        running.post(_critical_error())
+        running.until("the old rules tell", lambda: running.states() == {State.SENT: 3})
+
+
+def test_production_does_not_start_without_a_credential(tmp_path: Path, sqlite_url: str, redis_url: str) -> None:
+    with service(tmp_path, {**environment(sqlite_url, redis_url), "SENTRY_ENVIRONMENT": "production"}) as running:
+        worker = running.start_worker()
+
+        status = worker.wait(30)
+
+        log = running.log("worker")
+    assert status == 1
+    assert "receivers.slack-errors: SLACK_BOT_TOKEN is not set" in log
+    assert "receivers.pagerduty-critical: PAGERDUTY_CRITICAL_KEY is not set" in log
+    assert "Traceback" not in log
+
+
+def _paging_rules(folder: Path) -> str:
+    """Slack and PagerDuty for critical errors. Not Jira, which would be asked only after half a minute whether it has the issue."""
+    path = folder / "paging.yaml"
+    path.write_text(
+        """
+        version: 1
+        receivers:
+          slack-errors: {kind: slack, channel: "#errors"}
+          pagerduty-critical: {kind: pagerduty, routing_key: "${PAGERDUTY_CRITICAL_KEY}"}
+        rules:
+          - {name: critical-error, when: "tags.critical:true", severity: critical, notify: [slack-errors, pagerduty-critical]}
+        """
+    )
+    return str(path)
+
+
+def _critical_error(number: int = 1) -> Webhook:
+    """An error that only the rule for critical errors asks for, of an issue of its own."""
+    return event_alert_webhook(
+        event_id=f"{number:032x}",
+        issue_id=str(7000 + number),
+        title="KeyError: 'currency'",
+        culprit="shop.cart in total",
+        metadata={"type": "KeyError", "value": "'currency'"},
+        exception={"values": [{"type": "KeyError", "value": "'currency'"}]},
+        transaction="total",
+        tags=[["critical", "true"]],
+    )
