@@ -36,15 +36,18 @@ class Service:
     environment: Mapping[str, str]
     folder: Path
     port: int = 0
+    database: Engine = field(init=False)
     _started: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def __enter__(self) -> Self:
+        self.database = open_database(self.environment["DATABASE_URL"])
         return self
 
     def __exit__(self, *_: object) -> None:
         for process in self._started:
             process.kill()
             process.wait()
+        self.database.dispose()
 
     def start_web(self) -> None:
         """Start the web process as the Procfile does, and wait until it answers."""
@@ -77,11 +80,6 @@ class Service:
                 return answer.status, msgspec.json.decode(answer.read(), type=dict[str, int])
         except urllib.error.HTTPError as error:
             return error.code, {}
-
-    @property
-    def database(self) -> Engine:
-        """The service's database."""
-        return open_database(self.environment["DATABASE_URL"])
 
     def states(self) -> Mapping[State, int]:
         """How many notifications are in each state."""

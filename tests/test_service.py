@@ -89,7 +89,7 @@ def vendors() -> Iterator[Vendors]:
 @pytest.fixture
 def held() -> Iterator[Server[Closed]]:
     """A Slack that holds what it is told until its door is opened."""
-    with Server(Closed(Slack(channels=CHANNELS))) as server:
+    with Server(Closed(Slack(channels=CHANNELS, now=datetime.now(UTC).timestamp()))) as server:
         yield server
         server.app.door.set()
 
