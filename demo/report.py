@@ -66,7 +66,7 @@ def _lines(told: Told) -> Iterator[str]:
     if not told.has_fired:
         yield f"MISSED    {told.sample.rule} did not fire: {event.disposition or event.state} {event.error or ''}"
     for notification in told.notifications:
-        yield f"{notification.state:<9} {notification.receiver} ({notification.reason}): {notification.last_excerpt}"
+        yield f"{notification.state:<9} {notification.receiver}: {notification.last_excerpt or notification.reason}"
         yield textwrap.indent("\n".join(_words(notification.last_payload)), "          │ ", lambda _: True)
     took = told.milliseconds
     yield (

@@ -11,7 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -45,7 +45,8 @@ class Service:
 
     def __exit__(self, *_: object) -> None:
         for process in self._started:
-            process.kill()
+            with suppress(ProcessLookupError):  # the whole group: a killed granian leaves its own worker behind
+                os.killpg(process.pid, signal.SIGKILL)
             process.wait()
         self.database.dispose()
 
@@ -118,7 +119,9 @@ class Service:
 
     def _start(self, name: str, command: list[str]) -> subprocess.Popen[bytes]:
         with (self.folder / f"{name}-{len(self._started)}.log").open("wb") as log:
-            process = subprocess.Popen(command, cwd=ROOT, env=dict(self.environment), stdout=log, stderr=subprocess.STDOUT)  # noqa: S603 - our own
+            process = subprocess.Popen(  # noqa: S603 - our own programs
+                command, cwd=ROOT, env=dict(self.environment), stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+            )
         self._started.append(process)
         return process
 
