@@ -9,6 +9,7 @@ import structlog
 from flask import Flask, Response, abort, jsonify, request
 from pydantic import SecretStr
 from sqlalchemy import Engine
+from werkzeug.exceptions import HTTPException
 
 import cli
 import telemetry
@@ -91,7 +92,13 @@ def add_webhooks(app: Flask, settings: Settings, engine: Engine, bell: Backgroun
     def answer_unavailable(error: events.StorageError) -> tuple[Response, int]:
         """Nothing is stored, so nothing may be promised."""
         log.error("event_not_stored", error=str(error))
-        return jsonify(error="the event could not be stored; send it again"), 503
+        return jsonify(status=503, detail="the event could not be stored; send it again"), 503
+
+    @app.errorhandler(HTTPException)
+    def answer_refused(error: HTTPException) -> tuple[Response, int]:
+        """What is wrong, for the program that asked."""
+        status = error.code or 500
+        return jsonify(status=status, detail=error.description), status
 
 
 def _check_token(given: str, wanted: SecretStr | None) -> None:
