@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Protocol
 
+from notifiers.email import EmailOptions, EmailSettings
 from notifiers.http import Network
 from notifiers.jira import JiraOptions, JiraSettings
 from notifiers.notifier import Clock, Notifier, ReceiverOptions
@@ -16,13 +17,14 @@ from notifiers.sms import SmsOptions, SmsSettings
 from notifiers.webhook import WebhookOptions
 
 
-class VendorSettings(SlackSettings, PagerDutySettings, JiraSettings, SmsSettings, Protocol):
+class VendorSettings(SlackSettings, EmailSettings, PagerDutySettings, JiraSettings, SmsSettings, Protocol):
     """What the kinds read of the environment, all together; `settings.Settings` has it."""
 
 
 KINDS: Mapping[str, type[ReceiverOptions[VendorSettings]]] = MappingProxyType(
     {
         "slack": SlackOptions,
+        "email": EmailOptions,
         "pagerduty": PagerDutyOptions,
         "jira": JiraOptions,
         "sms": SmsOptions,
