@@ -239,9 +239,10 @@ def _metric_facts(metric: Metric) -> tuple[Fact, ...]:
 
 
 def _measured(metric: Metric, value: float) -> str:
-    if "rate" in metric.aggregate or "percentage" in metric.aggregate:
+    function, _, arguments = metric.aggregate.partition("(")
+    if function.endswith("_rate") or function == "percentage":
         return f"{value * 100:.3g}%"
-    if "duration" in metric.aggregate:
+    if "duration" in arguments and not function.startswith("count"):
         return duration(value)
     return f"{value:,.6g}".replace(",", " ")
 

@@ -89,6 +89,24 @@ def test_a_metric_alert_tells_what_was_measured_and_its_limit(metric: Metric, ti
     assert next(iter(facts(notification).items())) == (first or ("p95(transaction.duration)", "6.2 s (limit 5 s)"))
 
 
+@pytest.mark.parametrize(
+    ("aggregate", "shown"),
+    [
+        ("failure_rate()", "25%"),
+        ("crash_free_rate(session)", "25%"),
+        ("percentage(sessions_crashed, sessions) AS _crash_rate_alert_aggregate", "25%"),
+        ("p95(transaction.duration)", "0 ms"),
+        ("count_unique(tags[generated])", "0.25"),
+        ("avg(measurements.frame_rate)", "0.25"),
+        ("count_if(transaction.duration,greater,300)", "0.25"),
+    ],
+)
+def test_the_unit_of_what_was_measured_is_that_of_the_function_whatever_it_is_applied_to(aggregate: str, shown: str) -> None:
+    metric = Metric(rule_name="Odd", aggregate=aggregate, value=0.25)
+
+    assert compose(make_notification(alert=make_alert(title="Measured", metric=metric))).title == f"Measured: now {shown}"
+
+
 def test_the_stack_is_the_codes_own_frames_newest_last_and_then_what_was_raised() -> None:
     frames = (
         Frame(filename="lib.py", function="call"),
