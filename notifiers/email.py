@@ -42,7 +42,7 @@ _UTF8.body_encoding = QP
 _COLOURS: Mapping[Severity, str] = {Severity.CRITICAL: "#b3123f", Severity.WARNING: "#8a5a00", Severity.INFO: "#1f5f99"}
 _BUTTON = "display:inline-block;background:#584ac0;color:#ffffff;padding:8px 16px;border-radius:4px;text-decoration:none;font-weight:bold"
 _FONT = "font:14px/1.5 -apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif"
-_PANEL = "background:rgba(128,128,128,.15);padding:10px 12px;border-radius:4px;white-space:pre-wrap;overflow-wrap:anywhere"
+_PANEL = "background:rgba(128,128,128,.15);padding:10px 12px;border-radius:4px;white-space:pre-wrap"
 _MONOSPACE = "font:12px/1.5 ui-monospace,Menlo,Consolas,monospace"
 
 
@@ -234,9 +234,9 @@ def _html(message: Message) -> str:
 
 def _html_lines(message: Message) -> Iterator[str]:
     yield '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="color-scheme" content="light dark"></head>'
-    yield f'<body style="margin:0;padding:16px;{_FONT}"><div style="max-width:720px">'
+    yield f'<body style="margin:0;padding:16px;{_FONT}"><div style="max-width:720px;overflow-wrap:anywhere">'
     yield f'<p style="margin:0 0 4px">{_badge(message.severity)}&ensp;{escape(message.heading)}</p>'
-    yield f'<h1 dir="auto" style="margin:0 0 12px;font-size:18px;overflow-wrap:anywhere">{escape(message.title)}</h1>'
+    yield f'<h1 dir="auto" style="margin:0 0 12px;font-size:18px">{escape(message.title)}</h1>'
     yield '<table role="presentation" cellpadding="0" cellspacing="0" style="border-collapse:collapse">'
     yield from map(_html_row, _rows(message))
     yield "</table>"
@@ -253,8 +253,10 @@ def _badge(severity: Severity) -> str:
 
 
 def _html_row(fact: Fact) -> str:
-    label = f'<td style="padding:1px 16px 1px 0;vertical-align:top;opacity:.7">{escape(fact.label)}</td>'
-    return f'<tr>{label}<td dir="auto" style="padding:1px 0;overflow-wrap:anywhere">{escape(fact.value)}</td></tr>'
+    # The name of a tag may be long; it wraps, so that its value is not squeezed.
+    label = "min-width:130px;padding:1px 12px 1px 0;vertical-align:top;opacity:.7"
+    value = f'<td dir="auto" style="width:100%;padding:1px 0;vertical-align:top">{escape(fact.value)}</td>'
+    return f'<tr><td style="{label}">{escape(fact.label)}</td>{value}</tr>'
 
 
 @cache
