@@ -1,0 +1,363 @@
+"""Conditions in Sentry's search language: `parse` reads one, `Query.evaluate` decides it for an alert and says why.
+
+The language is that of docs.sentry.io/concepts/search. query_syntax reads it, query_answers finds what an alert says, query_comparison
+compares the two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import lru_cache
+from typing import Generic, NamedTuple, TypeAlias, TypeVar
+
+from routing.alert import Alert
+from routing.query_answers import Scalar, moments, numbers, reader_of, searched_texts, state, texts, truths
+from routing.query_comparison import (
+    BOUNDARY,
+    contains,
+    date_test,
+    pattern,
+    quantity_test,
+    quote,
+    say_amount,
+    say_date,
+    say_truth,
+    say_wanted,
+    text_test,
+    version_test,
+)
+from routing.query_keys import Kind, kind_of, normal_aggregate
+from routing.query_syntax import ORDERING, parse_key, parse_tree
+from routing.query_tree import (
+    And,
+    BooleanValue,
+    Form,
+    FreeText,
+    Key,
+    KeyKind,
+    Node,
+    Operator,
+    Or,
+    Quantity,
+    QueryError,
+    Term,
+    TextValue,
+    ValueType,
+    conditions,
+)
+
+__all__ = ["Context", "Query", "QueryError", "Verdict", "parse"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What is known beside the alert itself."""
+
+    is_new: bool | None = None
+    """Whether this incident was never seen before; None if nobody knows."""
+    aggregates: Mapping[str, float] = field(default_factory=dict)
+    """Figures over the rule's window by the names in `Query.aggregates`, in the units of `Metric.value`."""
+    now: datetime | None = None
+    """What ages are counted from; None: when the alert was received."""
+
+
+class Verdict(NamedTuple):
+    """What a query says to an alert. One is made for every rule and alert; a frozen dataclass takes three times as long to make."""
+
+    matched: bool
+    why: str
+    """The conditions that were met with the values that met them, or the first that was not, with the wanted and the actual value.
+
+    One line; of each value at most 80 characters.
+    """
+
+
+Check: TypeAlias = Callable[[Alert, Context], Verdict]
+Tested = TypeVar("Tested")
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A condition on alerts; two are equal if they say the same. `str()` gives its normal form, which parses to an equal one."""
+
+    tree: Node
+    keys: frozenset[str] = field(compare=False, repr=False)
+    """What it asks for: `level`, `tags[critical]`, `count()`. Free text is no key."""
+    aggregates: frozenset[str] = field(compare=False, repr=False)
+    """Those keys that are figures over many events, in the spelling in which `Context.aggregates` is asked for them."""
+    _check: Check = field(compare=False, repr=False)
+
+    def evaluate(self, alert: Alert, context: Context | None = None) -> Verdict:
+        """Whether the alert meets the condition, and why. Never raises, whatever the alert holds."""
+        return self._check(alert, context or _NO_CONTEXT)
+
+    def __str__(self) -> str:
+        return str(self.tree)
+
+
+_NO_CONTEXT = Context()
+_ANY_ALERT = Verdict(matched=True, why="any alert")
+_DATED_AGGREGATES = {"last_seen()": "lastSeen", "first_seen()": "firstSeen"}
+_TYPES: Mapping[Kind | None, ValueType] = {
+    Kind.DURATION: ValueType.DURATION,
+    Kind.SIZE: ValueType.SIZE,
+    Kind.PERCENTAGE: ValueType.PERCENTAGE,
+}
+
+
+def parse(text: str) -> Query:
+    """Read a query; an empty one is met by any alert.
+
+    Raises:
+        QueryError: with the position of the first thing that is wrong, and what to write instead.
+    """
+    tree = parse_tree(text)
+    terms = [part for part in conditions(tree) if isinstance(part, Term)]
+    return Query(
+        tree=tree,
+        keys=frozenset(str(_subject(term)) for term in terms),
+        aggregates=frozenset(normal_aggregate(str(term.key)) for term in terms if term.key.kind is KeyKind.AGGREGATE),
+        _check=_compile(tree),
+    )
+
+
+def _compile(node: Node) -> Check:
+    match node:
+        case Term():
+            return _condition(node)
+        case FreeText(text=text):
+            return _contained("text", (text,))
+        case And(parts=parts):
+            return _all(tuple(map(_compile, parts)))
+        case Or(parts=parts):
+            return _any(tuple(map(_compile, parts)))
+
+
+def _all(checks: tuple[Check, ...]) -> Check:
+    def check(alert: Alert, context: Context) -> Verdict:
+        met = []
+        for part in checks:
+            verdict = part(alert, context)
+            if not verdict.matched:
+                return verdict
+            met.append(verdict.why)
+        return Verdict(matched=True, why=", ".join(met)) if met else _ANY_ALERT
+
+    return check
+
+
+def _any(checks: tuple[Check, ...]) -> Check:
+    def check(alert: Alert, context: Context) -> Verdict:
+        unmet = []
+        for part in checks:
+            verdict = part(alert, context)
+            if verdict.matched:
+                return verdict
+            unmet.append(verdict.why)
+        return Verdict(matched=False, why=" and ".join(unmet))
+
+    return check
+
+
+def _condition(term: Term) -> Check:
+    kind = kind_of(term.key)
+    match term.value:
+        case TextValue(text=text) if kind is Kind.STATE:
+            return _negatable(term, _state(text.lower()), f"wanted not {text.lower()}")
+        case TextValue(text=text) if kind is Kind.PRESENCE:
+            return _negatable(term, _presence(parse_key(text)), "wanted absent")
+        case TextValue(text=text) if kind is Kind.CONTAINED and text:
+            return _negatable(term, _contained(str(term.key), _texts(term)), "wanted no such text")
+        case _:
+            return _compared(term, kind)
+
+
+def _compared(term: Term, kind: Kind | None) -> Check:
+    match term.value:
+        case TextValue():
+            return _explained(term, _text_values(term))
+        case Quantity():
+            return _explained(term, _quantity_values(term, kind))
+        case BooleanValue():
+            return _explained(term, _boolean_values(term))
+        case _:
+            return _explained(term, _date_values(term))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Values(Generic[Tested]):
+    """How the values under a key are found, judged and shown."""
+
+    read: Callable[[Alert, Context], Sequence[Tested]]
+    accepts: Callable[[Tested, datetime], bool]
+    """At a time."""
+    say: Callable[[Tested], str]
+    wanted: str
+    absent: str = "absent"
+
+
+def _explained(term: Term, values: _Values[Tested]) -> Check:
+    """Any value will do; negated, none may."""
+    negated, subject, wanted = _is_negated(term), str(term.key), values.wanted
+    read, accepts, say = values.read, values.accepts, values.say
+    condition = "" if _is_literal(term) else f" ({wanted})"
+    absent = Verdict(negated, f"{subject} is {values.absent}")
+
+    def check(alert: Alert, context: Context) -> Verdict:
+        found = read(alert, context)
+        if not found:
+            return absent
+        now = context.now or alert.received_at
+        for value in found:
+            if accepts(value, now):
+                why = f"{subject} is {say(value)}, wanted not {wanted}" if negated else f"{subject} is {say(value)}{condition}"
+                return Verdict(not negated, why)
+        shown = say(found[0]) if len(found) == 1 else f"{say(found[0])} and {len(found) - 1} more"
+        return Verdict(negated, f"{subject} is {shown} (not {wanted})" if negated else f"{subject} is {shown}, wanted {wanted}")
+
+    return check
+
+
+def _is_negated(term: Term) -> bool:
+    return term.negated is not (term.operator is Operator.NOT_EQUAL)
+
+
+def _is_literal(term: Term) -> bool:
+    """Whether the value that meets it is the very one that is written, so that it need not be said twice."""
+    if term.operator in ORDERING or term.form is Form.RANGE:
+        return False
+    return all(
+        len(pattern(value.text)) == 1 if isinstance(value, TextValue) else isinstance(value, Quantity | BooleanValue)
+        for value in term.values
+    )
+
+
+def _text_values(term: Term) -> _Values[str]:
+    read = _reader(term.key, texts)
+    accepts = text_test(term.values) if term.operator not in ORDERING else version_test(term.operator, str(term.value))
+    return _Values(
+        read=(lambda alert, context: read(alert, context) or ("",)) if "" in _texts(term) else read,
+        accepts=accepts,
+        say=quote,
+        wanted=say_wanted(term),
+    )
+
+
+def _quantity_values(term: Term, kind: Kind | None) -> _Values[float]:
+    shown = _TYPES.get(kind) or term.value.type
+    shown_values = tuple(replace(value, type=shown) for value in term.values if isinstance(value, Quantity))
+    is_aggregate = term.key.kind is KeyKind.AGGREGATE
+    return _Values(
+        read=_aggregate_reader(term.key) if is_aggregate else _reader(term.key, numbers),
+        accepts=quantity_test(term),
+        say=lambda amount: say_amount(amount, shown),
+        wanted=say_wanted(replace(term, values=shown_values)),
+        absent="not known" if is_aggregate else "absent",
+    )
+
+
+def _boolean_values(term: Term) -> _Values[bool]:
+    wanted = say_wanted(term)
+    return _Values(read=_reader(term.key, truths), accepts=lambda truth, _: say_truth(truth) == wanted, say=say_truth, wanted=wanted)
+
+
+def _date_values(term: Term) -> _Values[datetime]:
+    """Of the aggregates that are dates only those of the issue itself are known."""
+    key = term.key
+    if key.kind is KeyKind.AGGREGATE:
+        key = Key(name=_DATED_AGGREGATES.get(normal_aggregate(str(key)), ""))
+    return _Values(read=_reader(key, moments), accepts=date_test(term), say=say_date, wanted=say_wanted(term))
+
+
+def _reader(key: Key, select: Callable[[Sequence[Scalar]], Sequence[Tested]]) -> Callable[[Alert, Context], Sequence[Tested]]:
+    read = reader_of(key)
+    return lambda alert, _: select(read(alert))
+
+
+def _aggregate_reader(key: Key) -> Callable[[Alert, Context], Sequence[float]]:
+    """What the metric alert measured if it measured this, else what the context knows."""
+    name = normal_aggregate(str(key))
+
+    def read(alert: Alert, context: Context) -> Sequence[float]:
+        metric = alert.metric
+        measured = metric.value if metric and normal_aggregate(metric.aggregate) == name else None
+        value = context.aggregates.get(name) if measured is None else measured
+        return () if value is None else (value,)
+
+    return read
+
+
+def _contained(subject: str, wanted: tuple[str, ...]) -> Check:
+    tests = [(pattern(text), Verdict(matched=True, why=f"{subject} has {quote(text)}")) for text in wanted]
+    unmet = Verdict(matched=False, why=f"{subject} has no {' or '.join(map(quote, wanted))}")
+
+    def check(alert: Alert, _: Context) -> Verdict:
+        searched = _folded(searched_texts(alert))
+        for pieces, met in tests:
+            if contains(searched, pieces):
+                return met
+        return unmet
+
+    return check
+
+
+@lru_cache(maxsize=8)
+def _folded(searched: tuple[str, ...]) -> str:
+    """One text, remembered because the rules are asked one after another about the same alert."""
+    return BOUNDARY.join(searched).casefold()
+
+
+def _presence(key: Key) -> Check:
+    read, absent = _reader(key, texts), Verdict(matched=False, why=f"{key} is absent")
+
+    def check(alert: Alert, context: Context) -> Verdict:
+        found = read(alert, context)
+        return Verdict(matched=True, why=f"{key} is {quote(found[0])}") if found else absent
+
+    return check
+
+
+def _state(word: str) -> Check:
+    met = Verdict(matched=True, why=f"is {word}")
+    unknown = Verdict(matched=False, why=f"is not known to be {word}")
+
+    def check(alert: Alert, context: Context) -> Verdict:
+        truth = _is_new(alert, context) if word == "new" else state(alert, word)
+        if truth:
+            return met
+        actual = f" but {quote(alert.substatus)[1:-1]}" if alert.substatus else ""
+        return unknown if truth is None else Verdict(matched=False, why=f"is not {word}{actual}")
+
+    return check
+
+
+def _is_new(alert: Alert, context: Context) -> bool | None:
+    """New to us or to Sentry; None where neither says anything."""
+    is_created = alert.resource == "issue" and alert.action == "created"
+    if context.is_new or is_created or alert.substatus == "new":
+        return True
+    return None if context.is_new is None and alert.substatus is None else False
+
+
+def _negatable(term: Term, check: Check, complaint: str) -> Check:
+    """The condition itself, or its contrary; the complaint is for one that should not have been met."""
+    if not _is_negated(term):
+        return check
+
+    def negated(alert: Alert, context: Context) -> Verdict:
+        verdict = check(alert, context)
+        return Verdict(not verdict.matched, f"{verdict.why}, {complaint}" if verdict.matched else verdict.why)
+
+    return negated
+
+
+def _subject(term: Term) -> Key:
+    """The key that a condition asks about; that of `has:release` is `release`."""
+    value = term.value
+    return parse_key(value.text) if isinstance(value, TextValue) and kind_of(term.key) is Kind.PRESENCE else term.key
+
+
+def _texts(term: Term) -> tuple[str, ...]:
+    return tuple(value.text for value in term.values if isinstance(value, TextValue))

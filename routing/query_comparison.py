@@ -1,0 +1,211 @@
+"""Compares what an alert says with what a query wants, and puts both into words. Knows neither alerts nor keys.
+
+No regular expression ever meets an alert's text: wildcards are searched piece by piece, in time linear in the text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import TypeAlias, TypeVar
+
+from routing.query_keys import Version, read_version
+from routing.query_tree import AgeValue, BooleanValue, DateValue, Form, NowValue, Operator, Quantity, Term, TextValue, Value, ValueType
+
+MAX_SHOWN = 80
+"""Characters of a value that an explanation shows."""
+
+BOUNDARY = "\0"
+"""Stands between texts that are searched together; nothing that people search for spans it."""
+
+Pattern: TypeAlias = tuple[str, ...]
+"""A text split at its stars, without regard to upper and lower case; a single piece is a text without a star."""
+Tested = TypeVar("Tested")
+Test: TypeAlias = Callable[[Tested, datetime], bool]
+"""Whether a value will do at a time; only dates mind the time."""
+
+Compared = TypeVar("Compared", float, Version, datetime, timedelta)
+
+_STAR = re.compile(r"(?<!\\)\*")
+_NOTHING, _DAY = timedelta(0), timedelta(days=1)
+_BEFORE, _AFTER = timedelta(minutes=-5), timedelta(minutes=6)
+"""Sentry takes an exact time for the minutes around it."""
+_DURATIONS = ((172_800_000, 86_400_000, "days"), (7_200_000, 3_600_000, "h"), (120_000, 60_000, "min"), (1000, 1000, "s"), (0, 1, "ms"))
+_SIZES = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (0, "B"))
+
+
+def text_test(values: Sequence[Value]) -> Test[str]:
+    """Whether a text as a whole is one of those wanted."""
+    patterns = [pattern(value.text) for value in values if isinstance(value, TextValue)]
+    exact = frozenset(pieces[0] for pieces in patterns if len(pieces) == 1)
+    wild = tuple(pieces for pieces in patterns if len(pieces) > 1)
+    if not wild:
+        return lambda text, _: text.casefold() in exact
+
+    def accepts(text: str, _: datetime) -> bool:
+        folded = text.casefold()
+        return folded in exact or any(_is_like(folded, pieces) for pieces in wild)
+
+    return accepts
+
+
+def version_test(wanted: Operator, limit: str) -> Test[str]:
+    """Whether a text is a version before or after another."""
+    bound = read_version(limit)
+    holds = _against(wanted, bound) if bound else None
+
+    def accepts(text: str, _: datetime) -> bool:
+        version = read_version(text)
+        return version is not None and holds is not None and holds(version)
+
+    return accepts
+
+
+def quantity_test(term: Term) -> Test[float]:
+    """Whether a number meets the operator, is in the list or within the range."""
+    amounts = [value.amount for value in term.values if isinstance(value, Quantity)]
+    if term.form is Form.RANGE:
+        begin, end = amounts
+        return lambda actual, _: begin <= actual <= end
+    if term.form is Form.LIST:
+        return lambda actual, _: actual in amounts
+    holds = _against(term.operator, amounts[0])
+    return lambda actual, _: holds(actual)
+
+
+def date_test(term: Term) -> Test[datetime]:
+    """Whether a date is the one that is wanted, before or after it, or young or old enough."""
+    if term.form is not Form.RANGE:
+        return _date_test(term.value, term.operator)
+    begin = _date_test(term.values[0], Operator.AT_LEAST)
+    end = _date_test(term.values[1], Operator.AT_MOST)
+    last_day = _date_test(term.values[1], Operator.EQUAL)
+    return lambda actual, now: begin(actual, now) and (end(actual, now) or last_day(actual, now))
+
+
+def pattern(text: str) -> Pattern:
+    r"""Split a text at its stars; `\*` is no star."""
+    return tuple(piece.replace("\\*", "*").casefold() for piece in _STAR.split(text))
+
+
+def contains(searched: str, pieces: Pattern) -> bool:
+    """Whether one of several case-folded texts, joined by the boundary, has the pieces in their order."""
+    if len(pieces) == 1:
+        return pieces[0] in searched
+    return any(_follow(text, pieces, 0, len(text)) for text in searched.split(BOUNDARY))
+
+
+def say_value(value: Value) -> str:
+    """A value of a query in words."""
+    match value:
+        case TextValue(text=text):
+            return quote(text)
+        case Quantity(type=value_type, amount=amount):
+            return say_amount(amount, value_type)
+        case BooleanValue(truth=truth):
+            return say_truth(truth)
+        case AgeValue(text=text, is_older=is_older):
+            return f"{text[1:]} old or {'older' if is_older else 'younger'}"
+        case DateValue(text=text) | NowValue(text=text):
+            return text
+
+
+def say_wanted(term: Term) -> str:
+    """The right side of a condition in words: `> 5 s`, `"a" or "b"`."""
+    values = [say_value(value) for value in term.values]
+    if term.form is Form.RANGE:
+        return " to ".join(values)
+    if term.form is Form.LIST:
+        return shorten(" or ".join(values), 3 * MAX_SHOWN)
+    if term.operator in {Operator.EQUAL, Operator.NOT_EQUAL}:
+        return values[0]
+    limit = values[0].strip('"')
+    return f"{term.operator} {limit}"
+
+
+def quote(text: str) -> str:
+    """A text in quotes, in one line and cut."""
+    if len(text) <= MAX_SHOWN and text.isprintable():
+        return f'"{text}"' if text else "absent"
+    return f'"{shorten(text, MAX_SHOWN)}"'
+
+
+def shorten(text: str, limit: int) -> str:
+    """One line without invisible characters, which could make it read as something else."""
+    visible = "".join(character if character.isprintable() else " " for character in text[: 2 * limit])
+    line = " ".join(visible.split())
+    return line if len(line) <= limit and len(text) <= 2 * limit else line[: limit - 1].rstrip() + "…"
+
+
+def say_amount(amount: float, value_type: ValueType) -> str:
+    """`8.4 s`, `3.1 MB`, `7.3%`, `1532`."""
+    if value_type is ValueType.DURATION:
+        limit_unit = next((unit for unit in _DURATIONS if abs(amount) >= unit[0]), _DURATIONS[-1])
+        return f"{amount / limit_unit[1]:.4g} {limit_unit[2]}"
+    if value_type is ValueType.SIZE:
+        factor, name = next((unit for unit in _SIZES if abs(amount) >= unit[0]), _SIZES[-1])
+        return f"{amount / (factor or 1):.4g} {name}"
+    if value_type is ValueType.PERCENTAGE:
+        return f"{amount * 100:.4g}%"
+    return f"{amount:.15g}"
+
+
+def say_truth(truth: bool) -> str:  # noqa: FBT001 - the value that is spelled, not a switch
+    """`true` or `false`."""
+    return "true" if truth else "false"
+
+
+def say_date(moment: datetime) -> str:
+    """`2026-03-04 10:15:30 UTC`."""
+    return moment.isoformat(sep=" ", timespec="seconds").replace("+00:00", " UTC")
+
+
+def _date_test(value: Value, wanted: Operator) -> Test[datetime]:
+    """Differences are compared, not dates moved: a date near the end of the calendar has no next day."""
+    match value:
+        case DateValue(moment=moment) if wanted not in {Operator.EQUAL, Operator.NOT_EQUAL}:
+            is_in_order = _against(wanted, moment)
+            return lambda actual, _: is_in_order(actual)
+        case DateValue(moment=moment, is_day=is_day):
+            begin, end = (_NOTHING, _DAY) if is_day else (_BEFORE, _AFTER)
+            return lambda actual, _: begin <= actual - moment < end
+        case AgeValue(age=age, is_older=is_older):
+            is_of_age = _against(Operator.AT_LEAST if is_older else Operator.AT_MOST, age)
+            return lambda actual, now: is_of_age(now - actual)
+        case NowValue(offset=offset):
+            is_far_enough = _against(wanted, offset)
+            return lambda actual, now: is_far_enough(actual - now)
+        case _:
+            raise AssertionError(f"{value} is no date")
+
+
+def _against(wanted: Operator, limit: Compared) -> Callable[[Compared], bool]:
+    """`actual > limit` and so on; a condition with != is negated as a whole."""
+    match wanted:
+        case Operator.GREATER:
+            return lambda actual: actual > limit
+        case Operator.AT_LEAST:
+            return lambda actual: actual >= limit
+        case Operator.LESS:
+            return lambda actual: actual < limit
+        case Operator.AT_MOST:
+            return lambda actual: actual <= limit
+        case Operator.EQUAL | Operator.NOT_EQUAL:
+            return lambda actual: actual == limit
+
+
+def _is_like(folded: str, pieces: Pattern) -> bool:
+    first, *middle, last = pieces
+    if len(folded) < len(first) + len(last) or not folded.startswith(first) or not folded.endswith(last):
+        return False
+    return _follow(folded, middle, len(first), len(folded) - len(last))
+
+
+def _follow(folded: str, pieces: Sequence[str], start: int, end: int) -> bool:
+    for piece in pieces:
+        found = folded.find(piece, start, end)
+        if found < 0:
+            return False
+        start = found + len(piece)
+    return True
