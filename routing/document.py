@@ -1,16 +1,56 @@
-"""Reads YAML so that every value knows its line; what YAML itself would swallow (a key twice, a lost quote) is a problem here."""
+"""Reads YAML so that every value knows its line and stays the word that was written: `no` is no boolean here, `1:30` no number.
+
+What YAML itself would swallow (a key twice, a lost quote, a comment in a value's place) is a problem here.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
 
 import yaml
+from yaml.events import AliasEvent, Event, MappingEndEvent, MappingStartEvent, ScalarEvent, SequenceEndEvent, SequenceStartEvent
+from yaml.reader import ReaderError
 
 Path: TypeAlias = tuple[str | int, ...]
+Content: TypeAlias = "str | list[Content] | dict[str, Content] | None"
+"""None is a value that was left empty."""
 
-MAX_BYTES = 1024 * 1024
+MAX_CHARACTERS = 256 * 1024
+"""A thousand rules. PyYAML needs up to four seconds for as much, in which a worker says nothing of being alive."""
+
+MAX_DEPTH = 20
+MAX_SHOWN = 60
+
+_QUOTE_IT = "put the value in quotes"
+_SECOND_DOCUMENT = "a second document begins here; a file holds one"
+_FAULTS = (
+    (r"'<document start>'", _SECOND_DOCUMENT),
+    (r"'\\t'", "a tab; indent with blanks"),
+    (r"cannot start any token|the node content", f"no value begins with this character; {_QUOTE_IT}"),
+    (r"scanning an a(lias|nchor)", f"a value that begins with * or & is an alias to YAML; {_QUOTE_IT}"),
+    (r"\btag\b", f"a value that begins with ! is a tag to YAML; {_QUOTE_IT}"),
+    (r"escape character|hexdecimal", "a backslash within double quotes has a meaning of its own; use single quotes"),
+    (r"a block scalar", f"`|` and `>` begin a text on the next line; {_QUOTE_IT}"),
+    (r"sequence entries|but found '-'", "a list begins on a line of its own below its key, or is written in brackets: [a, b]"),
+    (r"<block end>, but found '<scalar>'", "this stands behind a value that has ended; put the whole value in one pair of quotes"),
+    (r"<block end>", "this line is not aligned with those it belongs to"),
+)
+"""What PyYAML says, and what to say instead."""
+_FAULTS_WHERE_IT_BEGAN = (
+    (r"could not find expected ':'", "this is no `key: value`; after the key belong a colon and a blank"),
+    (r"a (double-)?quoted scalar", "this quote is opened and never closed"),
+)
+
+_EMPTY = frozenset({"", "~", "null", "Null", "NULL"})
+_VARIABLE = re.compile(r"\$\{(\w+)\}")
+_MASKED = re.compile("\\$\ue000(\\w+)\ue001")
+_LOST = re.compile(r"[ \t]*(#[^\s#][^\n]*)")
+_LOST_IN_BRACKETS = re.compile(r"[\[{](?:[^\n\]}]*?[\s\[{,])??(#[^\s#,}\]]+)")
+_EXCERPT = re.compile(r"[^\n,\]}]+")
+_UNFIT = re.compile("[\x00\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,81 +81,256 @@ class DocumentError(Exception):
 class Document:
     """A YAML document as plain values, and where each of them stands."""
 
-    content: object
-    positions: dict[Path, tuple[int, int]]
+    content: Content
+    positions: Mapping[Path, tuple[int, int]]
+    key_positions: Mapping[Path, tuple[int, int]]
+    faults: Mapping[Path, str]
+    """What is wrong although it can be read: a key twice, a lost quote. The values at these paths are not what was meant."""
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """The faults, each where it stands."""
+        return tuple(self.problem_of_key(path, message) for path, message in self.faults.items())
+
+    def problem(self, path: Path, message: str) -> Problem:
+        """Something wrong with the value at a path, said where it stands; or the nearest thing around it that exists."""
+        return self._problem(path, message, self.positions)
+
+    def problem_of_key(self, path: Path, message: str) -> Problem:
+        """Something wrong with a key itself."""
+        return self._problem(path, message, self.key_positions)
+
+    def value(self, path: Path) -> Content:
+        """What stands at a path, None if there is nothing."""
+        content = self.content
+        for key in path:
+            if isinstance(content, dict) and isinstance(key, str):
+                content = content.get(key)
+            elif isinstance(content, list) and isinstance(key, int) and key < len(content):
+                content = content[key]
+            else:
+                return None
+        return content
 
     def position(self, path: Path) -> tuple[int, int]:
         """Line and column of the value at a path, or of the nearest thing around it that exists."""
-        while path and path not in self.positions:
-            path = path[:-1]
-        return self.positions.get(path, (1, 1))
+        return _nearest(path, self.positions)
+
+    def _problem(self, path: Path, message: str, positions: Mapping[Path, tuple[int, int]]) -> Problem:
+        line, column = _nearest(path, positions)
+        return Problem(line=line, column=column, place=self._place(path), message=message)
+
+    def _place(self, path: Path) -> str:
+        """The path, with the items of a list called by their names: `rules.critical-error.notify`."""
+        return ".".join(str(self._name(path[: depth + 1])) for depth in range(len(path)))
+
+    def _name(self, path: Path) -> str | int:
+        item = self.value(path) if isinstance(path[-1], int) else None
+        name = item.get("name") if isinstance(item, dict) else None
+        return shown(name) if isinstance(name, str) and name else path[-1]
 
 
 def read(text: str) -> Document:
-    """Read one YAML document.
+    """Read one YAML document. `${NAME}` may stand without quotes anywhere, which YAML itself would not take within `{ }`.
 
     Raises:
-        DocumentError: with every problem found.
+        DocumentError: it breaks YAML's own rules; with all problems up to there, for what follows cannot be read.
     """
-    if len(text) > MAX_BYTES:
-        raise DocumentError((Problem(line=1, column=1, place="", message="larger than 1 MiB; split it"),))
-    loader = yaml.SafeLoader(text)
+    if len(text) > MAX_CHARACTERS:
+        message = f"longer than {MAX_CHARACTERS:,} characters; is this the right file?"
+        raise DocumentError((Problem(line=1, column=1, place="", message=message),))
+    reader = _Reader(_VARIABLE.sub("$\ue000\\1\ue001", text))
+    content: Content = None
+    broken: Problem | None = None
     try:
-        root = loader.get_single_node()
-        if root is None:
-            return Document(content=None, positions={})
-        problems = tuple(_problems(root, ()))
-        if problems:
-            raise DocumentError(problems)
-        return Document(content=loader.construct_document(root), positions=dict(_positions(root, ())))
+        content = reader.content()
+    except _BrokenError as error:
+        broken = _problem_at(error.spot, str(error))
+    except ReaderError as error:
+        broken = _unprintable(error, text)
     except yaml.MarkedYAMLError as error:
-        raise DocumentError((_syntax_problem(error),)) from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise DocumentError((Problem(line=1, column=1, place="", message=f"not readable as YAML: {error}"),)) from None
-    finally:
-        loader.dispose()
+        broken = _syntax_problem(error, text)
+    except (ValueError, OverflowError):
+        broken = _problem_at(_BEGIN, "not readable as YAML: an escape or a number in it is out of range")
+    document = Document(content=content, positions=reader.positions, key_positions=reader.key_positions, faults=reader.faults)
+    if broken:
+        raise DocumentError((*document.problems, broken))
+    return document
 
 
-def _positions(node: yaml.Node, path: Path) -> Iterator[tuple[Path, tuple[int, int]]]:
-    yield path, _position(node)
-    for key, child in _children(node):
-        yield from _positions(child, (*path, key))
+def shown(text: str) -> str:
+    """The beginning of a text of the file, in one line, fit for a terminal and a log."""
+    return "".join(character if character.isprintable() else " " for character in text[:MAX_SHOWN])
 
 
-def _problems(node: yaml.Node, path: Path) -> Iterator[Problem]:
-    """Doubled keys, of which YAML keeps the last, and tags and aliases, which hide more than they say."""
-    if node.tag.startswith("!"):
-        yield _problem(node, path, f"{node.tag!r} at the start of a value is a YAML tag; put the value in quotes: '{node.tag} …'")
-        return
-    seen: set[str | int] = set()
-    for key, child in _children(node):
-        if isinstance(node, yaml.MappingNode) and key in seen:
-            yield _problem(child, (*path, key), "written twice; keep one of them")
-        seen.add(key)
-        yield from _problems(child, (*path, key))
+class _Mark(Protocol):
+    """Where PyYAML says that something is, counted from 0."""
+
+    @property
+    def line(self) -> int: ...
+
+    @property
+    def column(self) -> int: ...
+
+    @property
+    def index(self) -> int: ...
 
 
-def _children(node: yaml.Node) -> Iterator[tuple[str | int, yaml.Node]]:
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            yield str(key.value), value
-    elif isinstance(node, yaml.SequenceNode):
-        yield from enumerate(node.value)
+class _Spot(NamedTuple):
+    line: int
+    """This and the column count from 1."""
+    column: int
+    offset: int
+    """Into the text."""
 
 
-def _problem(node: yaml.Node, path: Path, message: str) -> Problem:
-    line, column = _position(node)
-    return Problem(line=line, column=column, place=".".join(map(str, path)), message=message)
+_BEGIN = _Spot(1, 1, 0)
 
 
-def _position(node: yaml.Node) -> tuple[int, int]:
-    return node.start_mark.line + 1, node.start_mark.column + 1
+class _BrokenError(Exception):
+    """What cannot be read on from."""
+
+    def __init__(self, message: str, spot: _Spot) -> None:
+        super().__init__(message)
+        self.spot = spot
 
 
-def _syntax_problem(error: yaml.MarkedYAMLError) -> Problem:
-    mark = error.problem_mark or error.context_mark
+class _Reader:
+    """Makes values of YAML's events, and keeps where they stand and what is wrong with them."""
+
+    def __init__(self, text: str) -> None:
+        self.positions: dict[Path, tuple[int, int]] = {}
+        self.key_positions: dict[Path, tuple[int, int]] = {}
+        self.faults: dict[Path, str] = {}
+        self._text = text
+        self._events: Iterator[Event] = (event for event in yaml.parse(text, Loader=yaml.SafeLoader) if _is_content(event))
+
+    def content(self) -> Content:
+        first = next(self._events, None)
+        if first is None:
+            return None
+        content = self._value(first, ())
+        for second in self._events:
+            raise _BrokenError(_SECOND_DOCUMENT, _spot(second.start_mark))
+        return content
+
+    def _value(self, event: Event, path: Path) -> Content:
+        self._check(event, path)
+        match event:
+            case MappingStartEvent():
+                return self._mapping(path)
+            case SequenceStartEvent():
+                return [self._value(item, (*path, index)) for index, item in enumerate(self._until(SequenceEndEvent))]
+            case ScalarEvent():
+                return self._scalar(event, path)
+        return None
+
+    def _mapping(self, path: Path) -> dict[str, Content]:
+        mapping: dict[str, Content] = {}
+        for key_event in self._until(MappingEndEvent):
+            if not isinstance(key_event, ScalarEvent):
+                raise _BrokenError("a key must be one word", _spot(key_event.start_mark))
+            key = _unmasked(key_event.value)
+            place = (*path, key)
+            self.key_positions[place] = _spot(key_event.start_mark)[:2]
+            if key in mapping:
+                self.faults[place] = "written twice; keep one of them"
+            mapping[key] = self._value(next(self._events), place)
+            if self.positions[place][0] != self.key_positions[place][0]:
+                self.positions[place] = self.key_positions[place]
+        return mapping
+
+    def _scalar(self, event: ScalarEvent, path: Path) -> str | None:
+        if not event.implicit[0] or event.value not in _EMPTY:
+            if _UNFIT.search(event.value):
+                self.faults[path] = "holds a character that cannot be stored; take its escape out"
+            return _unmasked(event.value)
+        if lost := _LOST.match(self._text, _spot(event.end_mark).offset):
+            self.faults[path] = f'empty, for `#` begins a comment; {_QUOTE_IT}: "{shown(_unmasked(lost[1]).strip())}"'
+        return None
+
+    def _check(self, event: Event, path: Path) -> None:
+        """Tags, anchors and aliases hide more than they say, and are mostly a condition without its quotes."""
+        self.positions[path] = _spot(event.start_mark)[:2]
+        if path and isinstance(path[-1], int):
+            self.key_positions[path] = self.positions[path]
+        if len(path) > MAX_DEPTH:
+            raise _BrokenError(f"nested more than {MAX_DEPTH} deep", _spot(event.start_mark))
+        written = _EXCERPT.match(self._text, _spot(event.start_mark).offset)
+        quoted = f"'{shown(_unmasked(written[0]).strip())}'" if written else ""
+        if isinstance(event, AliasEvent) or getattr(event, "anchor", None):
+            self.faults[path] = f"anchors and aliases (& and *) are not taken; write the value out, or in quotes if it is text: {quoted}"
+        elif getattr(event, "tag", None):
+            self.faults[path] = f"a value that begins with ! is a tag to YAML; {_QUOTE_IT}: {quoted}"
+
+    def _until(self, end: type[Event]) -> Iterator[Event]:
+        for event in self._events:
+            if isinstance(event, end):
+                return
+            yield event
+
+
+def _is_content(event: Event) -> bool:
+    return isinstance(event, AliasEvent | ScalarEvent | yaml.CollectionStartEvent | yaml.CollectionEndEvent)
+
+
+def _unmasked(text: str) -> str:
+    return _MASKED.sub(r"${\1}", text)
+
+
+def _nearest(path: Path, positions: Mapping[Path, tuple[int, int]]) -> tuple[int, int]:
+    while path and path not in positions:
+        path = path[:-1]
+    return positions.get(path, (1, 1))
+
+
+def _spot(mark: _Mark | None) -> _Spot:
+    return _Spot(mark.line + 1, mark.column + 1, mark.index) if mark else _BEGIN
+
+
+def _spot_at(text: str, index: int) -> _Spot:
+    return _Spot(text.count("\n", 0, index) + 1, index - text.rfind("\n", 0, index), index)
+
+
+def _problem_at(spot: _Spot, message: str) -> Problem:
+    return Problem(line=spot.line, column=spot.column, place="", message=message)
+
+
+def _unprintable(error: ReaderError, text: str) -> Problem:
+    message = f"the character U+{ord(text[error.position]):04X} cannot be in YAML; remove it"
+    return _problem_at(_spot_at(text, error.position), message)
+
+
+def _syntax_problem(error: yaml.MarkedYAMLError, text: str) -> Problem:
+    """What a person did, in place of what the parser met."""
+    met, began = _spot(error.problem_mark), _spot(error.context_mark)
     said = " ".join(filter(None, (error.context, error.problem)))
-    hint = ""
-    if "token" in said or "mapping values" in said:
-        hint = "; a value that holds `: `, or begins with one of # ! [ { * & % @ `, must be in quotes"
-    return Problem(line=mark.line + 1 if mark else 1, column=mark.column + 1 if mark else 1, place="", message=said + hint)
+    if "a flow" in said:
+        return _bracket_problem(began, met, text)
+    if "mapping values" in said:
+        return _problem_at(met, _colon_fault(text, met))
+    for pattern, message in _FAULTS:
+        if re.search(pattern, said):
+            return _problem_at(met, message)
+    for pattern, message in _FAULTS_WHERE_IT_BEGAN:
+        if re.search(pattern, said):
+            return _problem_at(began, message)
+    return _problem_at(met, said)
+
+
+def _bracket_problem(began: _Spot, met: _Spot, text: str) -> Problem:
+    start = began.offset if began.offset < met.offset else 0
+    if lost := list(_LOST_IN_BRACKETS.finditer(text, start, met.offset)):
+        message = f'`#` begins a comment, and the rest of the line is lost; {_QUOTE_IT}: "{lost[-1][1]}"'
+        return _problem_at(_spot_at(text, lost[-1].start(1)), message)
+    if began.line == met.line:
+        return _problem_at(met, f"a comma is missing before this, or {_QUOTE_IT}")
+    return _problem_at(began, f"`{text[began.offset]}` is opened here and never closed")
+
+
+def _colon_fault(text: str, met: _Spot) -> str:
+    """A colon too many, in a value or because of the line above."""
+    before = text[text.rfind("\n", 0, met.offset) + 1 : met.offset]
+    if re.search(r":\s", before):
+        return f"a second colon with a blank; {_QUOTE_IT}"
+    return "this line is not aligned with the one above, or a blank is missing behind that one's colon"
