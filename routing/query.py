@@ -16,6 +16,7 @@ from routing.alert import Alert
 from routing.query_answers import Scalar, moments, numbers, reader_of, searched_texts, state, texts, truths
 from routing.query_comparison import (
     BOUNDARY,
+    Dated,
     contains,
     date_test,
     pattern,
@@ -50,6 +51,18 @@ from routing.query_tree import (
 
 __all__ = ["Context", "Query", "QueryError", "Verdict", "parse"]
 
+REMEMBERED = 32
+"""Verdicts of each condition: most conditions meet the same few levels, projects and environments all day."""
+
+_DATED_AGGREGATES = {"last_seen()": "lastSeen", "first_seen()": "firstSeen"}
+_TYPES: Mapping[Kind | None, ValueType] = {
+    Kind.DURATION: ValueType.DURATION,
+    Kind.SIZE: ValueType.SIZE,
+    Kind.PERCENTAGE: ValueType.PERCENTAGE,
+}
+
+Tested = TypeVar("Tested")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
@@ -75,7 +88,6 @@ class Verdict(NamedTuple):
 
 
 Check: TypeAlias = Callable[[Alert, Context], Verdict]
-Tested = TypeVar("Tested")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,14 +109,19 @@ class Query:
         return str(self.tree)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Values(Generic[Tested]):
+    """How the values under a key are found, judged and shown."""
+
+    read: Callable[[Alert, Context], Sequence[Tested]]
+    accepts: Callable[[Tested], bool]
+    say: Callable[[Tested], str]
+    wanted: str
+    absent: str = "absent"
+
+
 _NO_CONTEXT = Context()
 _ANY_ALERT = Verdict(matched=True, why="any alert")
-_DATED_AGGREGATES = {"last_seen()": "lastSeen", "first_seen()": "firstSeen"}
-_TYPES: Mapping[Kind | None, ValueType] = {
-    Kind.DURATION: ValueType.DURATION,
-    Kind.SIZE: ValueType.SIZE,
-    Kind.PERCENTAGE: ValueType.PERCENTAGE,
-}
 
 
 def parse(text: str) -> Query:
@@ -186,38 +203,32 @@ def _compared(term: Term, kind: Kind | None) -> Check:
             return _explained(term, _date_values(term))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Values(Generic[Tested]):
-    """How the values under a key are found, judged and shown."""
-
-    read: Callable[[Alert, Context], Sequence[Tested]]
-    accepts: Callable[[Tested, datetime], bool]
-    """At a time."""
-    say: Callable[[Tested], str]
-    wanted: str
-    absent: str = "absent"
-
-
 def _explained(term: Term, values: _Values[Tested]) -> Check:
-    """Any value will do; negated, none may."""
-    negated, subject, wanted = _is_negated(term), str(term.key), values.wanted
-    read, accepts, say = values.read, values.accepts, values.say
-    condition = "" if _is_literal(term) else f" ({wanted})"
-    absent = Verdict(negated, f"{subject} is {values.absent}")
+    """The test of a condition; what it says to the same values is remembered."""
+    read, absent = values.read, Verdict(_is_negated(term), f"{term.key} is {values.absent}")
+    judge = lru_cache(maxsize=REMEMBERED)(_judge(term, values))
 
     def check(alert: Alert, context: Context) -> Verdict:
         found = read(alert, context)
-        if not found:
-            return absent
-        now = context.now or alert.received_at
-        for value in found:
-            if accepts(value, now):
-                why = f"{subject} is {say(value)}, wanted not {wanted}" if negated else f"{subject} is {say(value)}{condition}"
-                return Verdict(not negated, why)
-        shown = say(found[0]) if len(found) == 1 else f"{say(found[0])} and {len(found) - 1} more"
-        return Verdict(negated, f"{subject} is {shown} (not {wanted})" if negated else f"{subject} is {shown}, wanted {wanted}")
+        return judge(tuple(found)) if found else absent
 
     return check
+
+
+def _judge(term: Term, values: _Values[Tested]) -> Callable[[tuple[Tested, ...]], Verdict]:
+    """Any value will do; negated, none may."""
+    negated, subject, wanted = _is_negated(term), str(term.key), values.wanted
+    condition = "" if _is_literal(term) else f" ({wanted})"
+
+    def judge(found: tuple[Tested, ...]) -> Verdict:
+        met = next((value for value in found if values.accepts(value)), None)
+        if met is not None:
+            shown = values.say(met)
+            return Verdict(not negated, f"{subject} is {shown}, wanted not {wanted}" if negated else f"{subject} is {shown}{condition}")
+        shown = values.say(found[0]) + (f" and {len(found) - 1} more" if len(found) > 1 else "")
+        return Verdict(negated, f"{subject} is {shown} (not {wanted})" if negated else f"{subject} is {shown}, wanted {wanted}")
+
+    return judge
 
 
 def _is_negated(term: Term) -> bool:
@@ -260,15 +271,21 @@ def _quantity_values(term: Term, kind: Kind | None) -> _Values[float]:
 
 def _boolean_values(term: Term) -> _Values[bool]:
     wanted = say_wanted(term)
-    return _Values(read=_reader(term.key, truths), accepts=lambda truth, _: say_truth(truth) == wanted, say=say_truth, wanted=wanted)
+    return _Values(read=_reader(term.key, truths), accepts=lambda truth: say_truth(truth) == wanted, say=say_truth, wanted=wanted)
 
 
-def _date_values(term: Term) -> _Values[datetime]:
+def _date_values(term: Term) -> _Values[Dated]:
     """Of the aggregates that are dates only those of the issue itself are known."""
     key = term.key
     if key.kind is KeyKind.AGGREGATE:
         key = Key(name=_DATED_AGGREGATES.get(normal_aggregate(str(key)), ""))
-    return _Values(read=_reader(key, moments), accepts=date_test(term), say=say_date, wanted=say_wanted(term))
+    read_moments = reader_of(key)
+
+    def read(alert: Alert, context: Context) -> Sequence[Dated]:
+        (now,) = moments((context.now or alert.received_at,))
+        return [(moment, now) for moment in moments(read_moments(alert))]
+
+    return _Values(read=read, accepts=date_test(term), say=say_date, wanted=say_wanted(term))
 
 
 def _reader(key: Key, select: Callable[[Sequence[Scalar]], Sequence[Tested]]) -> Callable[[Alert, Context], Sequence[Tested]]:

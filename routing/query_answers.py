@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from itertools import islice
 from typing import TypeAlias
 
 from routing.alert import Alert, ExceptionValue, Frame, Json, Status
@@ -59,6 +58,8 @@ def texts(values: Sequence[Scalar]) -> Sequence[str]:
 
 def numbers(values: Sequence[Scalar]) -> Sequence[float]:
     """Those of the values that are numbers."""
+    if len(values) == 1 and isinstance(values[0], float):
+        return (values[0],)
     amounts = (read_number(value) if isinstance(value, str) else _amount(value) for value in values)
     return [amount for amount in amounts if amount is not None]
 
@@ -122,7 +123,14 @@ def _one(read: Callable[[Alert], Scalar | None]) -> Reader:
 
 
 def _first(*readers: Reader) -> Reader:
-    return lambda alert: next(filter(None, (read(alert) for read in readers)), ())
+    def values(alert: Alert) -> Sequence[Scalar]:
+        for read in readers:
+            found = read(alert)
+            if found:
+                return found
+        return ()
+
+    return values
 
 
 def _all(*readers: Reader) -> Reader:
@@ -149,18 +157,33 @@ def _of_frames(read: Callable[[Frame], Scalar | None]) -> Reader:
     )
 
 
-def _path(path: str) -> Reader:
+def _path(*names: str) -> Reader:
     """What the payload has at a path, through lists; of an object its plain members."""
-    return lambda alert: list(islice(_scalars(alert.payload, path), MAX_ANSWERS))
+
+    def values(alert: Alert) -> Sequence[Scalar]:
+        found: list[Scalar] = []
+        for node in _nodes(alert.payload, names):
+            members = node.values() if isinstance(node, dict) else (node,)
+            found += [member for member in members if isinstance(member, bool | int | float | str) and member != ""]
+        return found[:MAX_ANSWERS]
+
+    return values
 
 
-def _measured(path: str) -> Reader:
+def _dotted_path(path: str) -> Reader:
+    """A path as it is written in a query: the dots may also be those of a name, at its end."""
+    first, *rest = path.split(".")
+    readings = ((first, *rest), (first, ".".join(rest)), (first, *rest[:1], ".".join(rest[1:])))
+    return _first(*(_path(*names) for names in dict.fromkeys(readings)))
+
+
+def _measured(*names: str) -> Reader:
     """Measurements `{value, unit}`, in milliseconds or bytes where they are times or sizes."""
 
     def values(alert: Alert) -> Sequence[Scalar]:
         found = []
-        for node in _nodes(alert.payload, path):
-            value, unit = (node.get("value"), node.get("unit")) if isinstance(node, Mapping) else (node, None)
+        for node in _nodes(alert.payload, names):
+            value, unit = (node.get("value"), node.get("unit")) if isinstance(node, dict) else (node, None)
             amount = _amount(value) if isinstance(value, int | float) else None
             if amount is not None:
                 found.append(in_milliseconds_or_bytes(amount, unit if isinstance(unit, str) else ""))
@@ -173,37 +196,38 @@ def _flag(name: str) -> Reader:
     """Of `contexts.flags.values`, a list of `{flag, result}`."""
     return lambda alert: [
         result
-        for node in _nodes(alert.payload, "contexts.flags.values")
-        if isinstance(node, Mapping) and node.get("flag") == name
+        for node in _nodes(alert.payload, ("contexts", "flags", "values"))
+        if isinstance(node, dict) and node.get("flag") == name
         for result in (node.get("result"),)
         if isinstance(result, bool | str) and result != ""
     ]
 
 
-def _scalars(payload: Json, path: str) -> Iterator[Scalar]:
-    for node in _nodes(payload, path):
-        members = node.values() if isinstance(node, Mapping) else (node,)
-        for member in members:
-            if isinstance(member, bool | int | float | str) and member != "":
-                yield member
+def _nodes(payload: Json, names: tuple[str, ...]) -> Sequence[Json]:
+    """What stands at the end of a path."""
+    node = payload
+    for place, name in enumerate(names):
+        if not isinstance(node, dict):
+            return _spread(node, names[place:])
+        if name not in node:
+            return ()
+        node = node[name]
+    return _spread(node, ()) if isinstance(node, list) else (node,)
 
 
-def _nodes(payload: Json, path: str) -> Iterator[Json]:
-    """What stands at the end of a path; a name with dots is taken whole where an object has it.
-
-    Not recursive: a payload may be nested to any depth.
-    """
-    waiting = [(payload, path)]
+def _spread(start: Json, path: tuple[str, ...]) -> Sequence[Json]:
+    """The same through lists. Not recursive: a payload may be nested to any depth."""
+    found: list[Json] = []
+    waiting = [(start, path)]
     while waiting:
-        node, rest = waiting.pop()
-        if isinstance(node, Sequence) and not isinstance(node, str):
-            waiting += [(item, rest) for item in reversed(node)]
-        elif not rest:
-            yield node
-        elif isinstance(node, Mapping):
-            name, _, remainder = (rest, "", "") if rest in node else rest.partition(".")
-            if name in node:
-                waiting.append((node[name], remainder))
+        node, names = waiting.pop()
+        if isinstance(node, list | tuple):
+            waiting += [(item, names) for item in reversed(node)]
+        elif not names:
+            found.append(node)
+        elif isinstance(node, Mapping) and names[0] in node:
+            waiting.append((node[names[0]], names[1:]))
+    return found
 
 
 def _is_handled(alert: Alert) -> bool | None:
@@ -254,17 +278,17 @@ def _assignee(alert: Alert) -> Sequence[Scalar]:
     """Name, address and so on of who is assigned; `none` if Sentry says that nobody is."""
     if "assignedTo" in alert.payload and not alert.payload["assignedTo"]:
         return ("none",)
-    told = _all(*(_path(f"assignedTo.{name}") for name in ("name", "email", "username", "slug")))(alert)
-    is_team = "team" in _path("assignedTo.type")(alert)
+    told = _all(*(_path("assignedTo", name) for name in ("name", "email", "username", "slug")))(alert)
+    is_team = "team" in _path("assignedTo", "type")(alert)
     return [f"#{name}" for name in told if is_team] + list(told)
 
 
 def _on_frames(_name: str, rest: str) -> Reader:
-    return _path(f"exception.values.stacktrace.frames.{rest}")
+    return _path("exception", "values", "stacktrace", "frames", rest)
 
 
 def _in_contexts(name: str, _rest: str) -> Reader:
-    return _first(_tag(name), _path(f"contexts.{name}"))
+    return _first(_tag(name), _dotted_path(f"contexts.{name}"))
 
 
 _STATUS_WORDS = {Status.FIRING: "unresolved", Status.RESOLVED: "resolved", Status.ARCHIVED: "ignored"}
@@ -281,13 +305,13 @@ _LAST_SEEN = _one(lambda alert: alert.last_seen)
 _OCCURRED = _one(lambda alert: alert.occurred_at)
 _EVENTS = _one(lambda alert: alert.event_count)
 _USERS = _one(lambda alert: alert.user_count)
-_STATUS_CODE = _first(_tag("http.status_code"), _tag("status_code"), _path("contexts.response.status_code"))
-_URL = _first(_path("request.url"), _tag("url"))
+_STATUS_CODE = _first(_tag("http.status_code"), _tag("status_code"), _path("contexts", "response", "status_code"))
+_URL = _first(_path("request", "url"), _tag("url"))
 
 _READERS: Mapping[str, Reader] = {
     "message": lambda alert: list(filter(None, searched_texts(alert))),
     "title": _one(lambda alert: alert.title),
-    "level": _one(lambda alert: alert.level.value),
+    "level": _one(lambda alert: alert.level),
     "environment": _first(_one(lambda alert: alert.environment), _tag("environment")),
     "release": _first(_one(lambda alert: alert.release), _tag("release")),
     "release.package": _one(lambda alert: _release(alert)[0]),
@@ -297,15 +321,15 @@ _READERS: Mapping[str, Reader] = {
     "platform": _one(lambda alert: alert.platform),
     "platform.name": _one(lambda alert: alert.platform),
     **dict.fromkeys(("project", "project.name", "project.slug"), _projects),
-    **dict.fromkeys(("project.id", "project_id"), _all(_path("project.id"), _path("project"), _path("project_id"))),
+    **dict.fromkeys(("project.id", "project_id"), _all(_path("project", "id"), _path("project"), _path("project_id"))),
     "organization": _one(lambda alert: alert.organization),
     "transaction": _first(_one(lambda alert: alert.transaction), _tag("transaction")),
     "transaction.duration": _one(lambda alert: alert.duration_ms),
-    "transaction.op": _path("contexts.trace.op"),
-    "transaction.status": _path("contexts.trace.status"),
-    "trace": _path("contexts.trace.trace_id"),
-    "trace.span": _path("contexts.trace.span_id"),
-    "trace.parent_span": _path("contexts.trace.parent_span_id"),
+    "transaction.op": _path("contexts", "trace", "op"),
+    "transaction.status": _path("contexts", "trace", "status"),
+    "trace": _path("contexts", "trace", "trace_id"),
+    "trace.span": _path("contexts", "trace", "span_id"),
+    "trace.parent_span": _path("contexts", "trace", "parent_span_id"),
     "culprit": _one(lambda alert: alert.culprit),
     "location": _path("location"),
     "logger": _first(_tag("logger"), _path("logger")),
@@ -324,14 +348,14 @@ _READERS: Mapping[str, Reader] = {
     "stack.function": _of_frames(lambda frame: frame.function),
     "stack.lineno": _of_frames(lambda frame: frame.line_number),
     "stack.in_app": _of_frames(lambda frame: frame.in_app),
-    "http.method": _first(_path("request.method"), _tag("http.method")),
+    "http.method": _first(_path("request", "method"), _tag("http.method")),
     **dict.fromkeys(("http.url", "url"), _URL),
     **dict.fromkeys(("http.status_code", "http.response.status_code"), _STATUS_CODE),
-    "http.response_content_length": _first(_tag("http.response_content_length"), _path("contexts.response.body_size")),
+    "http.response_content_length": _first(_tag("http.response_content_length"), _path("contexts", "response", "body_size")),
     "issue": _one(lambda alert: alert.short_id),
     "issue.id": _one(lambda alert: alert.issue_id),
-    "issue.category": _all(_one(lambda alert: alert.category.value), _path("issueCategory")),
-    "issue.type": _first(_path("issueType"), _path("occurrence.type")),
+    "issue.category": _all(_one(lambda alert: alert.category), _path("issueCategory")),
+    "issue.type": _first(_path("issueType"), _path("occurrence", "type")),
     "issue.priority": _one(lambda alert: alert.priority),
     **dict.fromkeys(("assigned", "assigned_to", "assigned_or_suggested"), _assignee),
     "event.type": _one(lambda alert: alert.event_type),
@@ -353,13 +377,13 @@ _READERS: Mapping[str, Reader] = {
 
 _FAMILIES: Mapping[str, Callable[[str, str], Reader]] = {
     "tags.": lambda _, rest: _tag(rest),
-    "contexts.": lambda name, _: _path(name),
-    "sdk.": lambda name, _: _path(name),
-    "alert_rule.": lambda name, _: _path(name),
-    "user.": lambda name, _: _first(_path(name), _tag(name)),
-    "geo.": lambda name, _: _first(_path(f"user.{name}"), _tag(name)),
-    "measurements.": lambda name, _: _measured(name),
-    "spans.": lambda _, rest: _measured(f"breakdowns.span_ops.ops.{rest}"),
+    "contexts.": lambda name, _: _dotted_path(name),
+    "sdk.": lambda name, _: _dotted_path(name),
+    "alert_rule.": lambda name, _: _dotted_path(name),
+    "user.": lambda name, _: _first(_dotted_path(name), _tag(name)),
+    "geo.": lambda name, _: _first(_dotted_path(f"user.{name}"), _tag(name)),
+    "measurements.": lambda _, rest: _measured("measurements", rest),
+    "spans.": lambda _, rest: _measured("breakdowns", "span_ops", f"ops.{rest}"),
     "stack.": _on_frames,
     **dict.fromkeys(("os.", "device.", "browser.", "runtime.", "app.", "gpu.", "monitor.", "replay.", "feedback."), _in_contexts),
 }

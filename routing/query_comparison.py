@@ -21,67 +21,67 @@ BOUNDARY = "\0"
 
 Pattern: TypeAlias = tuple[str, ...]
 """A text split at its stars, without regard to upper and lower case; a single piece is a text without a star."""
-Tested = TypeVar("Tested")
-Test: TypeAlias = Callable[[Tested, datetime], bool]
-"""Whether a value will do at a time; only dates mind the time."""
-
+Dated: TypeAlias = tuple[datetime, datetime]
+"""A date, and the time from which ages are counted."""
 Compared = TypeVar("Compared", float, Version, datetime, timedelta)
 
 _STAR = re.compile(r"(?<!\\)\*")
 _NOTHING, _DAY = timedelta(0), timedelta(days=1)
 _BEFORE, _AFTER = timedelta(minutes=-5), timedelta(minutes=6)
 """Sentry takes an exact time for the minutes around it."""
-_DURATIONS = ((172_800_000, 86_400_000, "days"), (7_200_000, 3_600_000, "h"), (120_000, 60_000, "min"), (1000, 1000, "s"), (0, 1, "ms"))
-_SIZES = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (0, "B"))
+_UNITS = {
+    ValueType.DURATION: ((1.728e8, 8.64e7, "days"), (7.2e6, 3.6e6, "h"), (1.2e5, 6e4, "min"), (1e3, 1e3, "s"), (0, 1, "ms")),
+    ValueType.SIZE: ((1e12, 1e12, "TB"), (1e9, 1e9, "GB"), (1e6, 1e6, "MB"), (1e3, 1e3, "kB"), (0, 1, "B")),
+}
+"""From how much on, in which unit."""
 
 
-def text_test(values: Sequence[Value]) -> Test[str]:
+def text_test(values: Sequence[Value]) -> Callable[[str], bool]:
     """Whether a text as a whole is one of those wanted."""
     patterns = [pattern(value.text) for value in values if isinstance(value, TextValue)]
     exact = frozenset(pieces[0] for pieces in patterns if len(pieces) == 1)
     wild = tuple(pieces for pieces in patterns if len(pieces) > 1)
     if not wild:
-        return lambda text, _: text.casefold() in exact
+        return lambda text: text.casefold() in exact
 
-    def accepts(text: str, _: datetime) -> bool:
+    def accepts(text: str) -> bool:
         folded = text.casefold()
         return folded in exact or any(_is_like(folded, pieces) for pieces in wild)
 
     return accepts
 
 
-def version_test(wanted: Operator, limit: str) -> Test[str]:
+def version_test(wanted: Operator, limit: str) -> Callable[[str], bool]:
     """Whether a text is a version before or after another."""
     bound = read_version(limit)
     holds = _against(wanted, bound) if bound else None
 
-    def accepts(text: str, _: datetime) -> bool:
+    def accepts(text: str) -> bool:
         version = read_version(text)
         return version is not None and holds is not None and holds(version)
 
     return accepts
 
 
-def quantity_test(term: Term) -> Test[float]:
+def quantity_test(term: Term) -> Callable[[float], bool]:
     """Whether a number meets the operator, is in the list or within the range."""
     amounts = [value.amount for value in term.values if isinstance(value, Quantity)]
     if term.form is Form.RANGE:
         begin, end = amounts
-        return lambda actual, _: begin <= actual <= end
+        return lambda actual: begin <= actual <= end
     if term.form is Form.LIST:
-        return lambda actual, _: actual in amounts
-    holds = _against(term.operator, amounts[0])
-    return lambda actual, _: holds(actual)
+        return frozenset(amounts).__contains__
+    return _against(term.operator, amounts[0])
 
 
-def date_test(term: Term) -> Test[datetime]:
+def date_test(term: Term) -> Callable[[Dated], bool]:
     """Whether a date is the one that is wanted, before or after it, or young or old enough."""
     if term.form is not Form.RANGE:
         return _date_test(term.value, term.operator)
     begin = _date_test(term.values[0], Operator.AT_LEAST)
     end = _date_test(term.values[1], Operator.AT_MOST)
     last_day = _date_test(term.values[1], Operator.EQUAL)
-    return lambda actual, now: begin(actual, now) and (end(actual, now) or last_day(actual, now))
+    return lambda dated: begin(dated) and (end(dated) or last_day(dated))
 
 
 def pattern(text: str) -> Pattern:
@@ -140,14 +140,11 @@ def shorten(text: str, limit: int) -> str:
 
 def say_amount(amount: float, value_type: ValueType) -> str:
     """`8.4 s`, `3.1 MB`, `7.3%`, `1532`."""
-    if value_type is ValueType.DURATION:
-        limit_unit = next((unit for unit in _DURATIONS if abs(amount) >= unit[0]), _DURATIONS[-1])
-        return f"{amount / limit_unit[1]:.4g} {limit_unit[2]}"
-    if value_type is ValueType.SIZE:
-        factor, name = next((unit for unit in _SIZES if abs(amount) >= unit[0]), _SIZES[-1])
-        return f"{amount / (factor or 1):.4g} {name}"
     if value_type is ValueType.PERCENTAGE:
         return f"{amount * 100:.4g}%"
+    for least, unit, name in _UNITS.get(value_type, ()):
+        if abs(amount) >= least:
+            return f"{amount / unit:.4g} {name}"
     return f"{amount:.15g}"
 
 
@@ -156,26 +153,26 @@ def say_truth(truth: bool) -> str:  # noqa: FBT001 - the value that is spelled, 
     return "true" if truth else "false"
 
 
-def say_date(moment: datetime) -> str:
+def say_date(dated: Dated) -> str:
     """`2026-03-04 10:15:30 UTC`."""
-    return moment.isoformat(sep=" ", timespec="seconds").replace("+00:00", " UTC")
+    return dated[0].isoformat(sep=" ", timespec="seconds").replace("+00:00", " UTC")
 
 
-def _date_test(value: Value, wanted: Operator) -> Test[datetime]:
+def _date_test(value: Value, wanted: Operator) -> Callable[[Dated], bool]:
     """Differences are compared, not dates moved: a date near the end of the calendar has no next day."""
     match value:
         case DateValue(moment=moment) if wanted not in {Operator.EQUAL, Operator.NOT_EQUAL}:
             is_in_order = _against(wanted, moment)
-            return lambda actual, _: is_in_order(actual)
+            return lambda dated: is_in_order(dated[0])
         case DateValue(moment=moment, is_day=is_day):
             begin, end = (_NOTHING, _DAY) if is_day else (_BEFORE, _AFTER)
-            return lambda actual, _: begin <= actual - moment < end
+            return lambda dated: begin <= dated[0] - moment < end
         case AgeValue(age=age, is_older=is_older):
             is_of_age = _against(Operator.AT_LEAST if is_older else Operator.AT_MOST, age)
-            return lambda actual, now: is_of_age(now - actual)
+            return lambda dated: is_of_age(dated[1] - dated[0])
         case NowValue(offset=offset):
             is_far_enough = _against(wanted, offset)
-            return lambda actual, now: is_far_enough(actual - now)
+            return lambda dated: is_far_enough(dated[0] - dated[1])
         case _:
             raise AssertionError(f"{value} is no date")
 

@@ -295,7 +295,7 @@ _READERS: Mapping[Kind, tuple[Callable[[str], Value | None], ...]] = {
     Kind.PERCENTAGE: (_percentage, _number),
     Kind.MEASUREMENT: (_number, _size),
     Kind.ANY_UNIT: (_number, _percentage, _duration, _size),
-    Kind.UNKNOWN: (_number, _percentage, _duration, _size, _date, _age),
+    Kind.UNKNOWN: (_number, _age, _date, _percentage, _duration, _size),
     Kind.BOOLEAN: (_boolean,),
     Kind.DATE: (_date, _age, _now),
 }

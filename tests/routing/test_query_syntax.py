@@ -9,6 +9,7 @@ import pytest
 
 from routing.query import QueryError, parse
 from routing.query_syntax import MAX_CHARACTERS, MAX_CONDITIONS, MAX_DEPTH
+from routing.query_tree import Quantity, Term
 
 
 @pytest.mark.parametrize(
@@ -45,6 +46,62 @@ def test_a_query_has_a_normal_form(text: str, normal: str) -> None:
 
     assert str(query) == normal
     assert parse(normal) == query
+
+
+@pytest.mark.parametrize(
+    ("text", "operator", "value_type", "amount"),
+    [
+        ("transaction.duration:>1.5s", ">", "duration", 1500),
+        ("transaction.duration:2m", "=", "duration", 120_000),
+        ("transaction.duration:>500", ">", "number", 500),
+        ("spans.http:<=2h", "<=", "duration", 7_200_000),
+        ("measurements.fcp:1wk", "=", "duration", 604_800_000),
+        ("measurements.cls:>0.1", ">", "number", 0.1),
+        ("measurements.upload:>5gb", ">", "size", 5e9),
+        ("measurements.upload:>=3mib", ">=", "size", 3_145_728),
+        ("http.response_content_length:10kb", "=", "size", 10_000),
+        ("stack.colno:>3k", ">", "number", 3000),
+        ("timesSeen:1.5M", "=", "number", 1_500_000),
+        ("issue.id:!=5b", "!=", "number", 5_000_000_000),
+        ("failure_rate():>5%", ">", "percentage", 0.05),
+        ("failure_rate():>=0.6", ">=", "number", 0.6),
+        ("crash_free_rate(session):<99.5%", "<", "percentage", 0.995),
+        ("count():>2m", ">", "number", 2_000_000),
+        ("p95():>2m", ">", "duration", 120_000),
+        ("p50(measurements.lcp):>500", ">", "number", 500),
+        ("percentile(transaction.duration, 0.75):>100ms", ">", "duration", 100),
+        ("max(http.response_content_length):>1mb", ">", "size", 1e6),
+        ("avg(measurements.foo):3", "=", "number", 3),
+        ("!count_unique(user):<-1", "<", "number", -1),
+        ("http.status_code:>=500", ">=", "number", 500),
+        ("tags[cost,number]:<1k", "<", "number", 1000),
+    ],
+)
+def test_a_value_is_read_as_its_key_wants_it(text: str, operator: str, value_type: str, amount: float) -> None:
+    term = parse(text).tree
+
+    assert isinstance(term, Term)
+    assert isinstance(term.value, Quantity)
+    assert (term.operator, term.value.type, term.value.amount) == (operator, value_type, amount)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "last_seen():>2026-04-01T19:34:52+00:00",
+        "last_seen():-24h",
+        "first_seen():>+7d",
+        "timestamp.to_hour:2026-01-01T05:06:07+00:00",
+        "lastSeen:-2w",
+        "event.timestamp:<=2026-01-01",
+        "unknown_function(a):-2w",
+    ],
+)
+def test_dates_and_ages_are_read_where_a_key_is_a_date(text: str) -> None:
+    term = parse(text).tree
+
+    assert isinstance(term, Term)
+    assert term.value.type in {"date", "relative date"}
 
 
 @pytest.mark.parametrize(
