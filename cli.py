@@ -50,7 +50,7 @@ def _rules_commands(settings: Settings) -> AppGroup:
         try:
             rules = RulesFile(path, lambda text: read_rules(text, settings)).rules
         except RulesError as error:
-            raise click.ClickException("\n".join(f"{path}:{problem}" for problem in error.problems)) from None
+            raise click.ClickException(str(error)) from None
         click.echo(f"{path}: {len(rules.rules)} rules, {len(rules.receivers)} receivers, version {rules.version}")
         for receiver, credential in missing_credentials(rules, settings).items():
             click.echo(f"{path}: receivers.{receiver}: {credential} is not set, so it only previews")

@@ -163,7 +163,7 @@ class Worker:
                 log.info("rules_in_force", version=self._rules_file.rules.version)
                 events.retry_failed(self._engine)
         except RulesError as error:
-            log.error("rules_refused", file=str(self._rules_file.path), problems=str(error), effect="the old rules stay in force")
+            log.error("rules_refused", problems=str(error).splitlines(), effect="the old rules stay in force")
 
     def _listen(self) -> None:
         """Run RQ's jobs in this thread; RQ leaves its loop at a fault of Redis, and comes back to it when Redis does."""

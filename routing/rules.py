@@ -32,11 +32,11 @@ _MAX_MESSAGE = 800
 
 
 class RulesError(Exception):
-    """rules.yaml cannot be put in force; `problems` lists everything that is wrong with it."""
+    """rules.yaml cannot be put in force; `problems` lists everything that is wrong with it, the text a line for each."""
 
-    def __init__(self, problems: tuple[Problem, ...]) -> None:
+    def __init__(self, problems: tuple[Problem, ...], *, file: str = "rules.yaml") -> None:
         self.problems = tuple(sorted(problems, key=lambda problem: (problem.line, problem.column)))
-        super().__init__("\n".join(map(str, self.problems)))
+        super().__init__("\n".join(f"{file}:{problem}" for problem in self.problems))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -39,8 +39,10 @@ class RulesFile:
     def _load(self) -> RuleSet:
         try:
             return self._read(self.path.read_text(encoding="utf-8"))
+        except RulesError as error:
+            raise RulesError(error.problems, file=str(self.path)) from None
         except (OSError, UnicodeDecodeError) as error:
-            raise RulesError((Problem(line=1, column=1, place="", message=f"cannot be read: {error}"),)) from None
+            raise RulesError((Problem(line=1, column=1, place="", message=f"cannot be read: {error}"),), file=str(self.path)) from None
 
     def _fingerprint(self) -> tuple[int, int]:
         """Changes with every edit; an editor that puts a new file in the old one's place changes the inode."""
