@@ -34,9 +34,9 @@ _MAX_MESSAGE = 800
 class RulesError(Exception):
     """rules.yaml cannot be put in force; `problems` lists everything that is wrong with it, the text a line for each."""
 
-    def __init__(self, problems: tuple[Problem, ...], *, file: str = "rules.yaml") -> None:
+    def __init__(self, problems: tuple[Problem, ...], *, file: str | None = None) -> None:
         self.problems = tuple(sorted(problems, key=lambda problem: (problem.line, problem.column)))
-        super().__init__("\n".join(f"{file}:{problem}" for problem in self.problems))
+        super().__init__("\n".join(f"{file}:{problem}" if file else str(problem) for problem in self.problems))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
