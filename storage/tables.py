@@ -51,27 +51,53 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+class CleanText(TypeDecorator[str]):
+    """A text that every database takes: what none can hold, a null character or half a surrogate pair, is `?`."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's signature
+        """Clean on the way in: one text that cannot be stored would undo its whole batch, at each new try."""
+        return _clean(value)
+
+
+class CleanString(TypeDecorator[str]):
+    """The same, of limited length."""
+
+    impl = String
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's signature
+        """Clean on the way in."""
+        return _clean(value)
+
+
+def _clean(value: str | None) -> str | None:
+    return value and value.replace("\0", "?").encode("utf-8", "replace").decode()
+
+
 events = Table(
     "events",
     metadata,
     Column("id", Id, primary_key=True),
     Column("received_at", UtcDateTime, nullable=False),
-    Column("resource", String(64), nullable=False),
+    Column("resource", CleanString(64), nullable=False),
     Column("body_hash", LargeBinary(32), unique=True),
     Column("body", LargeBinary, nullable=False),
     Column("state", String(16), nullable=False),
     Column("disposition", String(16)),
-    Column("error", Text),
+    Column("error", CleanText),
     Column("content_key", String(64)),
     Column("duplicate_of", Id, ForeignKey("events.id")),
     Column("incident_id", Id, ForeignKey("incidents.id")),
-    Column("action", String(64)),
-    Column("project", String(200)),
-    Column("environment", String(200)),
+    Column("action", CleanString(64)),
+    Column("project", CleanString(200)),
+    Column("environment", CleanString(200)),
     Column("level", String(16)),
-    Column("title", Text),
+    Column("title", CleanText),
     Column("rules_version", String(64)),
-    Column("trace", Text),
+    Column("trace", CleanText),
     Column("planned_at", UtcDateTime),
     Index("ix_events_state", "state", "id", sqlite_where=text("state <> 'planned'"), postgresql_where=text("state <> 'planned'")),
     Index("ix_events_content_key", "content_key"),
@@ -84,9 +110,9 @@ incidents = Table(
     Column("id", Id, primary_key=True),
     Column("key", String(200), nullable=False, unique=True),
     Column("status", String(16), nullable=False),
-    Column("title", Text, nullable=False),
-    Column("project", String(200)),
-    Column("link", Text),
+    Column("title", CleanText, nullable=False),
+    Column("project", CleanString(200)),
+    Column("link", CleanText),
     Column("last_change", String(64)),
     Column("alert_count", Integer, nullable=False),
     Column("first_alert_at", UtcDateTime, nullable=False),
@@ -107,20 +133,20 @@ notifications = Table(
     Column("id", Id, primary_key=True),
     Column("event_id", Id, ForeignKey("events.id"), nullable=False),
     Column("incident_id", Id, ForeignKey("incidents.id"), nullable=False),
-    Column("receiver", String(200), nullable=False),
+    Column("receiver", CleanString(200), nullable=False),
     Column("kind", String(32), nullable=False),
     Column("rules", Text, nullable=False),
     Column("severity", String(16), nullable=False),
     Column("lane", String(16), nullable=False),
     Column("reason", String(16), nullable=False),
-    Column("why", Text, nullable=False),
+    Column("why", CleanText, nullable=False),
     Column("state", String(16), nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("next_attempt_at", UtcDateTime, nullable=False),
     Column("claimed_by", String(64)),
     Column("attempts", SmallInteger, nullable=False),
     Column("finished_at", UtcDateTime),
-    Column("reference", Text),
+    Column("reference", CleanText),
     # However often an event is planned, it is announced to a receiver once.
     UniqueConstraint("event_id", "receiver", name="uq_notifications_event_receiver"),
     Index(
@@ -152,8 +178,8 @@ attempts = Table(
     Column("ended_at", UtcDateTime),
     Column("outcome", String(16)),
     Column("status_code", SmallInteger),
-    Column("excerpt", Text),
-    Column("payload", Text),
+    Column("excerpt", CleanText),
+    Column("payload", CleanText),
 )
 
 workers = Table(
