@@ -125,11 +125,14 @@ def _same_or_later(engine: Engine, row: Mapping[str, object]) -> tuple[int, bool
     received_at = row["received_at"]
     assert isinstance(received_at, datetime)  # noqa: S101 - the row is ours; mypy cannot know
     same = events.c.body_hash == row["body_hash"]
+    later = events.alias("later")
     changed_since = exists().where(incidents.c.id == events.c.incident_id, incidents.c.last_change != events.c.content_key)
+    # Of what still waits nobody knows which issue it is about: then the planner says whether it was meant.
+    perhaps_changed = exists().where(events.c.state == EventState.WAITING, later.c.resource == "issue", later.c.id > events.c.id)
     is_meant = or_(
         events.c.received_at < received_at - SAME_BYTES_WINDOW,
         # Who resolves an issue, reopens it and resolves it again makes Sentry say the same thing twice, and means it.
-        and_(events.c.resource == "issue", changed_since),
+        and_(events.c.resource == "issue", or_(changed_since, perhaps_changed)),
     )
     with engine.begin() as connection:
         if connection.execute(update(events).where(same, is_meant).values(body_hash=None)).rowcount:
