@@ -35,11 +35,10 @@ def create_app(settings: Settings | None = None) -> Flask:
     """
     settings = settings or Settings.load()
     telemetry.configure(settings)
-    engine = open_database(settings.database)
     app = Flask("alert-router", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
-    cli.register(app, settings, engine)
-    add_webhooks(app, settings, engine, BackgroundBell(Bell(settings.redis_url), PLAN))
+    cli.register(app, settings, open_database(settings.database))
+    add_webhooks(app, settings, open_database(settings.database, must_answer=True), BackgroundBell(Bell(settings.redis_url), PLAN))
     return app
 
 
@@ -98,6 +97,7 @@ def add_webhooks(app: Flask, settings: Settings, engine: Engine, bell: Backgroun
     def answer_refused(error: HTTPException) -> tuple[Response, int]:
         """What is wrong, for the program that asked."""
         status = error.code or 500
+        log.warning("webhook_refused", status=status, reason=error.name)
         return jsonify(status=status, detail=error.description), status
 
 

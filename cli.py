@@ -11,16 +11,22 @@ from flask import Flask
 from flask.cli import AppGroup
 from sqlalchemy import Engine
 
-from routing.notification import State
+from routing.notification import Lane, State
 from settings import Settings
 from storage import database, events, notifications
 from storage.events import NoSuchEventError, Shown
 from storage.notifications import Listed, Tried
+from storage.queue import Bell
 
 
 def register(app: Flask, settings: Settings, engine: Engine) -> None:
     """Add the commands to an application."""
-    for group in (_database_commands(engine), _rules_commands(settings), _alert_commands(engine), _notification_commands(engine)):
+    for group in (
+        _database_commands(engine),
+        _rules_commands(settings),
+        _alert_commands(engine),
+        _notification_commands(engine, Bell(settings.redis_url)),
+    ):
         app.cli.add_command(group)
 
 
@@ -77,7 +83,7 @@ def _alert_commands(engine: Engine) -> AppGroup:
     return group
 
 
-def _notification_commands(engine: Engine) -> AppGroup:
+def _notification_commands(engine: Engine, bell: Bell) -> AppGroup:
     group = AppGroup("notifications", help="What was, or was not, told.")
 
     @group.command("list")
@@ -107,12 +113,13 @@ def _notification_commands(engine: Engine) -> AppGroup:
     @click.argument("ids", type=int, nargs=-1)
     @click.option("--all-dead", is_flag=True, help="Every dead one.")
     def requeue(ids: Sequence[int], *, all_dead: bool) -> None:
-        """Send dead notifications again; a running worker takes them up within a second."""
+        """Send dead notifications again, at once if a worker is running."""
         if bool(ids) == all_dead:
             raise click.UsageError("name the ids, or say --all-dead")
-        wanted = notifications.ids_in_state(engine, State.DEAD) if all_dead else tuple(ids)
-        requeued = notifications.requeue(engine, ids=wanted, now=datetime.now(UTC))
-        for id_ in sorted(set(wanted) - set(requeued)):
+        requeued = notifications.requeue(engine, ids=None if all_dead else ids, now=datetime.now(UTC))
+        for lane in Lane:
+            bell.ring(lane)
+        for id_ in sorted(set(ids) - set(requeued)):
             click.echo(f"{id_}: not dead, left alone", err=True)
         click.echo(f"{len(requeued)} requeued")
 

@@ -18,6 +18,11 @@ PRODUCTION = "production"
 SAMPLE_RATES: Mapping[str, tuple[float, float]] = {"development": (1.0, 1.0), "staging": (0.5, 0.1), PRODUCTION: (0.1, 0.01)}
 """Traces and profiles by environment, as the guide has them; an environment of another name counts as production."""
 
+_UNSIGNED = (
+    "SENTRY_CLIENT_SECRETS: missing; copy the Client Secret of the integration from Sentry (Settings > Custom Integrations), "
+    "or set ALLOW_UNSIGNED=true to try the service without one"
+)
+
 
 class SettingsError(Exception):
     """The environment does not describe a service that can start; the text lists every problem."""
@@ -50,8 +55,8 @@ class Settings(BaseModel):
     max_body_bytes: int = Field(5 * 1024 * 1024, gt=0, description="largest webhook body, larger ones get 413")
     port: int = Field(8000, gt=0, lt=65536, description="port of the web process")
     data_dir: Path = Field(Path("var"), description="folder of the embedded database and of the embedded Redis")
-    database_url: str = Field("", description="SQLAlchemy address: `postgresql+psycopg://…`; unset, SQLite in DATA_DIR")
-    redis_url: str = Field("redis://127.0.0.1:6379/0", description="Redis for RQ; unset, `make run` starts one of its own")
+    database_url: str = Field("", repr=False, description="SQLAlchemy address: `postgresql+psycopg://…`; unset, SQLite in DATA_DIR")
+    redis_url: str = Field("redis://127.0.0.1:6379/0", repr=False, description="Redis for RQ; unset, `make run` starts one of its own")
     rules_file: Path = Field(Path("rules.yaml"), description="the rules")
     sentry_base_url: BaseUrl = Field("https://sentry.io", description="Sentry's address, for links to issues that came without one")
     sentry_api_token: SecretStr | None = Field(None, description="token of the integration, for calls back into Sentry")
@@ -107,7 +112,10 @@ class Settings(BaseModel):
         try:
             return cls.model_validate({**given, "environment": dict(variables)})
         except ValidationError as error:
-            raise SettingsError("\n".join(_problems(error))) from None
+            problems = _problems(error)
+        if not given.keys() & {"sentry_client_secrets", "allow_unsigned"} and _UNSIGNED not in problems:
+            problems.append(_UNSIGNED)  # pydantic looks at the whole only where each part is right
+        raise SettingsError("\n".join(problems))
 
     @field_validator("redis_url")
     @classmethod
@@ -132,10 +140,7 @@ class Settings(BaseModel):
         if self.allow_unsigned and self.is_production:
             raise ValueError("ALLOW_UNSIGNED: refused in production; set SENTRY_CLIENT_SECRETS instead")
         if not self.sentry_client_secrets and not self.allow_unsigned:
-            raise ValueError(
-                "SENTRY_CLIENT_SECRETS: missing; copy the Client Secret of the integration from Sentry "
-                "(Settings > Custom Integrations), or set ALLOW_UNSIGNED=true to try the service without one"
-            )
+            raise ValueError(_UNSIGNED)
         return self
 
     @property
@@ -161,10 +166,23 @@ class Settings(BaseModel):
         return traces if chosen_traces is None else chosen_traces, profiles if chosen_profiles is None else chosen_profiles
 
 
+_ADVICE: Mapping[str, str] = {
+    "bool_parsing": "write true or false",
+    "int_parsing": "write a whole number",
+    "float_parsing": "write a number, like 0.1",
+    "url": "write a web address, like https://host",
+}
+"""By the beginning of pydantic's name for a fault: https://docs.pydantic.dev/latest/errors/validation_errors."""
+
+
 def _problems(error: ValidationError) -> list[str]:
-    """Each problem as `NAME: what is wrong`, without the value, which may be a secret."""
-    return [": ".join(filter(None, ("_".join(map(str, found["loc"])).upper(), _reason(found["msg"])))) for found in error.errors()]
+    """Each problem as `NAME: what to write`, without the value, which may be a secret."""
+    return [
+        ": ".join(filter(None, ("_".join(map(str, found["loc"])).upper(), _advice(found["type"], found["msg"]))))
+        for found in error.errors()
+    ]
 
 
-def _reason(message: str) -> str:
-    return message.removeprefix("Value error, ")
+def _advice(kind: str, message: str) -> str:
+    advice = next((advice for beginning, advice in _ADVICE.items() if kind.startswith(beginning)), None)
+    return advice or message.removeprefix("Value error, ").replace("Input should be", "write a number")

@@ -22,7 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 import telemetry
 from notifiers.configuration import missing_credentials, open_receiver, read_rules
 from notifiers.delivery import RetryPolicy, attempt
-from notifiers.errors import PermanentError
+from notifiers.errors import RetryableError
 from notifiers.http import Network
 from notifiers.lane import DeliveryLane, LanePorts
 from notifiers.notifier import Notifier
@@ -71,10 +71,12 @@ def main() -> None:
         raise SystemExit(f"the worker cannot start:\n{error}") from None
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: worker.stopping.set())
-    worker.run()
-    # A thread that still waits for a vendor would hold the interpreter; what it had claimed has been given back.
-    sys.stderr.flush()
-    os._exit(0)
+    try:
+        worker.run()
+    finally:
+        # A thread that still waits for a vendor would hold the interpreter; what it had claimed has been given back.
+        sys.stderr.flush()
+        os._exit(0)
 
 
 class Worker:
@@ -87,6 +89,7 @@ class Worker:
         self._bell = Bell(settings.redis_url)
         self._network = Network()
         self._threads = threading.local()
+        self._planning = threading.Lock()
         self._lanes = {lane: DeliveryLane(lane, self._ports(lane), threads=settings.worker_threads) for lane in Lane}
 
     @classmethod
@@ -110,7 +113,8 @@ class Worker:
         workers.say_alive(self._engine, self.id, self._clock() + LIFE)
         events.retry_failed(self._engine)
         log.info("worker_started", worker=self.id, rules=self._rules_file.rules.version)
-        threading.Thread(target=self._listen, name="listen", daemon=True).start()
+        for name, serve in (("listen", self._listen), ("alive", self._live)):
+            threading.Thread(target=serve, name=name, daemon=True).start()
         while not self.stopping.is_set():
             self.sweep()
             self.stopping.wait(SWEEP_SECONDS)
@@ -121,6 +125,8 @@ class Worker:
         self.stopping.set()
         deadline = time.monotonic() + STOP_SECONDS
         for lane in self._lanes.values():
+            lane.claim_no_more()
+        for lane in self._lanes.values():
             lane.stop(deadline - time.monotonic())
         workers.say_gone(self._engine, self.id, self._clock())
         log.info("worker_stopped", worker=self.id)
@@ -128,14 +134,9 @@ class Worker:
     def plan_events(self) -> None:
         """Decide everything that waits, a batch at a time, and have what follows sent."""
         self._bell.heard(PLAN)
-        while not self.stopping.is_set():
-            planned = plan_batch(self._engine, self._rules_file.rules, self._clock)
-            for event_id, error in planned.failures:
-                log.error("event_not_planned", event_id=event_id, error=error, effect="kept; planned again after a change of rules or code")
-            for lane in planned.lanes:
-                self._lanes[lane].ring()
-            if not planned.events:
-                return
+        with self._planning:
+            while self._plan_batch() and not self.stopping.is_set():
+                pass
 
     def send_notifications(self, lane: Lane) -> None:
         """Wake a lane: its own thread claims until nothing is left, so that no lane ever waits for the other."""
@@ -146,16 +147,47 @@ class Worker:
         """Find what no bell announced: what is due by time, what a dead worker had claimed, what came while Redis was away."""
         try:
             self._reload_rules()
-            now = self._clock()
-            workers.say_alive(self._engine, self.id, now + LIFE)
-            if taken := notifications.take_from_dead(self._engine, now):
+            if taken := notifications.take_from_dead(self._engine, self._clock()):
                 log.warning("claims_taken_over", count=taken)
-            if events.is_waiting(self._engine):
-                self.plan_events()
+            self._plan_for(SWEEP_SECONDS)
             for lane in notifications.due_lanes(self._engine, self._clock()):
                 self._lanes[lane].ring()
         except SQLAlchemyError as error:
-            log.error("sweep_failed", error=type(error).__name__, effect="tried again in a second")
+            log.error("sweep_failed", error=_cause(error), effect="tried again in a second")
+        except Exception:  # the top of the clock: a fault of ours must not stop it
+            log.exception("sweep_failed", effect="tried again in a second")
+
+    def _plan_batch(self) -> int:
+        """Decide one batch; how many events were looked at."""
+        planned = plan_batch(self._engine, self._rules_file.rules, self._clock)
+        for event_id, error in planned.failures:
+            log.error("event_not_planned", event_id=event_id, error=error, effect="kept; planned again after a change of rules or code")
+        for lane in planned.lanes:
+            self._lanes[lane].ring()
+            # For the other workers, should there be more than this one can take.
+            self._bell.ring(lane)
+        return planned.events
+
+    def _plan_for(self, seconds: float) -> None:
+        """Plan what waits, unless a bell's job is at it already; not for longer, because the clock has other duties."""
+        if not self._planning.acquire(blocking=False):
+            return
+        try:
+            deadline = time.monotonic() + seconds
+            while time.monotonic() < deadline and self._plan_batch():
+                pass
+        finally:
+            self._planning.release()
+
+    def _live(self) -> None:
+        """Say every few seconds that this worker lives, however long the work takes."""
+        while not self.stopping.wait(LIFE.total_seconds() / 5):
+            try:
+                workers.say_alive(self._engine, self.id, self._clock() + LIFE)
+            except SQLAlchemyError as error:
+                log.error(
+                    "not_said_alive", error=_cause(error), effect="tried again in three seconds; after fifteen others take the claims"
+                )
 
     def _reload_rules(self) -> None:
         try:
@@ -169,7 +201,10 @@ class Worker:
         """Run RQ's jobs in this thread; RQ leaves its loop at a fault of Redis, and comes back to it when Redis does."""
         _current.set(self)
         while not self.stopping.is_set():
-            listen(self._settings.redis_url)
+            try:
+                listen(self._settings.redis_url)
+            except Exception:  # the top of RQ's loop: without it the clock still finds all work, a second later
+                log.exception("listener_failed", effect="begun again in a second")
             self.stopping.wait(SWEEP_SECONDS)
 
     def _ports(self, lane: Lane) -> LanePorts[Claimed]:
@@ -177,16 +212,15 @@ class Worker:
             claim=lambda limit: notifications.claim(self._engine, lane, worker=self.id, now=self._clock(), limit=limit),
             deliver=self._deliver,
             record=lambda finished: notifications.record(self._engine, finished),
-            give_back=lambda ids: notifications.give_back(self._engine, ids, self._clock()),
-            report_fault=lambda error: log.error("lane_fault", lane=lane, error=type(error).__name__, effect="tried again in a second"),
+            give_back=lambda ids: notifications.give_back(self._engine, ids, worker=self.id, now=self._clock()),
+            report_fault=lambda error: log.error("lane_fault", lane=lane, error=_cause(error), effect="tried again in a second"),
         )
 
     def _deliver(self, claimed: Claimed) -> Attempt:
         done = attempt(
             lambda: self._notification(claimed),
             lambda: self._notifier(claimed.receiver),
-            number=claimed.number,
-            previous_was_ambiguous=claimed.previous_was_ambiguous,
+            tries=claimed.tries,
             policy=RetryPolicy(),
             clock=self._clock,
             jitter=random.random,
@@ -216,9 +250,15 @@ class Worker:
         notifiers: dict[str, Notifier] = self._threads.notifiers
         if receiver not in notifiers:
             if receiver not in rules.receivers:
-                raise PermanentError(f"receiver {receiver} is no longer in {self._rules_file.path}")
+                # Not for good: another worker may have read a newer file, and the next edit may bring it back.
+                raise RetryableError(f"receiver {receiver} is not in {self._rules_file.path}")
             notifiers[receiver] = open_receiver(rules.receivers[receiver], self._settings, network=self._network, clock=self._clock)
         return notifiers[receiver]
+
+
+def _cause(error: Exception) -> str:
+    """What the database said, in place of the statement that met it, which holds what people wrote."""
+    return f"{type(error).__name__}: {getattr(error, 'orig', None) or ''}".strip(": ")
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
+from dotenv import dotenv_values
 
 from demo.report import Told, report
 from demo.samples import Sample, samples
@@ -39,12 +40,18 @@ def main() -> int:
     try:
         settings = _settings()
         check_port_is_free(settings.port)
+        return _demonstrate(settings, stay=not arguments.exit)
     except SettingsError as error:
         raise SystemExit(f"the demonstration cannot start:\n{error}") from None
+    except KeyboardInterrupt:
+        print("\nEnded.", flush=True)
+        return 0
+
+
+def _demonstrate(settings: Settings, *, stay: bool) -> int:
     with _service(settings) as process:
-        told = [_tell(settings, sample) for sample in samples(datetime.now(UTC))]
-        good = report(told)
-        if not arguments.exit:
+        good = report([_tell(settings, sample) for sample in samples(datetime.now(UTC))])
+        if stay:
             print(f"\nThe service stays up at http://{HOST}:{settings.port}; Ctrl-C ends it.", flush=True)
             process.wait()
     return 0 if good else 1
@@ -52,12 +59,9 @@ def main() -> int:
 
 def _settings() -> Settings:
     """The environment's settings, with a secret and a data folder for the demonstration where none are set."""
-    variables = {
-        "SENTRY_CLIENT_SECRETS": secrets.token_hex(32),
-        "DATA_DIR": "var/demo",
-        **{name: value for name, value in os.environ.items() if value},
-    }
-    return Settings.load(variables)
+    given = {**dotenv_values(".env"), **os.environ}
+    invented = {"SENTRY_CLIENT_SECRETS": secrets.token_hex(32), "DATA_DIR": "var/demo"}
+    return Settings.load({**os.environ, **{name: value for name, value in invented.items() if not given.get(name)}})
 
 
 @contextmanager
@@ -72,8 +76,6 @@ def _service(settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
         try:
             _wait_until_up(settings, process, log_path)
             yield process
-        except KeyboardInterrupt:
-            print("\nEnding.", flush=True)
         finally:
             signal.signal(signal.SIGTERM, previous)
             process.terminate()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Protocol
 
+from notifiers.errors import PermanentError
 from notifiers.http import Network
 from notifiers.notifier import Clock, Notifier, ReceiverOptions
 from notifiers.preview import PreviewNotifier
@@ -32,9 +34,14 @@ def read_rules(text: str, settings: ConfigurationSettings) -> RuleSet:
         RulesError: with everything that is wrong; in production a missing credential is wrong, too.
     """
     rules = load(text, kinds=KINDS, environment=settings.environment)
-    missing = missing_credentials(rules, settings)
-    if missing and settings.is_production:
-        raise RulesError(tuple(_problem(receiver, name, rules) for receiver, name in missing.items()))
+    problems = [
+        rules.receivers[name].problem(f"{missing} is not set, and production does not preview; set it or remove the receiver")
+        for name, missing in missing_credentials(rules, settings).items()
+        if settings.is_production
+    ]
+    problems += [problem for receiver in rules.receivers.values() for problem in _faults(receiver, settings)]
+    if problems:
+        raise RulesError(tuple(problems))
     return rules
 
 
@@ -58,10 +65,16 @@ def _missing(receiver: Receiver, settings: VendorSettings) -> str | None:
     return receiver.unset.get(missing, missing) if missing else None
 
 
-def _problem(receiver: str, missing: str, rules: RuleSet) -> Problem:
-    line, column = rules.receivers[receiver].position
-    message = f"{missing} is not set, and production does not preview; set it or remove the receiver"
-    return Problem(line=line, column=column, place=f"receivers.{receiver}", message=message)
+def _faults(receiver: Receiver, settings: VendorSettings) -> Iterator[Problem]:
+    """What opening it complains of: an SMTP_URL that is none, say. No connection is made."""
+    try:
+        open_receiver(receiver, settings, network=Network(), clock=_no_clock)
+    except PermanentError as error:
+        yield receiver.problem(str(error))
+
+
+def _no_clock() -> datetime:
+    raise AssertionError("a notifier looks at the clock only when it sends")
 
 
 def _options(receiver: Receiver) -> ReceiverOptions[VendorSettings]:

@@ -12,7 +12,7 @@ from traceback import walk_tb
 
 from notifiers.errors import DeliveryError, PermanentError, RetryableError
 from notifiers.notifier import Notifier, Receipt, Reconciler
-from routing.notification import Attempt, Notification, Outcome
+from routing.notification import Attempt, Notification, Outcome, Tries
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,30 +30,31 @@ class RetryPolicy:
     )
     spread: float = 0.2
     """By what share a wait may be longer or shorter, so that what failed together does not come back together."""
-    tries_when_told: int = 48
-    """How often a vendor may say "come back in …": its limits delay a message, they do not use up its tries."""
+    shortest_told: timedelta = timedelta(seconds=1)
+    """A vendor that says "at once" for ever is not asked more often than this."""
+    told_until: timedelta = timedelta(hours=8)
+    """How long after it was planned a vendor may still put a message off: limits delay it, they use up none of its tries."""
 
-    def wait(self, number: int, *, told: timedelta | None, jitter: float) -> timedelta | None:
-        """How long to wait after the failed attempt `number` (from 1); None: no further one.
+    def wait(self, failures: int, *, told: timedelta | None, jitter: float) -> timedelta | None:
+        """How long to wait after a failed attempt; None: no further one.
 
         Args:
-            number: of the attempt that failed.
+            failures: how many attempts have failed, this one included, those not counted that the vendor put off.
             told: the vendor's Retry-After, kept to exactly.
             jitter: from 0 to 1, by chance.
         """
-        if told is not None and number < self.tries_when_told:
-            return told
-        if number > len(self.waits):
+        if told is not None:
+            return max(told, self.shortest_told)
+        if failures > len(self.waits):
             return None
-        return self.waits[number - 1] * (1 + self.spread * (2 * jitter - 1))
+        return self.waits[failures - 1] * (1 + self.spread * (2 * jitter - 1))
 
 
 def attempt(
-    notification: Callable[[], Notification],
-    notifier: Callable[[], Notifier],
+    read: Callable[[], Notification],
+    open_notifier: Callable[[], Notifier],
     *,
-    number: int,
-    previous_was_ambiguous: bool,
+    tries: Tries,
     policy: RetryPolicy,
     clock: Callable[[], datetime],
     jitter: Callable[[], float],
@@ -61,17 +62,16 @@ def attempt(
     """Try once, and say how it ended. Raises nothing, whatever fails.
 
     Args:
-        notification: reads it; called here, so that one that cannot be read ends as an attempt, too.
-        notifier: opens it; called here for the same reason.
-        number: of this attempt, from 1.
-        previous_was_ambiguous: the message may be there already: the vendor is asked before it is sent.
+        read: gives the notification; called here, so that one that cannot be read ends as an attempt, too.
+        open_notifier: gives what sends it; called here for the same reason.
+        tries: those before this one.
         policy: when to try again.
         clock: for begin and end.
         jitter: gives a number from 0 to 1 by chance.
     """
     began_at = clock()
     try:
-        receipt = _deliver(notification(), notifier(), ask_first=previous_was_ambiguous)
+        receipt = _deliver(read(), open_notifier(), ask_first=tries.may_be_there)
     except DeliveryError as error:
         failure = error
     except Exception as error:  # noqa: BLE001 - the top of a delivery: a fault of ours must not stop the lane
@@ -79,7 +79,7 @@ def attempt(
         failure = RetryableError(f"fault in the router: {type(error).__name__} at {_place(error)}", ambiguous=True)
     else:
         return Attempt(
-            number=number,
+            number=tries.number,
             began_at=began_at,
             ended_at=clock(),
             outcome=Outcome.DELIVERED if receipt.sent else Outcome.PREVIEWED,
@@ -88,14 +88,18 @@ def attempt(
             payload=receipt.payload,
             reference=receipt.reference,
         )
+    ended_at = clock()
+    told = failure.retry_after if isinstance(failure, RetryableError) and ended_at - tries.planned_at < policy.told_until else None
+    wait = policy.wait(tries.failures + 1, told=told, jitter=jitter()) if isinstance(failure, RetryableError) else None
     return Attempt(
-        number=number,
+        number=tries.number,
         began_at=began_at,
-        ended_at=clock(),
+        ended_at=ended_at,
         outcome=_outcome(failure),
         status_code=failure.status_code,
         excerpt=str(failure),
-        retry_after=policy.wait(number, told=failure.retry_after, jitter=jitter()) if isinstance(failure, RetryableError) else None,
+        retry_after=wait,
+        was_put_off=told is not None,
     )
 
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeAlias, TypeVar
 
 from routing.notification import Attempt
 
@@ -19,6 +19,10 @@ MAX_CLAIM = 64
 """Claimed at once: enough to fill threads quickly, few enough that a second worker gets its share of a burst."""
 
 PAUSE_AFTER_FAULT_SECONDS = 1.0
+
+_RING = -1
+_News: TypeAlias = "tuple[int, Attempt] | int"
+"""How a delivery ended, or the id of one that has been given back, or a ring."""
 
 
 class Claimable(Protocol):
@@ -53,7 +57,7 @@ class DeliveryLane(Generic[ClaimedT]):
         self._ports = ports
         self._threads = threads
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=f"send-{name}")
-        self._inbox: queue.SimpleQueue[tuple[int, Attempt] | None] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[_News] = queue.SimpleQueue()
         self._in_flight: set[int] = set()
         self._unrecorded: list[tuple[int, Attempt]] = []
         self._stopping = threading.Event()
@@ -62,14 +66,17 @@ class DeliveryLane(Generic[ClaimedT]):
 
     def ring(self) -> None:
         """Say that something may be due."""
-        self._inbox.put(None)
+        self._inbox.put(_RING)
 
-    def stop(self, timeout_seconds: float) -> None:
-        """Claim no more, let what is under way end within the time, give the rest back."""
-        deadline = time.monotonic() + timeout_seconds
+    def claim_no_more(self) -> None:
+        """Let what is under way end, and begin nothing."""
         self._stopping.set()
         self.ring()
-        self._thread.join(max(0.0, deadline - time.monotonic()))
+
+    def stop(self, timeout_seconds: float) -> None:
+        """Claim no more, wait that long for what is under way, give the rest back."""
+        self.claim_no_more()
+        self._thread.join(max(0.0, timeout_seconds))
         if self._in_flight:
             self._ports.give_back(tuple(self._in_flight))
         self._pool.shutdown(wait=False, cancel_futures=True)
@@ -89,8 +96,10 @@ class DeliveryLane(Generic[ClaimedT]):
         """Wait for news, then take all of it: what ended together is recorded in one commit."""
         news = self._inbox.get()
         while True:
-            if news is not None:
+            if isinstance(news, tuple):
                 self._unrecorded.append(news)
+            elif news is not _RING:
+                self._in_flight.discard(news)
             try:
                 news = self._inbox.get_nowait()
             except queue.Empty:
@@ -112,4 +121,9 @@ class DeliveryLane(Generic[ClaimedT]):
                 return
 
     def _deliver(self, claimed: ClaimedT) -> None:
-        self._inbox.put((claimed.id, self._ports.deliver(claimed)))
+        try:
+            self._inbox.put((claimed.id, self._ports.deliver(claimed)))
+        except Exception as error:  # noqa: BLE001 - what nobody expected here must not keep its claim, and its thread, for ever
+            self._ports.report_fault(error)
+            self._ports.give_back((claimed.id,))
+            self._inbox.put(claimed.id)

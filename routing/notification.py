@@ -85,6 +85,19 @@ class Notification:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Tries:
+    """Where a notification stands when its next attempt is made."""
+
+    number: int
+    """Of this attempt, counted from 1."""
+    failures: int
+    """How many attempts have failed before; those that the vendor put off are not counted."""
+    planned_at: datetime
+    may_be_there: bool
+    """An earlier attempt was ambiguous: the vendor is asked before it is sent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
     """One try to deliver one notification."""
 
@@ -102,3 +115,5 @@ class Attempt:
     """The vendor's own name for what was made: Slack's ts and channel, Jira's key, Twilio's sid."""
     retry_after: timedelta | None = None
     """How long to wait before the next try; None where none follows."""
+    was_put_off: bool = False
+    """The vendor said when to come back, so it does not count as a failure."""

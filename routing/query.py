@@ -351,11 +351,10 @@ def _state(word: str) -> Check:
 
 
 def _is_new(alert: Alert, context: Context) -> bool | None:
-    """New to us or to Sentry; None where neither says anything."""
-    is_created = alert.resource == "issue" and alert.action == "created"
-    if context.is_new or is_created or alert.substatus == "new":
+    """New by Sentry's word; where Sentry is silent, new to us; None where nobody knows."""
+    if alert.resource == "issue" and alert.action == "created":
         return True
-    return None if context.is_new is None and alert.substatus is None else False
+    return context.is_new if alert.substatus is None else alert.substatus == "new"
 
 
 def _negatable(term: Term, check: Check, complaint: str) -> Check:

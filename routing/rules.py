@@ -52,6 +52,11 @@ class Receiver:
     unset: Mapping[str, str] = field(default_factory=dict)
     """By option the variable that it names and that is not set."""
 
+    def problem(self, message: str) -> Problem:
+        """Something wrong with it, said where it stands."""
+        line, column = self.position
+        return Problem(line=line, column=column, place=f"receivers.{self.name}", message=message)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:

@@ -17,13 +17,15 @@ REVISION = "0001"
 MIGRATION_LOCK, PLANNER_LOCK = 1952545900, 1952545901
 """Numbers of our own among PostgreSQL's advisory locks."""
 
+ANSWER_MILLISECONDS = 800
+"""Under the second that Sentry waits (sentry-webhooks, 3.1), so that a refusal still reaches it."""
+
 SQLITE_PRAGMAS = (
     "PRAGMA journal_mode=WAL",
     # FULL: a commit is on the disk when it returns, which is what the 202 promises.
     "PRAGMA synchronous=FULL",
     "PRAGMA foreign_keys=ON",
-    # Under the second that Sentry waits (sentry-webhooks, 3.1), so that a refusal still reaches it.
-    "PRAGMA busy_timeout=800",
+    f"PRAGMA busy_timeout={ANSWER_MILLISECONDS}",
 )
 
 
@@ -31,8 +33,11 @@ class SchemaError(Exception):
     """The database's tables are not those of this code."""
 
 
-def open_database(url: str, *, pool_size: int = 5) -> Engine:
-    """An engine for SQLite or PostgreSQL with the settings on which the promises rest. Opens no connection yet."""
+def open_database(url: str, *, pool_size: int = 5, must_answer: bool = False) -> Engine:
+    """An engine for SQLite or PostgreSQL with the settings on which the promises rest. Opens no connection yet.
+
+    `must_answer` is for the process that Sentry waits for: what takes longer than it may is given up and raises.
+    """
     address = make_url(url)
     if address.get_backend_name() == "sqlite":
         if address.database and address.database != ":memory:":
@@ -40,7 +45,9 @@ def open_database(url: str, *, pool_size: int = 5) -> Engine:
         engine = create_engine(address, pool_size=pool_size)
         event.listen(engine, "connect", _set_pragmas)
         return engine
-    return create_engine(address, pool_size=pool_size, pool_pre_ping=True, connect_args={"connect_timeout": 1})
+    limits = f"-c statement_timeout={ANSWER_MILLISECONDS} -c lock_timeout={ANSWER_MILLISECONDS}" if must_answer else ""
+    arguments = {"connect_timeout": 1, "options": limits, "tcp_user_timeout": 5000}
+    return create_engine(address, pool_size=pool_size, pool_pre_ping=True, pool_timeout=1 if must_answer else 30, connect_args=arguments)
 
 
 @contextmanager

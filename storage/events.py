@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from enum import StrEnum
+from itertools import accumulate
 
 import msgspec
 from sqlalchemy import Connection, Engine, and_, bindparam, exists, func, insert, or_, select, update
@@ -20,6 +21,9 @@ from storage.tables import events, incidents
 SAME_BYTES_WINDOW = timedelta(hours=1)
 """How long the same bytes count as said twice: published integrations send again for 15 minutes (sentry-webhooks, 3.5),
 while an issue that is resolved, reopened and resolved again may well say the very same later."""
+
+MAX_BATCH_BYTES = 2 * 1024 * 1024
+"""Compressed; about ten times as much when it is read, and several times that once it is parsed."""
 
 _COMPRESSION_LEVEL = 1
 """115 µs for 20 kB, to a tenth of its size; higher levels cost the request more than they save."""
@@ -141,13 +145,12 @@ def _same_or_later(engine: Engine, row: Mapping[str, object]) -> tuple[int, bool
 
 
 def waiting(connection: Connection, limit: int) -> tuple[Event, ...]:
-    """The events that wait for a decision, in the order in which they were stored."""
-    rows = connection.execute(
-        select(events.c.id, events.c.received_at, events.c.resource, events.c.body)
-        .where(events.c.state == EventState.WAITING)
-        .order_by(events.c.id)
-        .limit(limit)
-    )
+    """The events that wait for a decision, in the order in which they were stored: so many, or fewer if they are large."""
+    is_waiting = events.c.state == EventState.WAITING
+    sizes = connection.execute(select(events.c.id, func.length(events.c.body)).where(is_waiting).order_by(events.c.id).limit(limit))
+    ids = _first_of_size([(id_, size) for id_, size in sizes], MAX_BATCH_BYTES)
+    columns = (events.c.id, events.c.received_at, events.c.resource, events.c.body)
+    rows = connection.execute(select(*columns).where(events.c.id.in_(ids)).order_by(events.c.id))
     return tuple(Event(id=row.id, received_at=row.received_at, resource=row.resource, body=unpack(row.body)) for row in rows)
 
 
@@ -155,6 +158,12 @@ def still_waiting(connection: Connection, among: Sequence[Event]) -> frozenset[i
     """Those of these events that nobody has decided meanwhile."""
     ids = [event.id for event in among]
     return frozenset(connection.execute(select(events.c.id).where(events.c.id.in_(ids), events.c.state == EventState.WAITING)).scalars())
+
+
+def _first_of_size(sizes: Sequence[tuple[int, int]], limit: int) -> tuple[int, ...]:
+    """Of ids with their sizes the first ones that are together within the limit, at least one."""
+    totals = accumulate(size for _, size in sizes)
+    return tuple(id_ for index, ((id_, _), total) in enumerate(zip(sizes, totals, strict=True)) if index == 0 or total <= limit)
 
 
 def unpack(body: bytes) -> bytes:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, case, delete, insert, select, update
 
 from routing.alert import Alert, Status
 from storage.tables import cooldowns, incidents
@@ -58,6 +58,12 @@ def record_alerts(connection: Connection, said: Mapping[int, Sequence[tuple[Aler
         connection.execute(_CHANGE, changed)
 
 
+def end_cooldowns(connection: Connection, ids: Iterable[int]) -> None:
+    """Let every rule speak anew of incidents that have ended."""
+    if ids := tuple(ids):
+        connection.execute(delete(cooldowns).where(cooldowns.c.incident_id.in_(ids)))
+
+
 def record_spoken(connection: Connection, spoken: Mapping[tuple[int, str], datetime], *, known: frozenset[tuple[int, str]]) -> None:
     """Begin the cooldown of each (incident, rule); `known` are those that spoke before."""
     fresh = [{"incident_id": pair[0], "rule": pair[1], "notified_at": at} for pair, at in spoken.items() if pair not in known]
@@ -84,7 +90,13 @@ def _change(incident_id: int, said: Sequence[tuple[Alert, str | None]]) -> dict[
 _COUNT = (
     update(incidents)
     .where(incidents.c.id == bindparam("b_id"))
-    .values(alert_count=incidents.c.alert_count + bindparam("more"), last_alert_at=bindparam("last_alert_at"))
+    .values(
+        alert_count=incidents.c.alert_count + bindparam("more"),
+        # Webhooks overtake each other (sentry-webhooks, 3.4).
+        last_alert_at=case(
+            (incidents.c.last_alert_at < bindparam("last_alert_at"), bindparam("last_alert_at")), else_=incidents.c.last_alert_at
+        ),
+    )
 )
 _CHANGE = (
     update(incidents).where(incidents.c.id == bindparam("b_id")).values(status=bindparam("status"), last_change=bindparam("last_change"))

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, Row, Select, and_, bindparam, exists,
 from sqlalchemy.sql.elements import ColumnElement
 
 from routing.alert import Alert
-from routing.notification import Attempt, Lane, Notification, Outcome, Reason, Severity, State
+from routing.notification import Attempt, Lane, Notification, Outcome, Reason, Severity, State, Tries
 from storage.events import Decision, Event, unpack
 from storage.tables import attempts, events, incidents, notifications, workers
 
@@ -24,9 +24,7 @@ class Claimed:
 
     id: int
     event: Event
-    number: int
-    """Of the attempt, counted from 1."""
-    previous_was_ambiguous: bool
+    tries: Tries
     incident: str
     receiver: str
     rules: tuple[str, ...]
@@ -104,6 +102,7 @@ def insert_planned(connection: Connection, decisions: Iterable[Decision], now: d
             "created_at": now,
             "next_attempt_at": now,
             "attempts": 0,
+            "failures": 0,
             "finished_at": None if notification.state is State.PLANNED else now,
         }
         for decision, notification in planned
@@ -145,9 +144,10 @@ def record(engine: Engine, finished: Sequence[tuple[int, Attempt]]) -> None:
         connection.execute(_MOVE_ON, [_next_row(id_, attempt) for id_, attempt in finished])
 
 
-def give_back(engine: Engine, ids: Sequence[int], now: datetime) -> None:
-    """Return claimed notifications whose attempt this worker will not see the end of."""
-    _reopen(engine, and_(notifications.c.id.in_(ids), notifications.c.state == State.SENDING), now, "the worker stopped")
+def give_back(engine: Engine, ids: Sequence[int], *, worker: str, now: datetime) -> None:
+    """Return what this worker has claimed and will not see the end of."""
+    ours = and_(notifications.c.id.in_(ids), notifications.c.state == State.SENDING, notifications.c.claimed_by == worker)
+    _reopen(engine, ours, now, "the worker stopped")
 
 
 def take_from_dead(engine: Engine, now: datetime) -> int:
@@ -198,18 +198,13 @@ def tried(engine: Engine, notification_id: int) -> tuple[Tried, ...]:
         return tuple(_tried(row) for row in connection.execute(query))
 
 
-def requeue(engine: Engine, *, ids: Sequence[int], now: datetime) -> tuple[int, ...]:
-    """Send dead notifications again, with a fresh row of retries; says which ones were dead."""
-    dead = and_(notifications.c.id.in_(ids), notifications.c.state == State.DEAD)
-    again = update(notifications).where(dead).values(state=State.PLANNED, next_attempt_at=now, finished_at=None)
+def requeue(engine: Engine, *, ids: Sequence[int] | None = None, now: datetime) -> tuple[int, ...]:
+    """Send dead notifications again, with a fresh row of retries; all of them, or those of these ids that are dead. Says which."""
+    dead = notifications.c.state == State.DEAD
+    wanted = dead if ids is None else and_(dead, notifications.c.id.in_(ids))
+    again = update(notifications).where(wanted).values(state=State.PLANNED, next_attempt_at=now, finished_at=None, failures=0)
     with engine.begin() as connection:
         return tuple(connection.execute(again.returning(notifications.c.id)).scalars())
-
-
-def ids_in_state(engine: Engine, state: State) -> tuple[int, ...]:
-    """All notifications in a state."""
-    with engine.connect() as connection:
-        return tuple(connection.execute(select(notifications.c.id).where(notifications.c.state == state)).scalars())
 
 
 def count_by_state(engine: Engine) -> Mapping[State, int]:
@@ -220,11 +215,13 @@ def count_by_state(engine: Engine) -> Mapping[State, int]:
 
 
 def _due(lane: Lane, now: datetime) -> Select[tuple[int]]:
-    """What may be sent: planned, its time come, and nothing older to the same receiver about the same incident unfinished."""
+    """What may be sent: planned, its time come, and in its lane nothing older to the same receiver about the same incident unfinished."""
     older = notifications.alias("older")
     is_next = ~exists().where(
         older.c.incident_id == notifications.c.incident_id,
         older.c.receiver == notifications.c.receiver,
+        # A page does not wait for a lesser message that is being tried again.
+        older.c.lane == notifications.c.lane,
         older.c.state.in_(_UNFINISHED),
         older.c.id < notifications.c.id,
     )
@@ -236,19 +233,12 @@ def _due(lane: Lane, now: datetime) -> Select[tuple[int]]:
 
 
 def _details(ids: Iterable[int]) -> Select[tuple[object, ...]]:
-    previous = attempts.alias("previous")
+    was_ambiguous = exists().where(attempts.c.notification_id == notifications.c.id, attempts.c.outcome == Outcome.AMBIGUOUS)
+    event = (events.c.resource, events.c.received_at, events.c.body)
     return (
-        select(
-            notifications,
-            incidents.c.key,
-            events.c.resource,
-            events.c.received_at,
-            events.c.body,
-            previous.c.outcome.label("previous_outcome"),
-        )
+        select(notifications, incidents.c.key, *event, was_ambiguous.label("may_be_there"))
         .join(events, events.c.id == notifications.c.event_id)
         .join(incidents, incidents.c.id == notifications.c.incident_id)
-        .outerjoin(previous, and_(previous.c.notification_id == notifications.c.id, previous.c.number == notifications.c.attempts - 1))
         .where(notifications.c.id.in_(ids))
         .order_by(notifications.c.id)
     )
@@ -260,8 +250,7 @@ def _claimed(row: Row[tuple[object, ...]], number: int, bodies: dict[int, Event]
     return Claimed(
         id=row.id,
         event=bodies[row.event_id],
-        number=number,
-        previous_was_ambiguous=row.previous_outcome == Outcome.AMBIGUOUS,
+        tries=Tries(number=number, failures=row.failures, planned_at=row.created_at, may_be_there=bool(row.may_be_there)),
         incident=row.key,
         receiver=row.receiver,
         rules=tuple(msgspec.json.decode(row.rules, type=list[str])),
@@ -326,6 +315,7 @@ def _next_row(notification_id: int, attempt: Attempt) -> dict[str, object]:
         "state": state,
         "reason": Reason.PREVIEW if attempt.outcome is Outcome.PREVIEWED else None,
         "next_attempt_at": retry_at,
+        "failed": int(state is State.PLANNED and not attempt.was_put_off),
         "finished_at": None if state is State.PLANNED else attempt.ended_at,
         "reference": msgspec.json.encode(attempt.reference).decode() if attempt.reference else None,
     }
@@ -371,6 +361,7 @@ _MOVE_ON = (
         state=bindparam("state"),
         reason=func.coalesce(bindparam("reason"), notifications.c.reason),
         next_attempt_at=bindparam("next_attempt_at"),
+        failures=notifications.c.failures + bindparam("failed"),
         finished_at=bindparam("finished_at"),
         reference=func.coalesce(bindparam("reference"), notifications.c.reference),
         claimed_by=None,

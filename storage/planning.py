@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -21,6 +22,9 @@ from storage.incidents import Incident
 
 BATCH = 100
 
+LOCK_SECONDS = 0.1
+"""No batch decides for longer: on SQLite the receiver waits for the lock, and Sentry waits a second for the receiver."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
@@ -38,9 +42,10 @@ class Planned:
 class _Ledger:
     """What the batch knows and learns: each event is decided with all that the ones before it did."""
 
-    now: datetime
     incidents: dict[str, Incident]
     first_said: dict[str, int]
+    closed: set[int] = field(default_factory=set)
+    """Incidents that ended meanwhile, and with them every cooldown."""
     said: dict[int, list[tuple[Alert, str | None]]] = field(default_factory=dict)
     spoken: dict[tuple[int, str], datetime] = field(default_factory=dict)
 
@@ -60,12 +65,20 @@ class _Ledger:
             if alert.status is not Status.FIRING:
                 return None
             incident = incidents.open_incident(connection, key, alert)
-        spoke = dict.fromkeys(planned.speaking, self.now)
+        if alert.status is Status.RESOLVED:
+            incident = self._close(incident)
+        spoke = dict.fromkeys(planned.speaking, read.event.received_at)
         change = incident.last_change if alert.status is Status.UNCHANGED else read.content_key
         self.incidents[key] = replace(incident, last_change=change, notified_at={**incident.notified_at, **spoke})
-        self.spoken |= {(incident.id, rule): self.now for rule in spoke}
+        self.spoken |= {(incident.id, rule): at for rule, at in spoke.items()}
         self.said.setdefault(incident.id, []).append((alert, read.content_key))
         return incident.id
+
+    def _close(self, incident: Incident) -> Incident:
+        """What begins again after its end is news: no cooldown of the old trouble holds it."""
+        self.closed.add(incident.id)
+        self.spoken = {pair: at for pair, at in self.spoken.items() if pair[0] != incident.id}
+        return replace(incident, notified_at={})
 
     def _first_to_say(self, read: Decision, alert: Alert, incident: Incident | None) -> int | None:
         """The earlier event that said the same, if this one only repeats it."""
@@ -90,7 +103,7 @@ def plan_batch(engine: Engine, rules: RuleSet, clock: Callable[[], datetime], *,
     with exclusive(engine, PLANNER_LOCK) as connection:
         now = clock()
         left = events.still_waiting(connection, waiting)
-        decisions = _decide(connection, [decision for decision in read if decision.event.id in left], rules, now)
+        decisions = _decide(connection, [decision for decision in read if decision.event.id in left], rules)
         events.record(connection, decisions, rules_version=rules.version, now=now)
         lanes = notifications.insert_planned(connection, decisions, now)
     failures = tuple((decision.event.id, decision.error) for decision in decisions if decision.error and not decision.disposition)
@@ -108,16 +121,23 @@ def _read(event: Event) -> Decision:
         return Decision(event=event, disposition=None, error=f"parse: {type(error).__name__}: {error}"[:500])
 
 
-def _decide(connection: Connection, read: Sequence[Decision], rules: RuleSet, now: datetime) -> tuple[Decision, ...]:
+def _decide(connection: Connection, read: Sequence[Decision], rules: RuleSet) -> tuple[Decision, ...]:
+    """Decide in order, as many as the time for one batch allows; the others go on waiting."""
+    until = time.monotonic() + LOCK_SECONDS
     keys = {decision.event.id: incident_key(decision.alert) for decision in read if decision.alert}
     known = incidents.by_key(connection, tuple(set(keys.values())))
     said = events.first_with_content(connection, tuple({decision.content_key for decision in read if decision.content_key}))
-    spoke_before = frozenset((incident.id, rule) for incident in known.values() for rule in incident.notified_at)
-    ledger = _Ledger(now=now, incidents=known, first_said=said)
-    decisions = tuple(_decide_one(connection, decision, keys.get(decision.event.id, ""), rules, ledger) for decision in read)
+    spoke_before = {(incident.id, rule) for incident in known.values() for rule in incident.notified_at}
+    ledger = _Ledger(incidents=known, first_said=said)
+    decisions = []
+    for decision in read:
+        decisions.append(_decide_one(connection, decision, keys.get(decision.event.id, ""), rules, ledger))
+        if time.monotonic() > until:
+            break
     incidents.record_alerts(connection, ledger.said)
-    incidents.record_spoken(connection, ledger.spoken, known=spoke_before)
-    return decisions
+    incidents.end_cooldowns(connection, ledger.closed)
+    incidents.record_spoken(connection, ledger.spoken, known=frozenset(pair for pair in spoke_before if pair[0] not in ledger.closed))
+    return tuple(decisions)
 
 
 def _decide_one(connection: Connection, read: Decision, key: str, rules: RuleSet, ledger: _Ledger) -> Decision:
@@ -126,7 +146,8 @@ def _decide_one(connection: Connection, read: Decision, key: str, rules: RuleSet
         return read
     history = ledger.history(key, read, alert)
     try:
-        planned = plan(alert, rules, history, ledger.now)
+        # Its own time, not the planner's: the same events give the same decisions however late they are planned.
+        planned = plan(alert, rules, history, read.event.received_at)
     except Exception as error:  # noqa: BLE001 - a fault of ours must not stop the events behind this one
         return replace(read, error=f"plan: {type(error).__name__}: {error}"[:500])
     if planned.disposition is Disposition.DUPLICATE:

@@ -59,7 +59,7 @@ class Bell:
         """Use Redis if it is there; say so once when it goes and once when it is back."""
         try:
             use_redis()
-        except RedisError as error:
+        except (RedisError, OSError) as error:
             if self._redis_is_there:
                 log.warning("redis_away", error=type(error).__name__, effect="workers poll the database until it is back")
             self._redis_is_there = False

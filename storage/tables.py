@@ -145,6 +145,7 @@ notifications = Table(
     Column("next_attempt_at", UtcDateTime, nullable=False),
     Column("claimed_by", String(64)),
     Column("attempts", SmallInteger, nullable=False),
+    Column("failures", SmallInteger, nullable=False),
     Column("finished_at", UtcDateTime),
     Column("reference", CleanText),
     # However often an event is planned, it is announced to a receiver once.

@@ -38,7 +38,7 @@ ONLY_IN = {
     "lark": {"routing"},
     "yaml": {"routing"},
     "flask": {"app", "cli"},
-    "dotenv": {"settings"},
+    "dotenv": {"settings", "demo"},
 }
 """Packages that stop at an edge. Of SQLAlchemy, those who wire may name the engine and its error, nothing else."""
 

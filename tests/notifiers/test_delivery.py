@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from notifiers.delivery import RetryPolicy, attempt
 from notifiers.errors import PermanentError, RetryableError
 from notifiers.notifier import Notifier, Receipt
-from routing.notification import Attempt, Notification, Outcome
+from routing.notification import Attempt, Notification, Outcome, Tries
 from tests.factories import NOW, make_notification
 
 POLICY = RetryPolicy()
@@ -58,14 +58,18 @@ class Ticking:
         return self.now
 
 
+def tries(number: int = 1, *, ambiguous: bool = False, failures: int | None = None, planned_at: datetime = NOW) -> Tries:
+    failed = number - 1 if failures is None else failures
+    return Tries(number=number, failures=failed, planned_at=planned_at, may_be_there=ambiguous)
+
+
 def tried(
     vendor: Notifier, *, number: int = 1, ambiguous: bool = False, jitter: float = 0.5, read: Callable[[], Notification] = make_notification
 ) -> Attempt:
     return attempt(
         read,
         lambda: vendor,
-        number=number,
-        previous_was_ambiguous=ambiguous,
+        tries=tries(number, ambiguous=ambiguous),
         policy=POLICY,
         clock=Ticking(),
         jitter=lambda: jitter,
@@ -101,7 +105,7 @@ def test_what_was_only_recorded_is_previewed() -> None:
         (RetryableError("no connection"), Outcome.RETRY, timedelta(seconds=5)),
         (RetryableError("no answer", ambiguous=True), Outcome.AMBIGUOUS, timedelta(seconds=5)),
         (RetryableError("slow down", status_code=429, retry_after=7 * SECOND), Outcome.RETRY, 7 * SECOND),
-        (RetryableError("come back", status_code=503, retry_after=timedelta(), ambiguous=True), Outcome.AMBIGUOUS, timedelta()),
+        (RetryableError("come back", status_code=503, retry_after=timedelta(), ambiguous=True), Outcome.AMBIGUOUS, SECOND),
         (PermanentError("bad token", status_code=401), Outcome.REFUSED, None),
     ],
     ids=["not-sent", "perhaps-sent", "told-to-wait", "told-to-come-at-once", "refused"],
@@ -125,8 +129,7 @@ def test_a_fault_of_ours_is_tried_again_and_shows_its_type_and_place_only(fails:
     done = attempt(
         fail_reading if fails == "reading" else make_notification,
         fail if fails == "opening" else lambda: Vendor([KeyError("xoxb-secret")]),
-        number=1,
-        previous_was_ambiguous=False,
+        tries=tries(),
         policy=POLICY,
         clock=Ticking(),
         jitter=lambda: 0.5,
@@ -184,12 +187,25 @@ def test_the_waits_are_those_of_the_reference_and_then_it_is_dead() -> None:
     assert [wait and wait.total_seconds() for wait in waits] == [5, 30, 120, 600, 1800, 7200, 18000, None, None]
 
 
-def test_a_vendor_that_names_a_time_is_obeyed_beyond_the_usual_tries_but_not_for_ever() -> None:
-    done: Sequence[Attempt] = [
-        tried(Vendor([RetryableError("slow down", retry_after=SECOND)]), number=number) for number in range(1, POLICY.tries_when_told + 1)
-    ]
+def put_off(told: timedelta, before: Tries) -> Attempt:
+    vendor = Vendor([RetryableError("slow down", retry_after=told)])
+    return attempt(make_notification, lambda: vendor, tries=before, policy=POLICY, clock=Ticking(), jitter=lambda: 0.5)
 
-    assert [one.retry_after for one in done] == [SECOND] * (POLICY.tries_when_told - 1) + [None]
+
+def test_a_vendor_that_names_a_time_is_obeyed_and_uses_up_no_try() -> None:
+    done = put_off(7 * SECOND, tries(number=40, failures=7))
+
+    assert (done.retry_after, done.was_put_off) == (7 * SECOND, True)
+
+
+def test_a_vendor_that_says_at_once_is_not_asked_more_often_than_every_second() -> None:
+    assert put_off(0 * SECOND, tries()).retry_after == SECOND
+
+
+def test_a_vendor_that_puts_a_message_off_for_eight_hours_counts_as_failing() -> None:
+    done = put_off(SECOND, tries(number=500, failures=2, planned_at=NOW - POLICY.told_until))
+
+    assert (done.retry_after, done.was_put_off) == (POLICY.waits[2], False)
 
 
 @given(st.floats(0, 1), st.floats(0, 1), st.integers(1, len(POLICY.waits) - 1))
