@@ -100,7 +100,7 @@ def _notification_commands(engine: Engine, bell: Bell) -> AppGroup:
     @group.command("show")
     @click.argument("id_", metavar="ID", type=int)
     def show(id_: int) -> None:
-        """Show one notification with each attempt and the exact payload."""
+        """Show one notification with each attempt, and the exact payload that was sent or previewed."""
         found = notifications.listed(engine, id=id_)
         if not found:
             raise click.ClickException(f"there is no notification {id_}")
@@ -127,8 +127,10 @@ def _notification_commands(engine: Engine, bell: Bell) -> AppGroup:
 
 
 def _explanation(event: Shown) -> Iterator[str]:
-    yield f"event {event.id}, {event.resource}.{event.action}, received {event.received_at:%Y-%m-%d %H:%M:%S} UTC"
-    yield f"{event.title} ({event.project}, {event.environment or 'no environment'})"
+    kind = ".".join(filter(None, (event.resource, event.action))) or "of no resource"
+    yield f"event {event.id}, {kind}, received {event.received_at:%Y-%m-%d %H:%M:%S} UTC"
+    if event.title:
+        yield f"{event.title} ({event.project or 'no project'}, {event.environment or 'no environment'})"
     what = f"{event.disposition} of event {event.duplicate_of}" if event.duplicate_of else str(event.disposition or event.state)
     yield what + (f": {event.error}" if event.error else "")
     for rule in event.trace:

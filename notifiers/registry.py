@@ -1,4 +1,4 @@
-"""The kinds of receivers, a line each, and how any of them is opened."""
+"""The kinds of receivers, a line each."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from types import MappingProxyType
 from typing import Protocol
 
 from notifiers.email import EmailOptions, EmailSettings
-from notifiers.http import Network
 from notifiers.jira import JiraOptions, JiraSettings
-from notifiers.notifier import Clock, Notifier, ReceiverOptions
+from notifiers.notifier import ReceiverOptions
 from notifiers.pagerduty import PagerDutyOptions, PagerDutySettings
-from notifiers.preview import PreviewNotifier, PreviewOptions
+from notifiers.preview import PreviewOptions
 from notifiers.slack import SlackOptions, SlackSettings
 from notifiers.sms import SmsOptions, SmsSettings
 from notifiers.webhook import WebhookOptions
@@ -33,10 +32,3 @@ KINDS: Mapping[str, type[ReceiverOptions[VendorSettings]]] = MappingProxyType(
     }
 )
 """By the name that `kind` has in rules.yaml."""
-
-
-def open_notifier(options: ReceiverOptions[VendorSettings], settings: VendorSettings, *, network: Network, clock: Clock) -> Notifier:
-    """The receiver's notifier, or one that only records if a credential is not set."""
-    if missing := options.missing_credential(settings):
-        return PreviewNotifier(options.render, because=f"{missing} is not set")
-    return options.open(settings, network=network, clock=clock)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import pytest
 from pydantic import SecretStr
 
+from notifiers.configuration import open_receiver
 from notifiers.http import Network
 from notifiers.notifier import Notifier, ReceiverOptions
 from notifiers.pagerduty import PagerDutyOptions
 from notifiers.preview import PreviewNotifier, PreviewOptions
-from notifiers.registry import VendorSettings, open_notifier
+from notifiers.registry import VendorSettings
 from notifiers.slack import SlackNotifier, SlackOptions
+from routing.rules import Receiver
 from settings import Settings
 from tests.factories import NOW
 from tests.notifiers.contract import Contract
@@ -29,7 +31,8 @@ CONTRACT = Contract(options=OPTIONS, open=open_at, secrets=(), fault_of=lambda _
 
 def opened(options: ReceiverOptions[VendorSettings], **variables: str) -> Notifier:
     settings = Settings.from_variables({"ALLOW_UNSIGNED": "true", **variables})
-    return open_notifier(options, settings, network=Network(), clock=lambda: NOW)
+    receiver = Receiver(name="errors", kind="any", options=options)
+    return open_receiver(receiver, settings, network=Network(), clock=lambda: NOW)
 
 
 @pytest.mark.parametrize("rule", NOTIFICATIONS)
