@@ -42,12 +42,25 @@ class RulesFile:
         except RulesError as error:
             raise RulesError(error.problems, file=str(self.path)) from None
         except (OSError, UnicodeDecodeError) as error:
-            raise RulesError((Problem(line=1, column=1, place="", message=f"cannot be read: {error}"),), file=str(self.path)) from None
+            raise RulesError((_problem(error),), file=str(self.path)) from None
 
-    def _fingerprint(self) -> tuple[int, int]:
+    def _fingerprint(self) -> tuple[int, ...]:
         """Changes with every edit; an editor that puts a new file in the old one's place changes the inode."""
         try:
             found = self.path.stat()
         except OSError:
-            return (0, 0)
-        return (found.st_mtime_ns, found.st_ino)
+            return ()
+        return (found.st_mtime_ns, found.st_ino, found.st_size)
+
+
+def _problem(error: OSError | UnicodeDecodeError) -> Problem:
+    """Why a file could not be read, and what to do."""
+    match error:
+        case UnicodeDecodeError():
+            before = error.object[: error.start].split(b"\n")
+            message, line, column = "this is no UTF-8; save the file as UTF-8", len(before), len(before[-1].decode()) + 1
+        case FileNotFoundError():
+            message, line, column = "there is no such file; set RULES_FILE, or run from the folder that holds it", 1, 1
+        case _:
+            message, line, column = f"cannot be read: {error.strerror}", 1, 1
+    return Problem(line=line, column=column, place="", message=message)
