@@ -23,7 +23,8 @@ from storage.incidents import Incident
 BATCH = 100
 
 LOCK_SECONDS = 0.1
-"""No batch decides for longer: on SQLite the receiver waits for the lock, and Sentry waits a second for the receiver."""
+"""No commit decides for longer: on SQLite the receiver waits for the lock, and Sentry waits a second for the receiver."""
+PAUSE_SECONDS = 0.02
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,23 +92,40 @@ class _Ledger:
 
 
 def plan_batch(engine: Engine, rules: RuleSet, clock: Callable[[], datetime], *, limit: int = BATCH) -> Planned:
-    """Decide the oldest waiting events and store all that follows in one commit.
+    """Decide the oldest waiting events and store all that follows, in one commit or, where the rules take long, in a few.
 
     Several planners may try at once: they take turns, and each finds only what the others have left.
     """
     with engine.connect() as connection:
         waiting = events.waiting(connection, limit)
-    if not waiting:
-        return Planned(events=0, lanes=frozenset())
     read = [_read(event) for event in waiting]
-    with exclusive(engine, PLANNER_LOCK) as connection:
-        now = clock()
-        left = events.still_waiting(connection, waiting)
-        decisions = _decide(connection, [decision for decision in read if decision.event.id in left], rules)
-        events.record(connection, decisions, rules_version=rules.version, now=now)
-        lanes = notifications.insert_planned(connection, decisions, now)
+    decisions: list[Decision] = []
+    lanes: frozenset[Lane] = frozenset()
+    while len(decisions) < len(read):
+        if decisions:
+            # For whoever waits to write: SQLite gives the lock to the one that happens to ask while it is free.
+            time.sleep(PAUSE_SECONDS)
+        decided, ringing = _decide_some(engine, read[len(decisions) :], rules, clock)
+        decisions += decided
+        lanes |= ringing
     failures = tuple((decision.event.id, decision.error) for decision in decisions if decision.error and not decision.disposition)
     return Planned(events=len(waiting), lanes=lanes, failures=failures)
+
+
+def _decide_some(
+    engine: Engine, read: Sequence[Decision], rules: RuleSet, clock: Callable[[], datetime]
+) -> tuple[Sequence[Decision], frozenset[Lane]]:
+    """Decide and store the first of these events, as many as the time for one commit allows; those that others have decided as they are."""
+    with exclusive(engine, PLANNER_LOCK) as connection:
+        now = clock()
+        left = events.still_waiting(connection, [decision.event for decision in read])
+        ours = [decision for decision in read if decision.event.id in left]
+        decisions = _decide(connection, ours, rules)
+        events.record(connection, decisions, rules_version=rules.version, now=now)
+        lanes = notifications.insert_planned(connection, decisions, now)
+    by_id = {decision.event.id: decision for decision in decisions}
+    done = len(read) if len(decisions) == len(ours) else read.index(ours[len(decisions)])
+    return [by_id.get(decision.event.id, decision) for decision in read[:done]], lanes
 
 
 def _read(event: Event) -> Decision:
