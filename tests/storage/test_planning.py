@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import timedelta
+from secrets import token_hex
 
 import pytest
 from sqlalchemy import Engine, select
@@ -113,6 +114,37 @@ def test_a_repeat_begins_the_cooldown_anew(engine: Engine) -> None:
     reasons = [one.reason for one in reversed(notifications.listed(engine))]
 
     assert reasons == [Reason.FIRST, Reason.REPEAT, Reason.COOLDOWN, Reason.REPEAT]
+
+
+@pytest.mark.parametrize("limit", [1, 100], ids=["in many batches", "in one batch"])
+def test_what_begins_again_after_its_end_is_held_by_no_cooldown(engine: Engine, limit: int) -> None:
+    for webhook in (issue(5300000123, 1), issue(5300000123, 2), issue_webhook("resolved"), issue(5300000123, 3), issue(5300000123, 4)):
+        store(engine, webhook)
+
+    plan_all(engine, limit=limit)
+
+    reasons = [one.reason for one in reversed(notifications.listed(engine))]
+    assert reasons == [Reason.FIRST, Reason.COOLDOWN, Reason.FIRST, Reason.COOLDOWN]
+
+
+def test_events_that_are_planned_late_get_the_decisions_that_they_would_have_had_in_time(engine: Engine) -> None:
+    for event, minutes in enumerate((0, 20, 40, 60, 75)):
+        store(engine, issue(7, event), at=NOW + timedelta(minutes=minutes))
+
+    plan_all(engine, at=NOW + timedelta(hours=5))
+
+    reasons = [one.reason for one in reversed(notifications.listed(engine))]
+    assert reasons == [Reason.FIRST, Reason.COOLDOWN, Reason.REPEAT, Reason.COOLDOWN, Reason.REPEAT]
+
+
+def test_large_events_are_taken_a_few_at_a_time(engine: Engine) -> None:
+    for number in range(3):
+        store(engine, issue(number, extra={"noise": token_hex(1_200_000)}))
+
+    batches = plan_all(engine, EVERYTHING)
+
+    assert [batch.events for batch in batches] == [1, 1, 1]
+    assert len(notifications.listed(engine)) == 3
 
 
 class TestWhatIsSaidTwice:

@@ -1,0 +1,483 @@
+"""Notifications: claimed once, in order, and on record whatever becomes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import Engine, select
+
+from routing.notification import Attempt, Lane, Outcome, Reason, Severity, State
+from storage import notifications, tables, workers
+from storage.notifications import Claimed, Listed, Tried
+from tests.factories import NOW, make_alert
+from tests.storage.planned import ended, in_threads, issue, notified, plan_all, store
+
+SECOND = timedelta(seconds=1)
+LATER = NOW + timedelta(minutes=5)
+WORKER = "worker-a"
+
+
+def claim(
+    engine: Engine, lane: Lane = Lane.NORMAL, *, worker: str = WORKER, after: timedelta = timedelta(), limit: int = 64
+) -> tuple[Claimed, ...]:
+    return notifications.claim(engine, lane, worker=worker, now=NOW + after, limit=limit)
+
+
+def only(engine: Engine, id_: int) -> Listed:
+    (listed,) = notifications.listed(engine, id=id_)
+    return listed
+
+
+def ids(some: Sequence[Claimed | Listed]) -> list[int]:
+    return [one.id for one in some]
+
+
+def make_many(engine: Engine, *issues: int) -> list[int]:
+    """A notification to `chat` for each of these issues, in this order and an hour apart, so that no cooldown holds any."""
+    for number, about in enumerate(issues):
+        at = NOW + timedelta(hours=number - len(issues))
+        store(engine, issue(about, number), at=at)
+        plan_all(engine, at=at)
+    return sorted(ids(notifications.listed(engine)))
+
+
+def reference(engine: Engine, id_: int) -> str | None:
+    with engine.connect() as connection:
+        stored: str | None = connection.execute(
+            select(tables.notifications.c.reference).where(tables.notifications.c.id == id_)
+        ).scalar_one()
+        return stored
+
+
+class TestClaiming:
+    def test_takes_what_is_due_with_all_that_is_to_be_said(self, engine: Engine) -> None:
+        planned = notified(engine)
+
+        (claimed,) = claim(engine, after=SECOND)
+
+        assert (claimed.id, claimed.tries.number, claimed.tries.may_be_there) == (planned.id, 1, False)
+        assert (claimed.event.id, claimed.event.resource, claimed.event.body) == (planned.event_id, "event_alert", issue(1).body)
+        notification = claimed.notification(make_alert())
+        assert (notification.id, notification.incident, notification.receiver) == (planned.id, "issue:1", "chat")
+        assert (notification.rules, notification.severity, notification.reason) == (("payment",), Severity.WARNING, Reason.FIRST)
+        assert (notification.why, notification.created_at, notification.alert) == ('text has "payment"', NOW, make_alert())
+        assert only(engine, planned.id).state is State.SENDING
+
+    def test_puts_the_attempt_on_record_before_it_is_made(self, engine: Engine) -> None:
+        planned = notified(engine)
+
+        claim(engine, after=SECOND)
+
+        (attempt,) = notifications.tried(engine, planned.id)
+        assert attempt == Tried(number=1, began_at=NOW + SECOND, ended_at=None, outcome=None, status_code=None, excerpt="", payload="")
+
+    def test_takes_nothing_twice(self, engine: Engine) -> None:
+        notified(engine)
+        claim(engine)
+
+        assert claim(engine, worker="worker-b") == ()
+
+    def test_by_several_workers_at_once_gives_each_notification_to_one_of_them(self, engine: Engine) -> None:
+        made = make_many(engine, *range(30))
+        claimed: list[Claimed] = []
+
+        def take_all() -> None:
+            while found := claim(engine, limit=4):
+                claimed.extend(found)
+
+        in_threads(3, take_all)
+
+        assert sorted(ids(claimed)) == made
+        assert all(len(notifications.tried(engine, id_)) == 1 for id_ in made)
+
+    def test_takes_the_oldest_first_and_at_most_so_many(self, engine: Engine) -> None:
+        made = make_many(engine, 1, 2, 3, 4, 5)
+
+        assert [ids(claim(engine, limit=2)) for _ in range(3)] == [made[:2], made[2:4], made[4:]]
+
+    def test_takes_of_one_incident_and_receiver_the_next_only_when_the_one_before_has_ended(self, engine: Engine) -> None:
+        first, second, third = make_many(engine, 1, 1, 1)
+
+        before = ids(claim(engine))
+        during = ids(claim(engine))
+        notifications.record(engine, [(first, ended())])
+        after = ids(claim(engine))
+
+        assert (before, during, after) == ([first], [], [second])
+        assert only(engine, third).state is State.PLANNED
+
+    def test_keeps_that_order_over_a_retry(self, engine: Engine) -> None:
+        first, _ = make_many(engine, 1, 1)
+        claim(engine)
+        notifications.record(engine, [(first, ended(outcome=Outcome.RETRY, retry_after=timedelta(minutes=1)))])
+
+        assert claim(engine, after=SECOND) == ()
+        assert ids(claim(engine, after=timedelta(minutes=2))) == [first]
+
+    @pytest.mark.parametrize("outcome", [Outcome.DELIVERED, Outcome.PREVIEWED, Outcome.REFUSED])
+    def test_goes_on_after_any_end(self, engine: Engine, outcome: Outcome) -> None:
+        first, second = make_many(engine, 1, 1)
+        claim(engine)
+        notifications.record(engine, [(first, ended(outcome=outcome))])
+
+        assert ids(claim(engine, after=SECOND)) == [second]
+
+    def test_of_one_receiver_does_not_wait_for_another(self, engine: Engine) -> None:
+        store(engine, issue(1, tags=[["critical", "true"]]))
+        plan_all(engine)
+
+        claimed = claim(engine, Lane.CRITICAL)
+
+        assert [one.receiver for one in claimed] == ["pager", "chat"]
+
+    def test_takes_only_what_is_due(self, engine: Engine) -> None:
+        notified(engine, at=LATER)
+
+        assert claim(engine) == ()
+        assert len(claim(engine, after=LATER - NOW)) == 1
+
+    def test_takes_only_its_own_lane(self, engine: Engine) -> None:
+        store(engine, issue(1, tags=[["critical", "true"]]))
+        store(engine, issue(2))
+        plan_all(engine)
+
+        critical, normal = claim(engine, Lane.CRITICAL), claim(engine, Lane.NORMAL)
+
+        assert [one.incident for one in critical] == ["issue:1", "issue:1"]
+        assert [one.incident for one in normal] == ["issue:2"]
+
+    def test_lets_no_page_wait_for_a_lesser_message_to_the_same_receiver(self, engine: Engine) -> None:
+        for event, tags in enumerate(([], [["critical", "true"]])):
+            store(engine, issue(1, event, tags=tags))
+        plan_all(engine)
+
+        lesser, page = claim(engine, Lane.NORMAL), claim(engine, Lane.CRITICAL)
+
+        assert [(one.receiver, one.severity) for one in lesser] == [("chat", Severity.WARNING)]
+        assert [(one.receiver, one.severity) for one in page] == [("pager", Severity.CRITICAL), ("chat", Severity.CRITICAL)]
+
+    def test_takes_nothing_that_is_held(self, engine: Engine) -> None:
+        for event in (1, 2):
+            store(engine, issue(1, event))
+        plan_all(engine)
+
+        assert [one.state for one in notifications.listed(engine)] == [State.HELD, State.PLANNED]
+        assert len(claim(engine)) == 1
+        assert claim(engine, after=timedelta(days=1)) == ()
+
+
+def test_the_lanes_in_which_something_is_due_are_known(engine: Engine) -> None:
+    store(engine, issue(1, tags=[["critical", "true"]]))
+    store(engine, issue(2))
+    plan_all(engine)
+
+    before = notifications.due_lanes(engine, NOW - SECOND)
+    both = notifications.due_lanes(engine, NOW)
+    claim(engine, Lane.CRITICAL)
+    normal = notifications.due_lanes(engine, NOW)
+
+    assert (set(before), set(both), set(normal)) == (set(), {Lane.CRITICAL, Lane.NORMAL}, {Lane.NORMAL})
+
+
+OUTCOMES: dict[str, tuple[Attempt, State, timedelta | None]] = {
+    "delivered": (ended(outcome=Outcome.DELIVERED), State.SENT, None),
+    "previewed": (ended(outcome=Outcome.PREVIEWED), State.HELD, None),
+    "refused": (ended(outcome=Outcome.REFUSED), State.DEAD, None),
+    "to be tried again": (ended(outcome=Outcome.RETRY, retry_after=timedelta(seconds=30)), State.PLANNED, timedelta(seconds=31)),
+    "to be tried again at once": (ended(outcome=Outcome.RETRY, retry_after=timedelta()), State.PLANNED, SECOND),
+    "ambiguous": (ended(outcome=Outcome.AMBIGUOUS, retry_after=timedelta(seconds=5)), State.PLANNED, timedelta(seconds=6)),
+    "tried too often": (ended(outcome=Outcome.RETRY), State.DEAD, None),
+    "ambiguous once too often": (ended(outcome=Outcome.AMBIGUOUS), State.DEAD, None),
+}
+
+
+class TestRecording:
+    @pytest.mark.parametrize(("attempt", "state", "again_after"), OUTCOMES.values(), ids=OUTCOMES)
+    def test_an_end_decides_what_follows(self, engine: Engine, attempt: Attempt, state: State, again_after: timedelta | None) -> None:
+        planned = notified(engine)
+        claim(engine)
+
+        notifications.record(engine, [(planned.id, attempt)])
+
+        listed = only(engine, planned.id)
+        assert (listed.state, listed.finished_at) == (state, None if again_after else attempt.ended_at)
+        assert listed.reason is (Reason.PREVIEW if attempt.outcome is Outcome.PREVIEWED else Reason.FIRST)
+        assert again_after is None or listed.next_attempt_at == NOW + again_after
+        assert notifications.count_by_state(engine) == {state: 1}
+        assert len(claim(engine, after=timedelta(days=1))) == (1 if again_after else 0)
+
+    def test_all_that_is_known_of_an_attempt_is_kept(self, engine: Engine) -> None:
+        planned = notified(engine)
+        claim(engine)
+
+        notifications.record(engine, [(planned.id, ended(status_code=200, excerpt="ok", payload='{"a": 1}', reference={"ts": "17.5"}))])
+
+        (attempt,) = notifications.tried(engine, planned.id)
+        assert attempt == Tried(
+            number=1, began_at=NOW, ended_at=NOW + SECOND, outcome=Outcome.DELIVERED, status_code=200, excerpt="ok", payload='{"a": 1}'
+        )
+        listed = only(engine, planned.id)
+        assert (listed.attempts, listed.last_excerpt, listed.last_payload) == (1, "ok", '{"a": 1}')
+        assert reference(engine, planned.id) == '{"ts":"17.5"}'
+
+    def test_every_attempt_is_kept_and_later_ones_know_whether_one_was_ambiguous(self, engine: Engine) -> None:
+        planned = notified(engine)
+        claim(engine)
+        notifications.record(engine, [(planned.id, ended(outcome=Outcome.AMBIGUOUS, retry_after=SECOND, excerpt="silence"))])
+        (second,) = claim(engine, after=timedelta(minutes=1))
+        notifications.record(engine, [(planned.id, ended(2, Outcome.RETRY, retry_after=SECOND, excerpt="busy"))])
+        (third,) = claim(engine, after=timedelta(minutes=2))
+
+        assert [(one.tries.number, one.tries.may_be_there) for one in (second, third)] == [(2, True), (3, True)]
+        tried = notifications.tried(engine, planned.id)
+        assert [(one.number, one.outcome, one.excerpt) for one in tried] == [
+            (1, Outcome.AMBIGUOUS, "silence"),
+            (2, Outcome.RETRY, "busy"),
+            (3, None, ""),
+        ]
+
+    def test_failures_are_counted_but_not_what_the_vendor_put_off(self, engine: Engine) -> None:
+        planned = notified(engine)
+        counted = []
+        for number, was_put_off in enumerate((False, True, True, False, False), 1):
+            (claimed,) = claim(engine, after=timedelta(hours=number))
+            counted.append(claimed.tries.failures)
+            again = ended(number, Outcome.RETRY, retry_after=SECOND, was_put_off=was_put_off)
+            notifications.record(engine, [(planned.id, again)])
+
+        assert counted == [0, 1, 1, 1, 2]
+        assert claimed.tries.planned_at == NOW
+
+    def test_a_reference_outlives_an_attempt_that_brought_none(self, engine: Engine) -> None:
+        planned = notified(engine)
+        claim(engine)
+        notifications.record(engine, [(planned.id, ended(outcome=Outcome.RETRY, retry_after=SECOND, reference={"key": "OPS-1"}))])
+        claim(engine, after=timedelta(minutes=1))
+
+        notifications.record(engine, [(planned.id, ended(2))])
+
+        assert reference(engine, planned.id) == '{"key":"OPS-1"}'
+
+    def test_many_ends_are_recorded_together(self, engine: Engine) -> None:
+        made = make_many(engine, 1, 2, 3)
+        claim(engine)
+
+        notifications.record(engine, [(made[0], ended()), (made[1], ended(outcome=Outcome.REFUSED)), (made[2], ended())])
+
+        assert notifications.count_by_state(engine) == {State.SENT: 2, State.DEAD: 1}
+
+    @pytest.mark.parametrize("text", ["\0", "\ud800", "x" * 300_000, "\0\ud800" + "é" * 300_000], ids=["null", "surrogate", "long", "all"])
+    def test_no_text_of_a_vendor_hinders_the_record(self, engine: Engine, text: str) -> None:
+        planned = notified(engine)
+        claim(engine)
+
+        notifications.record(engine, [(planned.id, ended(excerpt=text, payload=text, reference={"ts": text.replace("\ud800", "")}))])
+
+        listed = only(engine, planned.id)
+        assert listed.state is State.SENT
+        assert len(listed.last_excerpt) == len(listed.last_payload) == len(text)
+
+    @pytest.mark.parametrize("text", ["\0", "\ud800"], ids=["null", "surrogate"])
+    def test_no_receivers_name_hinders_a_search(self, engine: Engine, text: str) -> None:
+        assert notifications.listed(engine, receiver=text) == ()
+
+
+class TestAWorkerThatDied:
+    def die(self, engine: Engine) -> Listed:
+        """What a worker had claimed that no longer says that it lives."""
+        planned = notified(engine)
+        workers.say_alive(engine, WORKER, NOW + timedelta(seconds=15))
+        claim(engine)
+        return planned
+
+    def test_leaves_its_claims_to_the_others(self, engine: Engine) -> None:
+        planned = self.die(engine)
+
+        taken = notifications.take_from_dead(engine, NOW + timedelta(seconds=16))
+        (again,) = claim(engine, worker="worker-b", after=timedelta(seconds=16))
+
+        assert (taken, again.id, again.tries.number) == (1, planned.id, 2)
+
+    def test_may_have_sent_what_it_had_claimed(self, engine: Engine) -> None:
+        planned = self.die(engine)
+
+        notifications.take_from_dead(engine, NOW + timedelta(seconds=16))
+
+        (again,) = claim(engine, worker="worker-b", after=timedelta(seconds=16))
+        lost = notifications.tried(engine, planned.id)[0]
+        assert again.tries.may_be_there
+        assert (lost.outcome, lost.ended_at, lost.excerpt) == (Outcome.AMBIGUOUS, NOW + timedelta(seconds=16), "the worker died")
+
+    def test_is_one_that_never_said_that_it_lives_too(self, engine: Engine) -> None:
+        notified(engine)
+        claim(engine, worker="never-heard-of")
+
+        assert notifications.take_from_dead(engine, NOW) == 1
+
+    def test_is_not_one_that_lives(self, engine: Engine) -> None:
+        planned = self.die(engine)
+        workers.say_alive(engine, WORKER, NOW + timedelta(seconds=30))
+
+        assert notifications.take_from_dead(engine, NOW + timedelta(seconds=30)) == 0
+        assert only(engine, planned.id).state is State.SENDING
+
+    def test_leaves_alone_what_others_have_claimed(self, engine: Engine) -> None:
+        first, second = make_many(engine, 1, 2)
+        workers.say_alive(engine, "worker-b", LATER)
+        claim(engine, limit=1)
+        claim(engine, worker="worker-b")
+
+        taken = notifications.take_from_dead(engine, NOW + timedelta(seconds=16))
+
+        assert taken == 1
+        assert (only(engine, first).state, only(engine, second).state) == (State.PLANNED, State.SENDING)
+
+    def test_is_taken_from_once_by_several_at_once(self, engine: Engine) -> None:
+        make_many(engine, *range(10))
+        claim(engine)
+        taken: list[int] = []
+
+        in_threads(3, lambda: taken.append(notifications.take_from_dead(engine, LATER)))
+
+        assert sum(taken) == 10
+
+    @pytest.mark.parametrize("outcome", Outcome)
+    @pytest.mark.parametrize("reclaimed", [True, False], ids=["claimed by another", "waiting again"])
+    def test_changes_nothing_by_what_it_records_late(self, engine: Engine, outcome: Outcome, *, reclaimed: bool) -> None:
+        planned = self.die(engine)
+        notifications.take_from_dead(engine, LATER)
+        if reclaimed:
+            claim(engine, worker="worker-b", after=LATER - NOW)
+        before = only(engine, planned.id), notifications.tried(engine, planned.id)
+
+        notifications.record(engine, [(planned.id, ended(outcome=outcome, retry_after=SECOND, reference={"ts": "late"}))])
+
+        assert (only(engine, planned.id), notifications.tried(engine, planned.id)) == before
+
+    def test_gives_nothing_back_that_another_has_claimed(self, engine: Engine) -> None:
+        planned = self.die(engine)
+        notifications.take_from_dead(engine, LATER)
+        claim(engine, worker="worker-b", after=LATER - NOW)
+
+        notifications.give_back(engine, [planned.id], worker=WORKER, now=LATER)
+
+        assert only(engine, planned.id).state is State.SENDING
+        assert notifications.tried(engine, planned.id)[1].outcome is None
+
+
+class TestGivingBack:
+    def test_lets_others_send_it_who_first_ask_whether_it_is_there(self, engine: Engine) -> None:
+        planned = notified(engine)
+        claim(engine)
+
+        notifications.give_back(engine, [planned.id], worker=WORKER, now=NOW + SECOND)
+
+        (again,) = claim(engine, worker="worker-b", after=SECOND)
+        assert (again.tries.number, again.tries.may_be_there) == (2, True)
+        assert notifications.tried(engine, planned.id)[0].excerpt == "the worker stopped"
+
+    def test_leaves_alone_what_has_ended(self, engine: Engine) -> None:
+        planned = notified(engine)
+        claim(engine)
+        notifications.record(engine, [(planned.id, ended())])
+
+        notifications.give_back(engine, [planned.id], worker=WORKER, now=LATER)
+
+        assert only(engine, planned.id).state is State.SENT
+
+    def test_of_nothing_is_nothing(self, engine: Engine) -> None:
+        planned = notified(engine)
+        claim(engine)
+
+        notifications.give_back(engine, [], worker=WORKER, now=LATER)
+
+        assert only(engine, planned.id).state is State.SENDING
+
+
+class TestRequeueing:
+    def dead(self, engine: Engine, id_: int) -> None:
+        claim(engine)
+        notifications.record(engine, [(id_, ended(outcome=Outcome.REFUSED))])
+
+    def test_sends_a_dead_one_again(self, engine: Engine) -> None:
+        planned = notified(engine)
+        self.dead(engine, planned.id)
+
+        requeued = notifications.requeue(engine, ids=[planned.id], now=LATER)
+
+        listed = only(engine, planned.id)
+        assert requeued == (planned.id,)
+        assert (listed.state, listed.finished_at, listed.next_attempt_at, listed.attempts) == (State.PLANNED, None, LATER, 1)
+        assert claim(engine) == ()
+        assert [one.tries.number for one in claim(engine, after=LATER - NOW)] == [2]
+
+    def test_gives_it_all_its_tries_anew(self, engine: Engine) -> None:
+        planned = notified(engine)
+        for number in (1, 2, 3):
+            claim(engine, after=timedelta(hours=number))
+            notifications.record(engine, [(planned.id, ended(number, Outcome.RETRY, retry_after=SECOND if number < 3 else None))])
+
+        notifications.requeue(engine, ids=[planned.id], now=LATER)
+
+        (again,) = claim(engine, after=LATER - NOW)
+        assert (again.tries.number, again.tries.failures) == (4, 0)
+
+    def test_without_naming_any_sends_all_dead_ones_again(self, engine: Engine) -> None:
+        first, second, third = make_many(engine, 1, 2, 3)
+        claim(engine)
+        notifications.record(engine, [(first, ended(outcome=Outcome.REFUSED)), (second, ended()), (third, ended(outcome=Outcome.REFUSED))])
+
+        assert sorted(notifications.requeue(engine, now=LATER)) == [first, third]
+
+    def test_leaves_all_others_alone(self, engine: Engine) -> None:
+        dead, sent, sending, planned = make_many(engine, 1, 2, 3, 4)
+        claim(engine, limit=3)
+        notifications.record(engine, [(dead, ended(outcome=Outcome.REFUSED)), (sent, ended())])
+
+        requeued = notifications.requeue(engine, ids=[dead, sent, sending, planned, 999], now=LATER)
+
+        assert requeued == (dead,)
+        assert [only(engine, id_).state for id_ in (sent, sending, planned)] == [State.SENT, State.SENDING, State.PLANNED]
+
+    def test_of_none_requeues_none(self, engine: Engine) -> None:
+        planned = notified(engine)
+        self.dead(engine, planned.id)
+
+        assert notifications.requeue(engine, ids=[], now=LATER) == ()
+        assert notifications.count_by_state(engine) == {State.DEAD: 1}
+
+    def test_twice_at_once_requeues_once(self, engine: Engine) -> None:
+        planned = notified(engine)
+        self.dead(engine, planned.id)
+        requeued: list[tuple[int, ...]] = []
+
+        in_threads(2, lambda: requeued.append(notifications.requeue(engine, ids=[planned.id], now=LATER)))
+
+        assert sorted(requeued) == [(), (planned.id,)]
+
+
+def test_notifications_are_listed_newest_first_by_what_is_asked_for(engine: Engine) -> None:
+    first, second, third = make_many(engine, 1, 2, 1)
+    claim(engine, limit=1)
+    notifications.record(engine, [(first, ended())])
+
+    def found(**wanted: object) -> list[int]:
+        return ids(notifications.listed(engine, **wanted))  # type: ignore[arg-type]  # a table of filters
+
+    assert found() == [third, second, first]
+    assert found(limit=2) == [third, second]
+    assert found(state=State.SENT) == [first]
+    assert found(event_id=only(engine, second).event_id) == [second]
+    assert found(receiver="chat") == [third, second, first]
+    assert found(receiver="nobody") == []
+    assert found(id=999) == []
+
+
+def test_what_was_never_tried_has_no_attempts(engine: Engine) -> None:
+    planned = notified(engine)
+
+    assert notifications.tried(engine, planned.id) == ()
+    assert (planned.attempts, planned.last_excerpt, planned.last_payload) == (0, "", "")
+    assert notifications.count_by_state(engine) == {State.PLANNED: 1}
