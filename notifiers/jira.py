@@ -5,24 +5,25 @@ Creating is not idempotent: every issue carries a label of its incident and rece
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
-from typing import Protocol
-from urllib.parse import urlencode
+from typing import TYPE_CHECKING, Protocol
 
-from pydantic import AwareDatetime, BaseModel, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator
 
 from notifiers.errors import PermanentError, RetryableError
-from notifiers.http import MAX_EXCERPT, Network, read_answer
+from notifiers.http import MAX_EXCERPT, Network
 from notifiers.message import Message, compose, cut, one_line
-from notifiers.notifier import Clock, Receipt, ReceiverOptions, on_the_wire, readable
+from notifiers.notifier import Clock, Receipt, ReceiverOptions, readable
 from routing.alert import Json
 from routing.notification import Notification
+
+if TYPE_CHECKING:
+    from notifiers.jira_client import Site
 
 MAX_SUMMARY = 255
 MAX_DESCRIPTION = 32_767
@@ -117,44 +118,18 @@ class JiraOptions(ReceiverOptions[JiraSettings]):
         """The notifier for this project."""
         if not settings.jira_url or not settings.jira_token:
             raise PermanentError(f"{self.missing_credential(settings)} is not set")
-        site = Site(url=settings.jira_url.rstrip("/"), user=settings.jira_user, token=settings.jira_token)
-        return JiraNotifier(self, site, network, clock)
+        # Here, not above: with it come jira and requests, and the web process opens no notifier.
+        from notifiers.jira_client import Site  # noqa: PLC0415
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Site:
-    """A Jira and how we sign in."""
-
-    url: str
-    user: str | None
-    token: SecretStr
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """What every request carries; secret."""
-        scheme = "Basic" if self.user else "Bearer"
-        return {"Authorization": f"{scheme} {self._credential}", "Accept": "application/json"}
-
-    @property
-    def secrets(self) -> tuple[SecretStr, ...]:
-        """The token, and the form in which it goes over the wire."""
-        return self.token, SecretStr(self._credential)
-
-    @property
-    def _credential(self) -> str:
-        token = self.token.get_secret_value()
-        return base64.b64encode(f"{self.user}:{token}".encode()).decode() if self.user else token
+        site = Site(settings.jira_url, user=settings.jira_user, token=settings.jira_token, network=network)
+        return JiraNotifier(self, site, clock)
 
 
 class JiraNotifier:
-    """Creates issues in one project.
+    """Creates issues in one project."""
 
-    Not by the jira package: it retries a POST, follows redirects with the token in hand, reads answers without a limit and
-    stumbles over errors in another shape than its own.
-    """
-
-    def __init__(self, options: JiraOptions, site: Site, network: Network, clock: Clock) -> None:
-        self._options, self._site, self._network, self._clock = options, site, network, clock
+    def __init__(self, options: JiraOptions, site: Site, clock: Clock) -> None:
+        self._options, self._site, self._clock = options, site, clock
 
     def send(self, notification: Notification) -> Receipt:
         """Create the issue.
@@ -181,7 +156,7 @@ class JiraNotifier:
         """
         label = incident_label(notification)
         query = f'project = "{self._options.project}" AND labels = "{label}" ORDER BY created DESC'
-        for issue in self._search(query).issues:
+        for issue in self._site.newest(query):
             if issue.fields.created >= notification.created_at - _CLOCKS_DIFFER:
                 return self._receipt(issue.key, self._options.fields(notification), status=None, excerpt=f"found {issue.key}")
         if self._clock() < notification.created_at + _SEARCH_LAG:
@@ -189,49 +164,12 @@ class JiraNotifier:
         return None
 
     def _create(self, fields: Mapping[str, Json]) -> Receipt:
-        response = self._network.post(
-            f"{self._site.url}/rest/api/2/issue",
-            body=on_the_wire({"fields": fields}),
-            headers={**self._site.headers, "Content-Type": "application/json"},
-            secrets=self._site.secrets,
-        )
-        created = read_answer(response, _Created, secrets=self._site.secrets)
-        return self._receipt(created.key, fields, status=response.status, excerpt=f"created {created.key}")
-
-    def _search(self, query: str) -> _Found:
-        """The newest issues. Data Center does not know Cloud's search, and Cloud has removed the one of Data Center (CHANGE-2046)."""
-        parameters = urlencode({"jql": query, "maxResults": 5, "fields": "created"})
-        try:
-            return self._get(f"search/jql?{parameters}")
-        except PermanentError as error:
-            if error.status_code not in {404, 405}:
-                raise
-        return self._get(f"search?{parameters}")
-
-    def _get(self, resource: str) -> _Found:
-        response = self._network.get(f"{self._site.url}/rest/api/2/{resource}", headers=self._site.headers, secrets=self._site.secrets)
-        return read_answer(response, _Found, secrets=self._site.secrets)
+        key = self._site.create(fields)
+        return self._receipt(key, fields, status=201, excerpt=f"created {key}")
 
     def _receipt(self, key: str, fields: Mapping[str, Json], *, status: int | None, excerpt: str) -> Receipt:
         reference = {"key": key, "url": f"{self._site.url}/browse/{key}"}
         return Receipt(payload=readable({"fields": fields}), status_code=status, excerpt=excerpt, reference=reference)
-
-
-class _Created(BaseModel):
-    key: str = Field(min_length=1)
-
-
-class _FoundFields(BaseModel):
-    created: AwareDatetime
-
-
-class _FoundIssue(BaseModel):
-    key: str
-    fields: _FoundFields
-
-
-class _Found(BaseModel):
-    issues: tuple[_FoundIssue, ...]
 
 
 class _Refusal(BaseModel):

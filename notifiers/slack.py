@@ -8,20 +8,22 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from itertools import accumulate
-from typing import Annotated, Protocol, Self, TypeAlias
-from urllib.parse import urlencode
+from typing import TYPE_CHECKING, Annotated, Protocol, Self, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, Field, SecretStr, field_validator, model_validator
+from pydantic import BeforeValidator, SecretStr, field_validator, model_validator
 
-from notifiers.errors import DeliveryError, PermanentError, RetryableError
-from notifiers.http import Network, Response, excerpt, read_answer, retry_after
+from notifiers.errors import PermanentError
+from notifiers.http import Network
 from notifiers.message import Message, as_text, compose, cut, key_within, tail
-from notifiers.notifier import Clock, Notifier, Receipt, ReceiverOptions, credential, on_the_wire, readable
+from notifiers.notifier import Clock, Notifier, Receipt, ReceiverOptions, credential, readable
 from routing.alert import Json
 from routing.notification import Notification, Severity
+
+if TYPE_CHECKING:
+    from notifiers.slack_client import Bot, Webhook
 
 # https://docs.slack.dev/reference/block-kit/blocks
 MAX_HEADER = 150
@@ -37,7 +39,6 @@ MAX_BLOCKS_JSON = 8000
 """The whole limit is not documented; `msg_blocks_too_long` was seen from 13,000 on (github.com/slackapi/bolt-js/issues/2509)."""
 
 EVENT_TYPE = "sentry_alert"
-_PAGES = 10
 _CLOCKS_DIFFER = timedelta(minutes=10)
 
 _EMOJI: Mapping[Severity, str] = {
@@ -63,9 +64,6 @@ _LAYOUT_ERRORS = frozenset(
         "msg_too_long",
     }
 )
-_PASSING_ERRORS = frozenset({"rate_limited", "ratelimited", "request_timeout", "service_unavailable", "team_added_to_org"})
-_UNCERTAIN_ERRORS = frozenset({"fatal_error", "internal_error"})
-"""Slack says of these that some aspect of the operation may have succeeded."""
 
 Block: TypeAlias = dict[str, Json]
 
@@ -134,28 +132,28 @@ class SlackOptions(ReceiverOptions[SlackSettings]):
 
     def open(self, settings: SlackSettings, *, network: Network, clock: Clock) -> Notifier:  # noqa: ARG002 - Slack stamps the messages
         """The notifier of the one way or of the other."""
+        # Here, not above: with it comes slack_sdk, and the web process opens no notifier.
+        from notifiers.slack_client import Bot, Webhook  # noqa: PLC0415
+
         if self.webhook_url:
-            return SlackWebhookNotifier(self, self.webhook_url, network)
-        return SlackNotifier(self, settings.slack_bot_token or SecretStr(""), settings.slack_api_url, network)
+            return SlackWebhookNotifier(self, Webhook(self.webhook_url, network))
+        return SlackNotifier(self, Bot(settings.slack_bot_token or SecretStr(""), settings.slack_api_url, network))
 
 
 class SlackNotifier:
-    """Posts with a bot token, and can look for what it posted.
+    """Posts with a bot token, and can look for what it posted."""
 
-    Not by slack_sdk's client: it follows redirects with the token in hand, takes proxies from the environment whatever NO_PROXY
-    says, reads answers without a limit and opens a connection for each message, and none of that can be switched off.
-    """
-
-    def __init__(self, options: SlackOptions, token: SecretStr, api_url: str, network: Network) -> None:
-        self._options, self._token, self._network = options, token, network
-        self._api_url = api_url.rstrip("/")
+    def __init__(self, options: SlackOptions, bot: Bot) -> None:
+        self._options, self._bot = options, bot
 
     def send(self, notification: Notification) -> Receipt:
         """Post the message; if Slack refuses its layout, post it once more as text: no alert is lost to its make-up."""
         payload = self._options.payload(notification)
         try:
             return self._post(payload)
-        except _LayoutRefusedError as refusal:
+        except PermanentError as refusal:
+            if refusal.answer not in _LAYOUT_ERRORS:
+                raise
             plain = {"channel": payload["channel"], **_text(as_text(compose(notification))), "parse": "none"}
             return self._post(plain, told=f"{refusal}; sent as text")
 
@@ -164,8 +162,7 @@ class SlackNotifier:
         wanted = _metadata(notification)
         since = (notification.created_at - _CLOCKS_DIFFER).timestamp()
         channel = self._channel_id()
-        query = {"channel": channel, "oldest": f"{since:.6f}", "include_all_metadata": "true", "limit": "100"}
-        for page in self._pages("conversations.history", query):
+        for page in self._bot.history(channel, oldest=f"{since:.6f}"):
             for message in page.messages:
                 if message.metadata == wanted:
                     reference = {"channel": channel, "ts": message.ts}
@@ -173,7 +170,7 @@ class SlackNotifier:
         return None
 
     def _post(self, payload: Block, *, told: str = "ok") -> Receipt:
-        answer = self._call("chat.postMessage", on_the_wire(payload), "application/json; charset=utf-8")
+        answer = self._bot.post_message(payload)
         reference = {name: value for name, value in (("channel", answer.channel), ("ts", answer.ts)) if value}
         return Receipt(payload=readable(payload), status_code=200, excerpt=told, reference=reference)
 
@@ -182,37 +179,18 @@ class SlackNotifier:
         channel = self._options.channel or ""
         if not channel.startswith("#"):
             return channel
-        query = {"types": "public_channel,private_channel", "exclude_archived": "true", "limit": "200"}
-        for page in self._pages("conversations.list", query):
+        for page in self._bot.channels():
             for found in page.channels:
                 if found.name == channel[1:]:
                     return found.id
         raise PermanentError(f"channel {channel} is not in conversations.list")
 
-    def _pages(self, method: str, query: Mapping[str, str]) -> Iterator[_Answer]:
-        cursor = ""
-        for _ in range(_PAGES):
-            # These methods take forms only: https://docs.slack.dev/apis/web-api/#methods_supporting_json
-            page = self._call(method, urlencode({**query, "cursor": cursor}).encode(), "application/x-www-form-urlencoded")
-            yield page
-            cursor = page.response_metadata.next_cursor
-            if not cursor:
-                return
-
-    def _call(self, method: str, body: bytes, content_type: str) -> _Answer:
-        headers = {"Authorization": f"Bearer {self._token.get_secret_value()}", "Content-Type": content_type}
-        response = self._network.post(f"{self._api_url}/{method}", body=body, headers=headers, secrets=(self._token,))
-        answer = read_answer(response, _Answer, secrets=(self._token,))
-        if not answer.ok:
-            raise _refusal(method, answer, response)
-        return answer
-
 
 class SlackWebhookNotifier:
     """Posts by an incoming webhook, which answers no more than `ok`: what was posted cannot be found again."""
 
-    def __init__(self, options: SlackOptions, url: SecretStr, network: Network) -> None:
-        self._options, self._url, self._network = options, url, network
+    def __init__(self, options: SlackOptions, webhook: Webhook) -> None:
+        self._options, self._webhook = options, webhook
 
     def send(self, notification: Notification) -> Receipt:
         """Post the message; if Slack refuses its layout, post it once more as text."""
@@ -224,43 +202,8 @@ class SlackWebhookNotifier:
             return self._post(_text(as_text(compose(notification))), told=f"{refusal}; sent as text")
 
     def _post(self, payload: Block, *, told: str = "ok") -> Receipt:
-        headers = {"Content-Type": "application/json; charset=utf-8"}
-        response = self._network.post(self._url.get_secret_value(), body=on_the_wire(payload), headers=headers, secrets=(self._url,))
-        if response.body.strip() != "ok":
-            # A proxy or a gateway has spoken in Slack's place.
-            text = f"HTTP {response.status}, but not the vendor's answer: {excerpt(response.body, (self._url,)) or 'empty'}"
-            raise RetryableError(text, status_code=response.status, ambiguous=True)
-        return Receipt(payload=readable(payload), status_code=response.status, excerpt=told)
-
-
-class _LayoutRefusedError(PermanentError):
-    """Slack takes the message, but not in this form."""
-
-
-class _Metadata(BaseModel):
-    next_cursor: str = ""
-
-
-class _Message(BaseModel):
-    ts: str
-    metadata: dict[str, object] | None = None
-
-
-class _Channel(BaseModel):
-    id: str
-    name: str = ""
-
-
-class _Answer(BaseModel):
-    """What any method answers, as far as it is read here."""
-
-    ok: bool
-    error: str = "unknown_error"
-    channel: str | None = None
-    ts: str | None = None
-    messages: list[_Message] = Field(default_factory=list)
-    channels: list[_Channel] = Field(default_factory=list)
-    response_metadata: _Metadata = Field(default_factory=_Metadata)
+        status = self._webhook.post(payload)
+        return Receipt(payload=readable(payload), status_code=status, excerpt=told)
 
 
 def blocks(message: Message) -> tuple[Block, ...]:
@@ -359,13 +302,3 @@ def _text(text: str) -> Block:
 def _metadata(notification: Notification) -> dict[str, Json]:
     payload = {"incident": key_within(notification.incident, 255), "notification_id": str(notification.id), "rule": notification.rule}
     return {"event_type": EVENT_TYPE, "event_payload": payload}
-
-
-def _refusal(method: str, answer: _Answer, response: Response) -> DeliveryError:
-    text = f"{method}: {excerpt(answer.error)}"
-    if answer.error in _LAYOUT_ERRORS:
-        return _LayoutRefusedError(text, status_code=response.status)
-    if answer.error in _PASSING_ERRORS or answer.error in _UNCERTAIN_ERRORS:
-        ambiguous = answer.error in _UNCERTAIN_ERRORS
-        return RetryableError(text, status_code=response.status, retry_after=retry_after(response.headers), ambiguous=ambiguous)
-    return PermanentError(text, status_code=response.status)

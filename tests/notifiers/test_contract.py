@@ -7,15 +7,17 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from notifiers.errors import DeliveryError, PermanentError, RetryableError
-from notifiers.http import DEFAULT_TIMEOUTS, Network, Timeouts
+from notifiers.http import DEFAULT_TIMEOUTS, MAX_BODY_BYTES, Network, Response, Timeouts
 from notifiers.notifier import Receipt
 from notifiers.registry import KINDS
 from routing.alert import Alert, ExceptionValue, Frame, Level, Metric, User
@@ -37,6 +39,8 @@ def contract_of(kind: str) -> Contract:
 
 
 HTTP_KINDS = [kind for kind in KINDS if contract_of(kind).speaks_http]
+THROUGH_OUR_DOOR = ("jira", "slack")
+"""The kinds whose vendor's package is made to send through `Network` at a place that a new version of it may move."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +52,18 @@ class Ending:
     ambiguous: bool = False
     retry_after: timedelta | None = None
     timeouts: Timeouts = DEFAULT_TIMEOUTS
+
+
+class Door(Network):
+    """A network that keeps the addresses that it was given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.urls: list[str] = []
+
+    def post(self, url: str, *, body: bytes, headers: Mapping[str, str], secrets: Sequence[SecretStr] = ()) -> Response:
+        self.urls.append(url)
+        return super().post(url, body=body, headers=headers, secrets=secrets)
 
 
 def refused(status: int) -> Ending:
@@ -166,6 +182,51 @@ def test_no_kind_waits_by_itself(kind: str, ending: str, monkeypatch: pytest.Mon
 
         with pytest.raises(RetryableError):
             notifier.send(NOTIFICATION)
+
+
+@pytest.mark.parametrize("kind", HTTP_KINDS)
+def test_no_kind_obeys_a_proxy_of_the_environment(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+
+    with FaultServer(answer(400)) as vendor, pytest.raises(PermanentError):
+        contract_of(kind).open(vendor.url, Network()).send(NOTIFICATION)
+
+    assert len(vendor.requests) == 1
+
+
+@pytest.mark.parametrize("status", [200, 400, 429, 500])
+@pytest.mark.parametrize("kind", HTTP_KINDS)
+def test_no_kind_logs_what_it_should_not_show(kind: str, status: int, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    contract = contract_of(kind)
+
+    with FaultServer(answer(status, body="<html>", echo=True)) as vendor, suppress(DeliveryError):
+        contract.open(vendor.url, Network()).send(NOTIFICATION)
+
+    assert len(vendor.requests) == 1
+    assert not [secret for secret in contract.secrets if secret in caplog.text]
+
+
+@pytest.mark.parametrize("kind", THROUGH_OUR_DOOR)
+def test_what_a_vendors_package_sends_goes_through_our_door(kind: str) -> None:
+    door = Door()
+
+    with FaultServer(answer(400)) as vendor, pytest.raises(PermanentError):
+        contract_of(kind).open(vendor.url, door).send(NOTIFICATION)
+
+    assert len(door.urls) == len(vendor.requests) == 1
+
+
+@pytest.mark.parametrize("kind", THROUGH_OUR_DOOR)
+def test_a_vendors_package_gets_no_answer_that_was_not_understood(kind: str) -> None:
+    with (
+        FaultServer(answer(200, body="x" * (MAX_BODY_BYTES + 100_000))) as vendor,
+        pytest.raises(RetryableError, match="HTTP 200, but not the vendor's answer: xxx") as raised,
+    ):
+        contract_of(kind).open(vendor.url, Network()).send(NOTIFICATION)
+
+    assert raised.value.ambiguous
 
 
 @pytest.mark.parametrize("alert", HOSTILE)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -26,9 +28,13 @@ from tests.stand_ins.faults import FaultServer, answer
 from tests.stand_ins.jira import TOKEN, USER, Jira
 from tests.stand_ins.server import Server
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
 OPTIONS = JiraOptions(project="OPS", priority="High", labels=("on-call",), components=("checkout",))
 LATER = NOW + timedelta(minutes=5)
 TOKEN_OF_THE_ACCOUNT = SecretStr(TOKEN)
+AUTHORIZATION = {True: "Basic " + base64.b64encode(f"{USER}:{TOKEN}".encode()).decode(), False: f"Bearer {TOKEN}"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +48,10 @@ class Settings:
 
 def open_at(url: str, network: Network) -> JiraNotifier:
     return OPTIONS.open(Settings(jira_url=url), network=network, clock=lambda: LATER)
+
+
+def open_as(user: str | None, token: SecretStr, url: str) -> JiraNotifier:
+    return OPTIONS.open(Settings(jira_url=url, jira_user=user, jira_token=token), network=Network(), clock=lambda: LATER)
 
 
 def fault_of(rendered: str) -> str | None:
@@ -265,6 +275,47 @@ def test_an_issue_whose_answer_was_lost_is_found(is_cloud: bool) -> None:  # noq
         assert caught.value.ambiguous
         assert found is not None
         assert (found.excerpt, found.reference["key"]) == ("found OPS-1", "OPS-1")
+        search = "/rest/api/2/search/jql" if is_cloud else "/rest/api/2/search"
+        assert [(request.method, request.path) for request in server.requests] == [("POST", "/rest/api/2/issue"), ("GET", search)]
+
+
+@pytest.mark.parametrize("is_cloud", [True, False], ids=["cloud", "data center"])
+def test_an_account_of_the_other_kind_costs_one_request_more(is_cloud: bool) -> None:  # noqa: FBT001 - a parameter of the table
+    jira = Jira(now=NOW, is_cloud=is_cloud)
+
+    def any_account(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        return jira({**environ, "HTTP_AUTHORIZATION": AUTHORIZATION[is_cloud]}, start_response)
+
+    with Server(any_account) as server:
+        notifier = open_as(None if is_cloud else USER, TOKEN_OF_THE_ACCOUNT, server.url)
+        notifier.send(make_notification())
+
+        found = [notifier.find(make_notification()) for _ in range(2)]
+
+        assert all(found)
+        assert [request.method for request in server.requests] == ["POST", "GET", "GET", "GET"]
+
+
+def test_an_account_may_be_written_in_any_script() -> None:
+    with Server(Jira(now=NOW)) as jira, pytest.raises(PermanentError, match="401"):
+        open_as("Алёна", SecretStr("пароль"), jira.url).send(make_notification())
+
+    [request] = jira.requests
+    assert request.headers["authorization"] == "Basic " + base64.b64encode("Алёна:пароль".encode()).decode()
+
+
+@pytest.mark.parametrize("token", ["line\nbreak", "токен"])
+def test_a_token_that_http_does_not_allow_is_refused_without_being_shown(jira: Server[Jira], token: str) -> None:
+    with pytest.raises(PermanentError, match="a character that HTTP does not allow") as caught:
+        open_as(None, SecretStr(token), jira.url).send(make_notification())
+
+    assert token not in str(caught.value)
+    assert jira.requests == []
+
+
+def test_an_address_that_cannot_be_used_is_refused() -> None:
+    with pytest.raises(PermanentError, match="address"):
+        open_at("http://", Network()).send(make_notification())
 
 
 def test_an_issue_that_was_never_created_is_not_found(notifier: JiraNotifier) -> None:

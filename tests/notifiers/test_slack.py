@@ -175,12 +175,62 @@ def test_a_yes_that_is_not_json_is_not_believed() -> None:
     assert raised.value.ambiguous
 
 
+@pytest.mark.parametrize("body", ["null", "7", "[]", "[7]", "{}", '{"ok": "perhaps"}', "[" * 9999], ids=lambda body: body[:20])
+def test_json_that_slack_would_not_answer_is_not_believed(body: str) -> None:
+    with FaultServer(answer(200, body=body)) as proxy, pytest.raises(RetryableError, match="not the vendor's answer") as raised:
+        open_at(proxy.url, Network()).send(NOTIFICATION)
+
+    assert raised.value.ambiguous
+
+
+def test_what_slack_may_add_to_its_answers_does_not_matter() -> None:
+    body = '{"ok": true, "channel": "C0ERRORS1", "ts": "1.2", "warning": null, "message": {"ts": 1.2, "blocks": [[]]}}'
+
+    with FaultServer(answer(202, body=body)) as slack:
+        receipt = open_at(slack.url, Network()).send(NOTIFICATION)
+
+    assert receipt.reference == {"channel": "C0ERRORS1", "ts": "1.2"}
+
+
+def test_connections_to_slack_stay_open(slack: Server[Slack], bot: SlackNotifier) -> None:
+    bot.send(NOTIFICATION)
+    open_webhook(slack.url).send(NOTIFICATION)
+
+    assert [request.headers.get("connection") for request in slack.requests] == [None, None]
+
+
 @pytest.mark.parametrize("body", ["", "OK!", "<html>", "no_service"])
 def test_a_webhook_believes_no_word_but_ok(body: str) -> None:
     with FaultServer(answer(200, body=body)) as proxy, pytest.raises(RetryableError) as raised:
         open_webhook(proxy.url).send(NOTIFICATION)
 
     assert raised.value.ambiguous
+
+
+def test_a_webhook_follows_no_redirect() -> None:
+    with (
+        FaultServer(answer(302, headers={"Location": "/elsewhere"})) as proxy,
+        pytest.raises(RetryableError, match="a redirect is not followed"),
+    ):
+        open_webhook(proxy.url).send(NOTIFICATION)
+
+    assert len(proxy.requests) == 1
+
+
+def test_a_webhook_obeys_no_proxy_of_the_environment(slack: Server[Slack], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+
+    receipt = open_webhook(slack.url).send(NOTIFICATION)
+
+    assert receipt.excerpt == "ok"
+
+
+def test_a_webhook_logs_nothing_of_what_it_was_answered(caplog: pytest.LogCaptureFixture) -> None:
+    with FaultServer(answer(404, echo=True)) as proxy, pytest.raises(PermanentError):
+        open_webhook(proxy.url).send(NOTIFICATION)
+
+    assert caplog.records == []
 
 
 def test_the_secret_of_a_webhooks_address_is_in_no_error_even_if_it_is_echoed() -> None:
