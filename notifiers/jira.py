@@ -20,7 +20,7 @@ from notifiers.http import MAX_EXCERPT, Network
 from notifiers.message import Message, compose, cut, one_line
 from notifiers.notifier import Clock, Receipt, ReceiverOptions, readable
 from routing.alert import Json
-from routing.notification import Notification
+from routing.notification import Notification, Reason
 
 if TYPE_CHECKING:
     from notifiers.jira_client import Site
@@ -132,12 +132,15 @@ class JiraNotifier:
         self._options, self._site, self._clock = options, site, clock
 
     def send(self, notification: Notification) -> Receipt:
-        """Create the issue.
+        """Create the issue, unless this is a repeat and the incident has an open one.
 
         By one request; by a second one, with less, only if Jira has refused the first one for a field that can be done
         without: a priority that is not on the project's screen must not cost the issue.
         """
         fields = self._options.fields(notification)
+        if notification.reason is Reason.REPEAT:
+            for issue in self._site.newest(f"{self._of_incident(notification)} AND statusCategory != Done ORDER BY created DESC"):
+                return self._receipt(issue.key, fields, status=200, excerpt=f"{issue.key} is open already, so no second issue was made")
         try:
             return self._create(fields)
         except PermanentError as error:
@@ -154,14 +157,15 @@ class JiraNotifier:
         Raises:
             RetryableError: also if it is too early to say that there is none.
         """
-        label = incident_label(notification)
-        query = f'project = "{self._options.project}" AND labels = "{label}" ORDER BY created DESC'
-        for issue in self._site.newest(query):
+        for issue in self._site.newest(f"{self._of_incident(notification)} ORDER BY created DESC"):
             if issue.fields.created >= notification.created_at - _CLOCKS_DIFFER:
                 return self._receipt(issue.key, self._options.fields(notification), status=None, excerpt=f"found {issue.key}")
         if self._clock() < notification.created_at + _SEARCH_LAG:
             raise RetryableError("Jira's search may not know the issue yet", retry_after=_SEARCH_LAG)
         return None
+
+    def _of_incident(self, notification: Notification) -> str:
+        return f'project = "{self._options.project}" AND labels = "{incident_label(notification)}"'
 
     def _create(self, fields: Mapping[str, Json]) -> Receipt:
         key = self._site.create(fields)

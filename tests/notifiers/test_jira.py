@@ -19,6 +19,7 @@ from notifiers.errors import PermanentError, RetryableError
 from notifiers.http import Network
 from notifiers.jira import MAX_DESCRIPTION, MAX_SUMMARY, JiraNotifier, JiraOptions, escaped, incident_label
 from routing.alert import ExceptionValue, Frame, Json
+from routing.notification import Reason
 from tests.factories import NOW, make_alert, make_notification
 from tests.notifiers import specs
 from tests.notifiers.contract import Contract
@@ -189,6 +190,22 @@ def test_an_issue_is_created_by_one_request(jira: Server[Jira], notifier: JiraNo
     assert (receipt.status_code, receipt.excerpt) == (201, "created OPS-1")
     assert receipt.reference == {"key": "OPS-1", "url": f"{jira.url}/browse/OPS-1"}
     assert receipt.payload == OPTIONS.render(make_notification())
+
+
+def test_a_repeat_makes_no_second_issue_while_one_is_open(jira: Server[Jira], notifier: JiraNotifier) -> None:
+    notifier.send(make_notification())
+
+    receipt = notifier.send(make_notification(id=2, reason=Reason.REPEAT))
+
+    assert len(jira.app.issues) == 1
+    assert receipt.excerpt == "OPS-1 is open already, so no second issue was made"
+    assert receipt.reference["key"] == "OPS-1"
+
+
+def test_a_repeat_makes_an_issue_if_the_first_one_never_came_about(jira: Server[Jira], notifier: JiraNotifier) -> None:
+    notifier.send(make_notification(reason=Reason.REPEAT))
+
+    assert len(jira.app.issues) == 1
 
 
 def test_data_center_is_told_with_a_personal_access_token() -> None:

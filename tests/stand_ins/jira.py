@@ -102,7 +102,9 @@ class Jira:
             return Response("<html><body>404 Not Found</body></html>", status=404, content_type="text/html")
         if self.is_cloud and specs.present() and (fault := _openapi_fault(request)):
             return _refusal(400, fault)
-        query = re.fullmatch(r'project = "[A-Z]+" AND labels = "(\S+)" ORDER BY created DESC', request.args["jql"])
+        query = re.fullmatch(
+            r'project = "[A-Z]+" AND labels = "(\S+)"(?: AND statusCategory != Done)? ORDER BY created DESC', request.args["jql"]
+        )
         if not query:
             return _refusal(400, f"Error in the JQL Query: {request.args['jql']}")
         found = [number for number, fields in enumerate(self.issues, start=1) if query[1] in _list(fields.get("labels"))]
