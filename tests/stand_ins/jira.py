@@ -22,6 +22,8 @@ USER = "alerts@example.com"
 TOKEN = "jira-token-5d81e0"
 API = "/rest/api/2"
 
+_JQL = re.compile(r'project = "[A-Z]+" AND labels = "(\S+)"(?: AND statusCategory != Done)? ORDER BY created DESC')
+
 Fields: TypeAlias = Mapping[str, Json]
 
 
@@ -102,9 +104,7 @@ class Jira:
             return Response("<html><body>404 Not Found</body></html>", status=404, content_type="text/html")
         if self.is_cloud and specs.present() and (fault := _openapi_fault(request)):
             return _refusal(400, fault)
-        query = re.fullmatch(
-            r'project = "[A-Z]+" AND labels = "(\S+)"(?: AND statusCategory != Done)? ORDER BY created DESC', request.args["jql"]
-        )
+        query = _JQL.fullmatch(request.args["jql"])
         if not query:
             return _refusal(400, f"Error in the JQL Query: {request.args['jql']}")
         found = [number for number, fields in enumerate(self.issues, start=1) if query[1] in _list(fields.get("labels"))]
