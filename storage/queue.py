@@ -30,8 +30,6 @@ JOBS: Mapping[str, tuple[str, tuple[str, ...]]] = {
 FLAG_SECONDS = 10
 """A flag whose ringer died before it enqueued stops nobody for longer than this; until then the sweep does the work."""
 
-log = structlog.get_logger()
-
 
 class Bell:
     """Rings for work. One that has rung and was not yet heard is not rung again. Never fails: what nobody heard, the sweep finds."""
@@ -40,6 +38,7 @@ class Bell:
         self._redis = Redis.from_url(redis_url, socket_connect_timeout=1, socket_timeout=5, health_check_interval=30)
         self._queue = Queue(QUEUE, connection=self._redis, serializer=JSONSerializer)
         self._redis_is_there = True
+        self._log = structlog.get_logger()
 
     def ring(self, name: str) -> None:
         """Say that there is work, unless that has been said and not been heard."""
@@ -61,11 +60,11 @@ class Bell:
             use_redis()
         except (RedisError, OSError) as error:
             if self._redis_is_there:
-                log.warning("redis_away", error=type(error).__name__, effect="workers poll the database until it is back")
+                self._log.warning("redis_away", error=type(error).__name__, effect="workers poll the database until it is back")
             self._redis_is_there = False
             return
         if not self._redis_is_there:
-            log.info("redis_back")
+            self._log.info("redis_back")
         self._redis_is_there = True
 
 
