@@ -31,9 +31,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     Opens no connection: commands that mend the database need an application, too.
 
     Raises:
-        SettingsError: the environment does not describe a service that can start.
+        SystemExit: no settings are given, and the environment does not describe a service that can start.
     """
-    settings = settings or Settings.load()
+    settings = settings or _settings_of_the_environment()
     telemetry.configure(settings)
     app = Flask("alert-router", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
@@ -54,6 +54,16 @@ def serve() -> Flask:
         return create_app(settings)
     except (SettingsError, SchemaError) as error:
         raise SystemExit(f"the web process cannot start:\n{error}") from None
+
+
+def _settings_of_the_environment() -> Settings:
+    """For the `flask` commands, whose user is to see what is missing and no trace."""
+    try:
+        settings = Settings.load()
+        open_database(settings.database)
+    except (SettingsError, SchemaError) as error:
+        raise SystemExit(f"the command cannot run:\n{error}") from None
+    return settings
 
 
 def add_webhooks(app: Flask, settings: Settings, engine: Engine, bell: BackgroundBell) -> None:

@@ -14,9 +14,29 @@ from sqlalchemy import Engine
 from routing.notification import Lane, State
 from settings import Settings
 from storage import database, events, notifications
+from storage.database import SchemaError
 from storage.events import NoSuchEventError, Shown
 from storage.notifications import Listed, Tried
 from storage.queue import Bell
+
+_NUMBER = click.IntRange(1, 2**63 - 1)
+"""What a database can number rows with."""
+
+
+class _DatabaseCommands(AppGroup):
+    """Commands that tell in a sentence what is wrong with the database."""
+
+    def __init__(self, engine: Engine, name: str, *, help: str) -> None:  # noqa: A002 - click's name for it
+        super().__init__(name, help=help)
+        self._engine = engine
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run one of them."""
+        try:
+            with database.faults_in_words(self._engine):
+                return super().invoke(ctx)
+        except SchemaError as error:
+            raise click.ClickException(str(error)) from None
 
 
 def register(app: Flask, settings: Settings, engine: Engine) -> None:
@@ -31,11 +51,14 @@ def register(app: Flask, settings: Settings, engine: Engine) -> None:
 
 
 def _database_commands(engine: Engine) -> AppGroup:
-    group = AppGroup("db", help="The database.")
+    group = _DatabaseCommands(engine, "db", help="The database.")
 
     @group.command("upgrade")
     def upgrade() -> None:
-        """Bring the tables to this version; run it before the new processes start."""
+        """Bring the tables to this version.
+
+        Run it before the new processes start.
+        """
         database.upgrade(engine)
         click.echo(f"the database is at revision {database.current_revision(engine)}")
 
@@ -48,7 +71,10 @@ def _rules_commands(settings: Settings) -> AppGroup:
     @group.command("check")
     @click.argument("path", type=click.Path(exists=True, dir_okay=False, path_type=Path), default=settings.rules_file)
     def check(path: Path) -> None:
-        """Say everything that is wrong with a rules file; status 1 if anything is."""
+        """Say everything that is wrong with a rules file.
+
+        PATH is the file of RULES_FILE if left out. The status is 1 if anything is wrong.
+        """
         from notifiers.configuration import missing_credentials, read_rules  # noqa: PLC0415 - the web process loads this module, too
         from routing.rules import RulesError  # noqa: PLC0415 - the same
         from storage.rules_file import RulesFile  # noqa: PLC0415 - the same
@@ -65,10 +91,10 @@ def _rules_commands(settings: Settings) -> AppGroup:
 
 
 def _alert_commands(engine: Engine) -> AppGroup:
-    group = AppGroup("alerts", help="What came in.")
+    group = _DatabaseCommands(engine, "alerts", help="What came in.")
 
     @group.command("explain")
-    @click.argument("event_id", type=int)
+    @click.argument("event_id", metavar="EVENT", type=_NUMBER)
     def explain(event_id: int) -> None:
         """Say what each rule said to an event, and what followed."""
         try:
@@ -84,33 +110,37 @@ def _alert_commands(engine: Engine) -> AppGroup:
 
 
 def _notification_commands(engine: Engine, bell: Bell) -> AppGroup:
-    group = AppGroup("notifications", help="What was, or was not, told.")
+    group = _DatabaseCommands(engine, "notifications", help="What was, or was not, told.")
 
     @group.command("list")
     @click.option("--state", type=click.Choice([state.value for state in State]), help="Only those in this state.")
     @click.option("--receiver", help="Only those to this receiver.")
-    @click.option("--limit", default=50, show_default=True, help="At most so many, newest first.")
+    @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 10_000), help="At most so many, newest first.")
     def list_(state: str | None, receiver: str | None, limit: int) -> None:
-        """List notifications, newest first, with what their last attempt said."""
+        """List notifications, newest first.
+
+        Each with what its last attempt said.
+        """
         found = notifications.listed(engine, state=State(state) if state else None, receiver=receiver, limit=limit)
         for notification in found:
             click.echo(_line(notification))
         click.echo(f"{len(found)} notifications" if found else "no notifications")
 
     @group.command("show")
-    @click.argument("id_", metavar="ID", type=int)
+    @click.argument("id_", metavar="ID", type=_NUMBER)
     def show(id_: int) -> None:
-        """Show one notification with each attempt, and the exact payload that was sent or previewed."""
+        """Show a notification with each attempt.
+
+        And with the exact payload that was sent or previewed.
+        """
         found = notifications.listed(engine, id=id_)
         if not found:
             raise click.ClickException(f"there is no notification {id_}")
-        click.echo(f"{_line(found[0])}\nevent {found[0].event_id}, incident {found[0].incident}\nwhy: {found[0].why}")
-        for attempt in notifications.tried(engine, id_):
-            click.echo(_attempt(attempt))
-        click.echo(found[0].last_payload)
+        for line in _story(found[0], notifications.tried(engine, id_)):
+            click.echo(line)
 
     @group.command("requeue")
-    @click.argument("ids", type=int, nargs=-1)
+    @click.argument("ids", metavar="ID...", type=_NUMBER, nargs=-1)
     @click.option("--all-dead", is_flag=True, help="Every dead one.")
     def requeue(ids: Sequence[int], *, all_dead: bool) -> None:
         """Send dead notifications again, at once if a worker is running."""
@@ -120,7 +150,7 @@ def _notification_commands(engine: Engine, bell: Bell) -> AppGroup:
         for lane in Lane:
             bell.ring(lane)
         for id_ in sorted(set(ids) - set(requeued)):
-            click.echo(f"{id_}: not dead, left alone", err=True)
+            click.echo(f"{id_}: no dead notification, left alone", err=True)
         click.echo(f"{len(requeued)} requeued")
 
     return group
@@ -144,6 +174,15 @@ def _line(notification: Listed) -> str:
         f"{notification.id}  {notification.created_at:%Y-%m-%d %H:%M:%S}  {notification.state:8}  {notification.receiver}"
         f"  {'+'.join(notification.rules)}  {notification.reason}  attempts={notification.attempts}  {said}"
     ).rstrip()
+
+
+def _story(notification: Listed, attempts: Sequence[Tried]) -> Iterator[str]:
+    yield _line(notification)
+    yield f"event {notification.event_id}, incident {notification.incident}"
+    yield f"why: {notification.why}"
+    yield from map(_attempt, attempts)
+    if notification.last_payload:
+        yield notification.last_payload
 
 
 def _attempt(attempt: Tried) -> str:

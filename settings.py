@@ -120,7 +120,7 @@ class Settings(BaseModel):
     @field_validator("redis_url")
     @classmethod
     def _redis_scheme(cls, value: str) -> str:
-        if urlsplit(value).scheme not in {"redis", "rediss", "unix"}:
+        if not _has_sound_port(value) or urlsplit(value).scheme not in {"redis", "rediss", "unix"}:
             raise ValueError("write redis://host:port/0, rediss://… or unix://…")
         return value
 
@@ -130,9 +130,9 @@ class Settings(BaseModel):
         """Hosting services hand out `postgres://`; SQLAlchemy wants the driver named."""
         for scheme in ("postgres://", "postgresql://"):
             if value.startswith(scheme):
-                return "postgresql+psycopg://" + value.removeprefix(scheme)
-        if value and not value.startswith(("postgresql+psycopg://", "sqlite://")):
-            raise ValueError("write postgresql://user:password@host/name or sqlite:///path")
+                value = "postgresql+psycopg://" + value.removeprefix(scheme)
+        if value and not (value.startswith(("postgresql+psycopg://", "sqlite://")) and _has_sound_port(value)):
+            raise ValueError("write postgresql://user:password@host:5432/name, in the password @ : / as %40 %3A %2F, or sqlite:///path")
         return value
 
     @model_validator(mode="after")
@@ -164,6 +164,13 @@ class Settings(BaseModel):
         traces, profiles = SAMPLE_RATES.get(self.sentry_environment, SAMPLE_RATES[PRODUCTION])
         chosen_traces, chosen_profiles = self.sentry_traces_sample_rate, self.sentry_profiles_sample_rate
         return traces if chosen_traces is None else chosen_traces, profiles if chosen_profiles is None else chosen_profiles
+
+
+def _has_sound_port(url: str) -> bool:
+    try:
+        return urlsplit(url).port != 0
+    except ValueError:
+        return False
 
 
 _ADVICE: Mapping[str, str] = {

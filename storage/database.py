@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 REVISION = "0001"
@@ -30,18 +30,21 @@ SQLITE_PRAGMAS = (
 
 
 class SchemaError(Exception):
-    """The database's tables are not those of this code."""
+    """The database cannot be used: it is out of reach, or its tables are not those of this code. The text says what to do."""
 
 
 def open_database(url: str, *, pool_size: int = 5, must_answer: bool = False) -> Engine:
     """An engine for SQLite or PostgreSQL with the settings on which the promises rest. Opens no connection yet.
 
     `must_answer` is for the process that Sentry waits for: what takes longer than it may is given up and raises.
+
+    Raises:
+        SchemaError: the folder of an SQLite file cannot be made.
     """
     address = make_url(url)
     if address.get_backend_name() == "sqlite":
         if address.database and address.database != ":memory:":
-            Path(address.database).parent.mkdir(parents=True, exist_ok=True)
+            _make_folder(Path(address.database).parent)
         engine = create_engine(address, pool_size=pool_size)
         event.listen(engine, "connect", _set_pragmas)
         return engine
@@ -74,26 +77,65 @@ def check_schema(engine: Engine) -> None:
 
 
 def current_revision(engine: Engine) -> str | None:
-    """The migration that the database is at, None if it is empty."""
+    """The migration that the database is at, None if it is empty.
+
+    Raises:
+        SchemaError: it is out of reach.
+    """
     try:
         with engine.connect() as connection:
             if not inspect(connection).has_table("alembic_version"):
                 return None
             return connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
-    except OperationalError as error:
-        raise SchemaError(f"the database cannot be opened: {error.orig}") from error
+    except DBAPIError as error:
+        raise SchemaError(f"the database cannot be opened: {_words(error)}") from error
+
+
+@contextmanager
+def faults_in_words(engine: Engine) -> Iterator[None]:
+    """For commands: what a database raises inside becomes a sentence.
+
+    Raises:
+        SchemaError: with what is wrong and what to do.
+    """
+    try:
+        yield
+    except DBAPIError as error:
+        check_schema(engine)
+        raise SchemaError(f"the database failed: {_words(error)}") from error
 
 
 def upgrade(engine: Engine) -> None:
-    """Bring the tables to this code's revision; two at once take turns."""
+    """Bring the tables to this code's revision; two at once take turns.
+
+    Raises:
+        SchemaError: the database is out of reach, or newer than this code.
+    """
     from alembic import command  # noqa: PLC0415 - alembic costs 0.1 s, and only this needs it
     from alembic.config import Config  # noqa: PLC0415 - the same
+    from alembic.util import CommandError  # noqa: PLC0415 - the same
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    with exclusive(engine, MIGRATION_LOCK) as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+    found = current_revision(engine)
+    try:
+        with exclusive(engine, MIGRATION_LOCK) as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    except CommandError:
+        raise SchemaError(f"the database is at revision {found}, which is newer than this code: run the newer code") from None
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SchemaError(f"the folder {path} of the database cannot be made: {error.strerror}; set DATA_DIR or DATABASE_URL") from None
+
+
+def _words(error: DBAPIError) -> str:
+    """What the driver said, without statement and parameters."""
+    return " ".join(str(error.orig).split())
 
 
 def _set_pragmas(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:

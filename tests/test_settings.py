@@ -94,7 +94,10 @@ FAULTS: Mapping[str, tuple[str, str]] = {
     "PORT": ("65536", "PORT: write a number less than 65536"),
     "MAX_BODY_BYTES": ("5 MB", "MAX_BODY_BYTES: write a whole number"),
     "REDIS_URL": ("localhost:6379", "REDIS_URL: write redis://host:port/0, rediss://… or unix://…"),
-    "DATABASE_URL": ("mysql://localhost/x", "DATABASE_URL: write postgresql://user:password@host/name or sqlite:///path"),
+    "DATABASE_URL": (
+        "mysql://localhost/x",
+        "DATABASE_URL: write postgresql://user:password@host:5432/name, in the password @ : / as %40 %3A %2F, or sqlite:///path",
+    ),
     "JIRA_URL": ("acme.atlassian.net", "JIRA_URL: write a web address, like https://host"),
     "ALLOW_UNSIGNED": ("perhaps", "ALLOW_UNSIGNED: write true or false"),
     "SENTRY_TRACES_SAMPLE_RATE": ("10%", "SENTRY_TRACES_SAMPLE_RATE: write a number, like 0.1"),
