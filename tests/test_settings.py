@@ -130,6 +130,17 @@ def test_a_database_may_be_named_as_hosting_services_name_it(given: str, driver:
     assert settings(DATABASE_URL=given).database == driver
 
 
+@pytest.mark.parametrize(
+    "url", ["postgresql://h:port/d", "postgresql://u:pa/ss@h/d:x", "postgres://h:99999/d", "redis://h:port", "redis://h:0"]
+)
+def test_an_address_with_an_impossible_port_is_refused_at_the_start(url: str) -> None:
+    name = "REDIS_URL" if url.startswith("redis") else "DATABASE_URL"
+
+    (said,) = problems(**{name: url})
+
+    assert said.startswith(f"{name}: write ")
+
+
 def test_the_embedded_database_is_in_the_data_folder() -> None:
     assert settings(DATA_DIR="/srv/router").database == "sqlite:////srv/router/router.db"
 
