@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -21,6 +22,8 @@ HOST = "127.0.0.1"
 
 def main() -> int:
     """Run until INT or TERM, or until one process ends, and end all the others with it; the status says which it was."""
+    # Until honcho takes over: what has been started by then must end with this process.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         settings = Settings.load()
         check_port_is_free(settings.port)

@@ -27,7 +27,7 @@ from notifiers.http import Network
 from notifiers.lane import DeliveryLane, LanePorts
 from notifiers.notifier import Notifier
 from routing import sentry
-from routing.notification import Attempt, Lane, Notification
+from routing.notification import Attempt, Lane, Notification, Outcome
 from routing.rules import RulesError
 from settings import Settings, SettingsError
 from storage import events, notifications, workers
@@ -40,8 +40,8 @@ from storage.rules_file import RulesFile
 SWEEP_SECONDS = 1.0
 LIFE = timedelta(seconds=15)
 """How long a worker counts as alive after it said so; then others take what it had claimed."""
-STOP_SECONDS = 8.0
-"""What is under way at TERM has this long to end, so that the process is gone within ten seconds."""
+STOP_SECONDS = 4.0
+"""What is under way at TERM has this long to end: the process is gone within ten seconds, and within honcho's five."""
 
 log = structlog.get_logger()
 
@@ -234,6 +234,8 @@ class Worker:
             status=done.status_code,
             said=done.excerpt,
         )
+        if done.retry_after is None and done.outcome not in {Outcome.DELIVERED, Outcome.PREVIEWED}:
+            log.error("notification_dead", notification=claimed.id, receiver=claimed.receiver, said=done.excerpt, way_out="requeue it")
         return done
 
     def _notification(self, claimed: Claimed) -> Notification:

@@ -47,6 +47,8 @@ def open_database(url: str, *, pool_size: int = 5, must_answer: bool = False) ->
             _make_folder(Path(address.database).parent)
         engine = create_engine(address, pool_size=pool_size)
         event.listen(engine, "connect", _set_pragmas)
+        if must_answer:
+            event.listen(engine, "connect", _wait_elsewhere)
         return engine
     limits = f"-c statement_timeout={ANSWER_MILLISECONDS} -c lock_timeout={ANSWER_MILLISECONDS}" if must_answer else ""
     arguments = {"connect_timeout": 1, "options": limits, "tcp_user_timeout": 5000}
@@ -136,6 +138,13 @@ def _make_folder(path: Path) -> None:
 def _words(error: DBAPIError) -> str:
     """What the driver said, without statement and parameters."""
     return " ".join(str(error.orig).split())
+
+
+def _wait_elsewhere(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
+    """`storage.events.store` waits for the lock by itself, in shorter steps than SQLite."""
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA busy_timeout=2")
+    cursor.close()
 
 
 def _set_pragmas(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
