@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from threading import Barrier, Thread
 
@@ -11,11 +11,11 @@ from sqlalchemy.sql import ColumnElement
 
 from notifiers.preview import PreviewOptions
 from routing.alert import Alert, Json
-from routing.notification import Attempt, Outcome
+from routing.notification import Attempt, Lane, Outcome
 from routing.query import Context, Query, Verdict, parse
 from routing.rules import RuleSet, load
 from storage import events, notifications
-from storage.notifications import Listed
+from storage.notifications import Claimed, Listed
 from storage.planning import Planned, plan_batch
 from storage.tables import incidents
 from tests.factories import NOW, Webhook, event_alert_webhook
@@ -30,6 +30,8 @@ rules:
   - {name: payment, when: "payment", severity: warning, notify: [chat]}
 """
 """Both are met by `event_alert_webhook()`, the second one alone by `issue()`."""
+
+WORKER = "worker-a"
 
 
 def make_rules(text: str = RULES) -> RuleSet:
@@ -63,6 +65,30 @@ def notified(engine: Engine, *, at: datetime = NOW) -> Listed:
     plan_all(engine, at=at)
     (planned,) = notifications.listed(engine)
     return planned
+
+
+def claim(
+    engine: Engine, lane: Lane = Lane.NORMAL, *, worker: str = WORKER, after: timedelta = timedelta(), limit: int = 64
+) -> tuple[Claimed, ...]:
+    return notifications.claim(engine, lane, worker=worker, now=NOW + after, limit=limit)
+
+
+def only(engine: Engine, id_: int) -> Listed:
+    (listed,) = notifications.listed(engine, id=id_)
+    return listed
+
+
+def ids(some: Sequence[Claimed | Listed]) -> list[int]:
+    return [one.id for one in some]
+
+
+def make_many(engine: Engine, *issues: int) -> list[int]:
+    """A notification to `chat` for each of these issues, in this order and an hour apart, so that no cooldown holds any."""
+    for number, about in enumerate(issues):
+        at = NOW + timedelta(hours=number - len(issues))
+        store(engine, issue(about, number), at=at)
+        plan_all(engine, at=at)
+    return sorted(ids(notifications.listed(engine)))
 
 
 def ended(number: int = 1, outcome: Outcome = Outcome.DELIVERED, **changes: object) -> Attempt:

@@ -2,45 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import Engine, select
 
 from routing.notification import Attempt, Lane, Outcome, Reason, Severity, State
-from storage import notifications, tables, workers
-from storage.notifications import Claimed, Listed, Tried
+from storage import notifications, tables
+from storage.notifications import Claimed, Tried
 from tests.factories import NOW, make_alert
-from tests.storage.planned import ended, in_threads, issue, notified, plan_all, store
+from tests.storage.planned import claim, ended, ids, in_threads, issue, make_many, notified, only, plan_all, store
 
 SECOND = timedelta(seconds=1)
 LATER = NOW + timedelta(minutes=5)
-WORKER = "worker-a"
-
-
-def claim(
-    engine: Engine, lane: Lane = Lane.NORMAL, *, worker: str = WORKER, after: timedelta = timedelta(), limit: int = 64
-) -> tuple[Claimed, ...]:
-    return notifications.claim(engine, lane, worker=worker, now=NOW + after, limit=limit)
-
-
-def only(engine: Engine, id_: int) -> Listed:
-    (listed,) = notifications.listed(engine, id=id_)
-    return listed
-
-
-def ids(some: Sequence[Claimed | Listed]) -> list[int]:
-    return [one.id for one in some]
-
-
-def make_many(engine: Engine, *issues: int) -> list[int]:
-    """A notification to `chat` for each of these issues, in this order and an hour apart, so that no cooldown holds any."""
-    for number, about in enumerate(issues):
-        at = NOW + timedelta(hours=number - len(issues))
-        store(engine, issue(about, number), at=at)
-        plan_all(engine, at=at)
-    return sorted(ids(notifications.listed(engine)))
 
 
 def reference(engine: Engine, id_: int) -> str | None:
@@ -282,180 +256,6 @@ class TestRecording:
     @pytest.mark.parametrize("text", ["\0", "\ud800"], ids=["null", "surrogate"])
     def test_no_receivers_name_hinders_a_search(self, engine: Engine, text: str) -> None:
         assert notifications.listed(engine, receiver=text) == ()
-
-
-class TestAWorkerThatDied:
-    def die(self, engine: Engine) -> Listed:
-        """What a worker had claimed that no longer says that it lives."""
-        planned = notified(engine)
-        workers.say_alive(engine, WORKER, NOW + timedelta(seconds=15))
-        claim(engine)
-        return planned
-
-    def test_leaves_its_claims_to_the_others(self, engine: Engine) -> None:
-        planned = self.die(engine)
-
-        taken = notifications.take_from_dead(engine, NOW + timedelta(seconds=16))
-        (again,) = claim(engine, worker="worker-b", after=timedelta(seconds=16))
-
-        assert (taken, again.id, again.tries.number) == (1, planned.id, 2)
-
-    def test_may_have_sent_what_it_had_claimed(self, engine: Engine) -> None:
-        planned = self.die(engine)
-
-        notifications.take_from_dead(engine, NOW + timedelta(seconds=16))
-
-        (again,) = claim(engine, worker="worker-b", after=timedelta(seconds=16))
-        lost = notifications.tried(engine, planned.id)[0]
-        assert again.tries.may_be_there
-        assert (lost.outcome, lost.ended_at, lost.excerpt) == (Outcome.AMBIGUOUS, NOW + timedelta(seconds=16), "the worker died")
-
-    def test_is_one_that_never_said_that_it_lives_too(self, engine: Engine) -> None:
-        notified(engine)
-        claim(engine, worker="never-heard-of")
-
-        assert notifications.take_from_dead(engine, NOW) == 1
-
-    def test_is_not_one_that_lives(self, engine: Engine) -> None:
-        planned = self.die(engine)
-        workers.say_alive(engine, WORKER, NOW + timedelta(seconds=30))
-
-        assert notifications.take_from_dead(engine, NOW + timedelta(seconds=30)) == 0
-        assert only(engine, planned.id).state is State.SENDING
-
-    def test_leaves_alone_what_others_have_claimed(self, engine: Engine) -> None:
-        first, second = make_many(engine, 1, 2)
-        workers.say_alive(engine, "worker-b", LATER)
-        claim(engine, limit=1)
-        claim(engine, worker="worker-b")
-
-        taken = notifications.take_from_dead(engine, NOW + timedelta(seconds=16))
-
-        assert taken == 1
-        assert (only(engine, first).state, only(engine, second).state) == (State.PLANNED, State.SENDING)
-
-    def test_is_taken_from_once_by_several_at_once(self, engine: Engine) -> None:
-        make_many(engine, *range(10))
-        claim(engine)
-        taken: list[int] = []
-
-        in_threads(3, lambda: taken.append(notifications.take_from_dead(engine, LATER)))
-
-        assert sum(taken) == 10
-
-    @pytest.mark.parametrize("outcome", Outcome)
-    @pytest.mark.parametrize("reclaimed", [True, False], ids=["claimed by another", "waiting again"])
-    def test_changes_nothing_by_what_it_records_late(self, engine: Engine, outcome: Outcome, *, reclaimed: bool) -> None:
-        planned = self.die(engine)
-        notifications.take_from_dead(engine, LATER)
-        if reclaimed:
-            claim(engine, worker="worker-b", after=LATER - NOW)
-        before = only(engine, planned.id), notifications.tried(engine, planned.id)
-
-        notifications.record(engine, [(planned.id, ended(outcome=outcome, retry_after=SECOND, reference={"ts": "late"}))])
-
-        assert (only(engine, planned.id), notifications.tried(engine, planned.id)) == before
-
-    def test_gives_nothing_back_that_another_has_claimed(self, engine: Engine) -> None:
-        planned = self.die(engine)
-        notifications.take_from_dead(engine, LATER)
-        claim(engine, worker="worker-b", after=LATER - NOW)
-
-        notifications.give_back(engine, [planned.id], worker=WORKER, now=LATER)
-
-        assert only(engine, planned.id).state is State.SENDING
-        assert notifications.tried(engine, planned.id)[1].outcome is None
-
-
-class TestGivingBack:
-    def test_lets_others_send_it_who_first_ask_whether_it_is_there(self, engine: Engine) -> None:
-        planned = notified(engine)
-        claim(engine)
-
-        notifications.give_back(engine, [planned.id], worker=WORKER, now=NOW + SECOND)
-
-        (again,) = claim(engine, worker="worker-b", after=SECOND)
-        assert (again.tries.number, again.tries.may_be_there) == (2, True)
-        assert notifications.tried(engine, planned.id)[0].excerpt == "the worker stopped"
-
-    def test_leaves_alone_what_has_ended(self, engine: Engine) -> None:
-        planned = notified(engine)
-        claim(engine)
-        notifications.record(engine, [(planned.id, ended())])
-
-        notifications.give_back(engine, [planned.id], worker=WORKER, now=LATER)
-
-        assert only(engine, planned.id).state is State.SENT
-
-    def test_of_nothing_is_nothing(self, engine: Engine) -> None:
-        planned = notified(engine)
-        claim(engine)
-
-        notifications.give_back(engine, [], worker=WORKER, now=LATER)
-
-        assert only(engine, planned.id).state is State.SENDING
-
-
-class TestRequeueing:
-    def dead(self, engine: Engine, id_: int) -> None:
-        claim(engine)
-        notifications.record(engine, [(id_, ended(outcome=Outcome.REFUSED))])
-
-    def test_sends_a_dead_one_again(self, engine: Engine) -> None:
-        planned = notified(engine)
-        self.dead(engine, planned.id)
-
-        requeued = notifications.requeue(engine, ids=[planned.id], now=LATER)
-
-        listed = only(engine, planned.id)
-        assert requeued == (planned.id,)
-        assert (listed.state, listed.finished_at, listed.next_attempt_at, listed.attempts) == (State.PLANNED, None, LATER, 1)
-        assert claim(engine) == ()
-        assert [one.tries.number for one in claim(engine, after=LATER - NOW)] == [2]
-
-    def test_gives_it_all_its_tries_anew(self, engine: Engine) -> None:
-        planned = notified(engine)
-        for number in (1, 2, 3):
-            claim(engine, after=timedelta(hours=number))
-            notifications.record(engine, [(planned.id, ended(number, Outcome.RETRY, retry_after=SECOND if number < 3 else None))])
-
-        notifications.requeue(engine, ids=[planned.id], now=LATER)
-
-        (again,) = claim(engine, after=LATER - NOW)
-        assert (again.tries.number, again.tries.failures) == (4, 0)
-
-    def test_without_naming_any_sends_all_dead_ones_again(self, engine: Engine) -> None:
-        first, second, third = make_many(engine, 1, 2, 3)
-        claim(engine)
-        notifications.record(engine, [(first, ended(outcome=Outcome.REFUSED)), (second, ended()), (third, ended(outcome=Outcome.REFUSED))])
-
-        assert sorted(notifications.requeue(engine, now=LATER)) == [first, third]
-
-    def test_leaves_all_others_alone(self, engine: Engine) -> None:
-        dead, sent, sending, planned = make_many(engine, 1, 2, 3, 4)
-        claim(engine, limit=3)
-        notifications.record(engine, [(dead, ended(outcome=Outcome.REFUSED)), (sent, ended())])
-
-        requeued = notifications.requeue(engine, ids=[dead, sent, sending, planned, 999], now=LATER)
-
-        assert requeued == (dead,)
-        assert [only(engine, id_).state for id_ in (sent, sending, planned)] == [State.SENT, State.SENDING, State.PLANNED]
-
-    def test_of_none_requeues_none(self, engine: Engine) -> None:
-        planned = notified(engine)
-        self.dead(engine, planned.id)
-
-        assert notifications.requeue(engine, ids=[], now=LATER) == ()
-        assert notifications.count_by_state(engine) == {State.DEAD: 1}
-
-    def test_twice_at_once_requeues_once(self, engine: Engine) -> None:
-        planned = notified(engine)
-        self.dead(engine, planned.id)
-        requeued: list[tuple[int, ...]] = []
-
-        in_threads(2, lambda: requeued.append(notifications.requeue(engine, ids=[planned.id], now=LATER)))
-
-        assert sorted(requeued) == [(), (planned.id,)]
 
 
 def test_notifications_are_listed_newest_first_by_what_is_asked_for(engine: Engine) -> None:

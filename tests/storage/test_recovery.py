@@ -1,0 +1,191 @@
+"""What becomes of notifications whose worker died or stopped, and of those that were given up."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import Engine
+
+from routing.notification import Outcome, State
+from storage import notifications, workers
+from storage.notifications import Listed
+from tests.factories import NOW
+from tests.storage.planned import WORKER, claim, ended, in_threads, make_many, notified, only
+
+SECOND = timedelta(seconds=1)
+LATER = NOW + timedelta(minutes=5)
+
+
+class TestAWorkerThatDied:
+    def die(self, engine: Engine) -> Listed:
+        """What a worker had claimed that no longer says that it lives."""
+        planned = notified(engine)
+        workers.say_alive(engine, WORKER, NOW + timedelta(seconds=15))
+        claim(engine)
+        return planned
+
+    def test_leaves_its_claims_to_the_others(self, engine: Engine) -> None:
+        planned = self.die(engine)
+
+        taken = notifications.take_from_dead(engine, NOW + timedelta(seconds=16))
+        (again,) = claim(engine, worker="worker-b", after=timedelta(seconds=16))
+
+        assert (taken, again.id, again.tries.number) == (1, planned.id, 2)
+
+    def test_may_have_sent_what_it_had_claimed(self, engine: Engine) -> None:
+        planned = self.die(engine)
+
+        notifications.take_from_dead(engine, NOW + timedelta(seconds=16))
+
+        (again,) = claim(engine, worker="worker-b", after=timedelta(seconds=16))
+        lost = notifications.tried(engine, planned.id)[0]
+        assert again.tries.may_be_there
+        assert (lost.outcome, lost.ended_at, lost.excerpt) == (Outcome.AMBIGUOUS, NOW + timedelta(seconds=16), "the worker died")
+
+    def test_is_one_that_never_said_that_it_lives_too(self, engine: Engine) -> None:
+        notified(engine)
+        claim(engine, worker="never-heard-of")
+
+        assert notifications.take_from_dead(engine, NOW) == 1
+
+    def test_is_not_one_that_lives(self, engine: Engine) -> None:
+        planned = self.die(engine)
+        workers.say_alive(engine, WORKER, NOW + timedelta(seconds=30))
+
+        assert notifications.take_from_dead(engine, NOW + timedelta(seconds=30)) == 0
+        assert only(engine, planned.id).state is State.SENDING
+
+    def test_leaves_alone_what_others_have_claimed(self, engine: Engine) -> None:
+        first, second = make_many(engine, 1, 2)
+        workers.say_alive(engine, "worker-b", LATER)
+        claim(engine, limit=1)
+        claim(engine, worker="worker-b")
+
+        taken = notifications.take_from_dead(engine, NOW + timedelta(seconds=16))
+
+        assert taken == 1
+        assert (only(engine, first).state, only(engine, second).state) == (State.PLANNED, State.SENDING)
+
+    def test_is_taken_from_once_by_several_at_once(self, engine: Engine) -> None:
+        make_many(engine, *range(10))
+        claim(engine)
+        taken: list[int] = []
+
+        in_threads(3, lambda: taken.append(notifications.take_from_dead(engine, LATER)))
+
+        assert sum(taken) == 10
+
+    @pytest.mark.parametrize("outcome", Outcome)
+    @pytest.mark.parametrize("reclaimed", [True, False], ids=["claimed by another", "waiting again"])
+    def test_changes_nothing_by_what_it_records_late(self, engine: Engine, outcome: Outcome, *, reclaimed: bool) -> None:
+        planned = self.die(engine)
+        notifications.take_from_dead(engine, LATER)
+        if reclaimed:
+            claim(engine, worker="worker-b", after=LATER - NOW)
+        before = only(engine, planned.id), notifications.tried(engine, planned.id)
+
+        notifications.record(engine, [(planned.id, ended(outcome=outcome, retry_after=SECOND, reference={"ts": "late"}))])
+
+        assert (only(engine, planned.id), notifications.tried(engine, planned.id)) == before
+
+    def test_gives_nothing_back_that_another_has_claimed(self, engine: Engine) -> None:
+        planned = self.die(engine)
+        notifications.take_from_dead(engine, LATER)
+        claim(engine, worker="worker-b", after=LATER - NOW)
+
+        notifications.give_back(engine, [planned.id], worker=WORKER, now=LATER)
+
+        assert only(engine, planned.id).state is State.SENDING
+        assert notifications.tried(engine, planned.id)[1].outcome is None
+
+
+class TestGivingBack:
+    def test_lets_others_send_it_who_first_ask_whether_it_is_there(self, engine: Engine) -> None:
+        planned = notified(engine)
+        claim(engine)
+
+        notifications.give_back(engine, [planned.id], worker=WORKER, now=NOW + SECOND)
+
+        (again,) = claim(engine, worker="worker-b", after=SECOND)
+        assert (again.tries.number, again.tries.may_be_there) == (2, True)
+        assert notifications.tried(engine, planned.id)[0].excerpt == "the worker stopped"
+
+    def test_leaves_alone_what_has_ended(self, engine: Engine) -> None:
+        planned = notified(engine)
+        claim(engine)
+        notifications.record(engine, [(planned.id, ended())])
+
+        notifications.give_back(engine, [planned.id], worker=WORKER, now=LATER)
+
+        assert only(engine, planned.id).state is State.SENT
+
+    def test_of_nothing_is_nothing(self, engine: Engine) -> None:
+        planned = notified(engine)
+        claim(engine)
+
+        notifications.give_back(engine, [], worker=WORKER, now=LATER)
+
+        assert only(engine, planned.id).state is State.SENDING
+
+
+class TestRequeueing:
+    def dead(self, engine: Engine, id_: int) -> None:
+        claim(engine)
+        notifications.record(engine, [(id_, ended(outcome=Outcome.REFUSED))])
+
+    def test_sends_a_dead_one_again(self, engine: Engine) -> None:
+        planned = notified(engine)
+        self.dead(engine, planned.id)
+
+        requeued = notifications.requeue(engine, ids=[planned.id], now=LATER)
+
+        listed = only(engine, planned.id)
+        assert requeued == (planned.id,)
+        assert (listed.state, listed.finished_at, listed.next_attempt_at, listed.attempts) == (State.PLANNED, None, LATER, 1)
+        assert claim(engine) == ()
+        assert [one.tries.number for one in claim(engine, after=LATER - NOW)] == [2]
+
+    def test_gives_it_all_its_tries_anew(self, engine: Engine) -> None:
+        planned = notified(engine)
+        for number in (1, 2, 3):
+            claim(engine, after=timedelta(hours=number))
+            notifications.record(engine, [(planned.id, ended(number, Outcome.RETRY, retry_after=SECOND if number < 3 else None))])
+
+        notifications.requeue(engine, ids=[planned.id], now=LATER)
+
+        (again,) = claim(engine, after=LATER - NOW)
+        assert (again.tries.number, again.tries.failures) == (4, 0)
+
+    def test_without_naming_any_sends_all_dead_ones_again(self, engine: Engine) -> None:
+        first, second, third = make_many(engine, 1, 2, 3)
+        claim(engine)
+        notifications.record(engine, [(first, ended(outcome=Outcome.REFUSED)), (second, ended()), (third, ended(outcome=Outcome.REFUSED))])
+
+        assert sorted(notifications.requeue(engine, now=LATER)) == [first, third]
+
+    def test_leaves_all_others_alone(self, engine: Engine) -> None:
+        dead, sent, sending, planned = make_many(engine, 1, 2, 3, 4)
+        claim(engine, limit=3)
+        notifications.record(engine, [(dead, ended(outcome=Outcome.REFUSED)), (sent, ended())])
+
+        requeued = notifications.requeue(engine, ids=[dead, sent, sending, planned, 999], now=LATER)
+
+        assert requeued == (dead,)
+        assert [only(engine, id_).state for id_ in (sent, sending, planned)] == [State.SENT, State.SENDING, State.PLANNED]
+
+    def test_of_none_requeues_none(self, engine: Engine) -> None:
+        planned = notified(engine)
+        self.dead(engine, planned.id)
+
+        assert notifications.requeue(engine, ids=[], now=LATER) == ()
+        assert notifications.count_by_state(engine) == {State.DEAD: 1}
+
+    def test_twice_at_once_requeues_once(self, engine: Engine) -> None:
+        planned = notified(engine)
+        self.dead(engine, planned.id)
+        requeued: list[tuple[int, ...]] = []
+
+        in_threads(2, lambda: requeued.append(notifications.requeue(engine, ids=[planned.id], now=LATER)))
+
+        assert sorted(requeued) == [(), (planned.id,)]
