@@ -98,7 +98,7 @@ class DeliveryLane(Generic[ClaimedT]):
         while True:
             if isinstance(news, tuple):
                 self._unrecorded.append(news)
-            elif news is not _RING:
+            elif news != _RING:
                 self._in_flight.discard(news)
             try:
                 news = self._inbox.get_nowait()
