@@ -55,7 +55,7 @@ class Reconciler(Protocol):
 
         Raises:
             RetryableError: the vendor could not be asked now.
-            PermanentError: the vendor will never tell: a scope is missing.
+            PermanentError: the vendor will never tell: a scope is missing, or too much has come since to look through it all.
         """
 
 

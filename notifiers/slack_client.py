@@ -75,12 +75,16 @@ class Bot:
             return _answer(self._client.api_call("chat.postMessage", json=dict(payload)))
 
     def history(self, channel: str, *, oldest: str) -> Iterator[Answer]:
-        """The newest thousand messages of a channel since `oldest`, in pages, with their metadata."""
+        """The newest thousand messages of a channel since `oldest`, in pages, with their metadata.
+
+        Raises:
+            PermanentError: also behind the last page, if there are more.
+        """
         with _translate_refusals("conversations.history"):
             yield from _pages(self._client.conversations_history(channel=channel, oldest=oldest, include_all_metadata=True, limit=100))
 
     def channels(self) -> Iterator[Answer]:
-        """The first two thousand channels that the bot may see, in pages."""
+        """The first two thousand channels that the bot may see, in pages; as `history`."""
         kinds = "public_channel,private_channel"
         with _translate_refusals("conversations.list"):
             yield from _pages(self._client.conversations_list(types=kinds, exclude_archived=True, limit=200))
@@ -145,8 +149,17 @@ def _body(request: Request) -> bytes:
 
 
 def _pages(first: SlackResponse) -> Iterator[Answer]:
-    """The answer and, by slack_sdk's own iteration, those that follow it."""
-    yield from map(_answer, islice(first, _PAGES))
+    """The answer and, by slack_sdk's own iteration, those that follow it.
+
+    Raises:
+        PermanentError: there are more than are read, and what nobody has looked at may hold what is sought.
+    """
+    cursor = ""
+    for answer in map(_answer, islice(first, _PAGES)):
+        cursor = answer.response_metadata.next_cursor
+        yield answer
+    if cursor:
+        raise PermanentError(f"it is not on the first {_PAGES} pages, and there are more")
 
 
 def _answer(response: SlackResponse) -> Answer:

@@ -45,7 +45,6 @@ _WORTH_A_RETRY = frozenset({14107, 20429, 21611})
 _CLOCKS_DIFFER = timedelta(minutes=2)
 _PAGE_SIZE = 100
 _PAGES = 10
-"""A number that got more messages between two tries has other troubles than a duplicate."""
 
 _CYRILLIC = "абвгдеёжзийклмнопрстуфхцчшщъыьэюяіїєґў"
 _LATIN = "a b v g d e e zh z i y k l m n o p r s t u f kh ts ch sh shch  y  e yu ya i yi ye g u"
@@ -179,6 +178,9 @@ class SmsNotifier:
         """Look for the message among the newest ones to this number.
 
         Not by DateSent: what still waits in Twilio's queue has none yet.
+
+        Raises:
+            PermanentError: also if there are more than are looked at.
         """
         content = form(notification, self._options)
         for message in self._newest_messages():
@@ -209,8 +211,11 @@ class SmsNotifier:
             page = read_answer(response, _Page, secrets=self._account.secrets)
             yield from page.messages
             path = page.next_page_uri or ""
-            if not path.startswith(self._account.path):
+            if not path:
                 return
+            if not path.startswith(self._account.path):
+                break
+        raise PermanentError("it is not on the pages of Twilio's list that were read, and there are more")
 
 
 class _Created(BaseModel):

@@ -275,6 +275,33 @@ def test_a_message_and_a_channel_are_found_on_a_later_page() -> None:
     assert found is not None
 
 
+def busy_channel(messages: int) -> Slack:
+    """One in which so many other messages came since, a page each."""
+    others: list[stand_in.Body] = [{"ts": f"1795428560.{number:06d}", "text": "another"} for number in range(messages)]
+    return Slack(page_size=1, messages={"C0ERRORS1": others})
+
+
+def test_what_is_on_none_of_a_channels_pages_is_not_there() -> None:
+    with Server(busy_channel(messages=10)) as slack:
+        bot = open_at(slack.url, Network(), SlackOptions(channel="C0ERRORS1"))
+        assert isinstance(bot, Reconciler)
+
+        assert bot.find(NOTIFICATION) is None
+
+    assert len(slack.requests) == 10
+
+
+def test_what_may_be_on_a_page_that_nobody_looked_at_is_not_said_to_be_absent() -> None:
+    with Server(busy_channel(messages=11)) as slack:
+        bot = open_at(slack.url, Network(), SlackOptions(channel="C0ERRORS1"))
+        assert isinstance(bot, Reconciler)
+
+        with pytest.raises(PermanentError, match="not on the first 10 pages, and there are more"):
+            bot.find(NOTIFICATION)
+
+    assert len(slack.requests) == 10
+
+
 @pytest.mark.parametrize("scope", ["channels:history", "channels:read"])
 def test_without_the_scope_slack_cannot_be_asked(scope: str) -> None:
     with Server(Slack(scopes=stand_in.ALL_SCOPES - {scope})) as slack:

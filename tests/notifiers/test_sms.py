@@ -261,6 +261,27 @@ def test_a_message_behind_the_first_page_is_found(twilio: Server[Twilio], notifi
     assert found.reference == {"sid": twilio.app.messages[0]["sid"]}
 
 
+def test_what_may_be_on_a_page_that_nobody_looked_at_is_not_said_to_be_absent(twilio: Server[Twilio], notifier: SmsNotifier) -> None:
+    for number in range(11):
+        notifier.send(make_notification(alert=make_alert(title=f"Another {number}")))
+    twilio.app.page_size = 1
+    twilio.requests.clear()
+
+    with pytest.raises(PermanentError, match="and there are more"):
+        notifier.find(make_notification())
+
+    assert len(twilio.requests) == 10
+
+
+def test_a_list_that_goes_on_in_another_account_is_not_followed_and_proves_nothing() -> None:
+    body = '{"messages": [], "next_page_uri": "/2010-04-01/Accounts/ACother/Messages.json?Page=1"}'
+
+    with FaultServer(answer(200, body=body)) as server, pytest.raises(PermanentError, match="and there are more"):
+        open_at(server.url, Network()).find(make_notification())
+
+    assert len(server.requests) == 1
+
+
 def test_a_message_that_never_arrived_is_not_found(notifier: SmsNotifier) -> None:
     notifier.send(make_notification(alert=make_alert(title="Another")))
 
