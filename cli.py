@@ -13,10 +13,9 @@ from sqlalchemy import Engine
 
 from routing.notification import Lane, State
 from settings import Settings
-from storage import database, events, notifications
+from storage import database, inspection, notifications
 from storage.database import SchemaError
-from storage.events import NoSuchEventError, Shown
-from storage.notifications import Listed, Tried
+from storage.inspection import Listed, NoSuchEventError, Shown, Tried
 from storage.queue import Bell
 
 _NUMBER = click.IntRange(1, 2**63 - 1)
@@ -98,12 +97,12 @@ def _alert_commands(engine: Engine) -> AppGroup:
     def explain(event_id: int) -> None:
         """Say what each rule said to an event, and what followed."""
         try:
-            event = events.find(engine, event_id)
+            event = inspection.find_event(engine, event_id)
         except NoSuchEventError as error:
             raise click.ClickException(str(error)) from None
         for line in _explanation(event):
             click.echo(line)
-        for notification in reversed(notifications.listed(engine, event_id=event_id)):
+        for notification in reversed(inspection.listed(engine, event_id=event_id)):
             click.echo(_line(notification))
 
     return group
@@ -121,7 +120,7 @@ def _notification_commands(engine: Engine, bell: Bell) -> AppGroup:
 
         Each with what its last attempt said.
         """
-        found = notifications.listed(engine, state=State(state) if state else None, receiver=receiver, limit=limit)
+        found = inspection.listed(engine, state=State(state) if state else None, receiver=receiver, limit=limit)
         for notification in found:
             click.echo(_line(notification))
         click.echo(f"{len(found)} notifications" if found else "no notifications")
@@ -133,10 +132,10 @@ def _notification_commands(engine: Engine, bell: Bell) -> AppGroup:
 
         And with the exact payload that was sent or previewed.
         """
-        found = notifications.listed(engine, id=id_)
+        found = inspection.listed(engine, id=id_)
         if not found:
             raise click.ClickException(f"there is no notification {id_}")
-        for line in _story(found[0], notifications.tried(engine, id_)):
+        for line in _story(found[0], inspection.tried(engine, id_)):
             click.echo(line)
 
     @group.command("requeue")

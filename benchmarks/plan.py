@@ -25,7 +25,7 @@ from routing.plan import History, plan
 from routing.rules import RuleSet, load
 from storage import events
 from storage.database import open_database
-from storage.notifications import count_by_state
+from storage.inspection import count_by_state
 from storage.planning import plan_batch
 
 WANTED_PER_SECOND = 1500.0

@@ -27,7 +27,7 @@ from routing.notification import State
 from routing.rules import load
 from storage import events
 from storage.database import open_database
-from storage.notifications import count_by_state
+from storage.inspection import count_by_state
 from storage.planning import plan_batch
 
 ANSWER_SECONDS = 0.2

@@ -24,7 +24,7 @@ from demo.samples import Sample, samples
 from local import HOST, check_port_is_free
 from routing.notification import State
 from settings import Settings, SettingsError
-from storage import events, notifications
+from storage import inspection
 from storage.database import open_database
 
 START_SECONDS = 30
@@ -106,8 +106,8 @@ def _tell(settings: Settings, sample: Sample) -> Told:
     engine = open_database(settings.database)
     deadline = time.monotonic() + ANSWER_SECONDS
     while True:
-        shown = events.find(engine, event_id)
-        listed = notifications.listed(engine, event_id=event_id)
+        shown = inspection.find_event(engine, event_id)
+        listed = inspection.listed(engine, event_id=event_id)
         if (shown.is_decided and all(one.state in FINAL for one in listed)) or time.monotonic() > deadline:
             return Told(sample=sample, posted_at=posted_at, event=shown, notifications=tuple(reversed(listed)))
         time.sleep(0.005)

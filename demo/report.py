@@ -10,8 +10,7 @@ from datetime import datetime
 
 from demo.samples import Sample
 from routing.notification import Reason, State
-from storage.events import Shown
-from storage.notifications import Listed
+from storage.inspection import Listed, Shown
 
 _WORDS = ("text", "summary", "severity", "why", "body", "description", "subject", "Body")
 """The keys under which the vendors' payloads hold what people read."""

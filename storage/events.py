@@ -6,7 +6,7 @@ import hashlib
 import time
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import accumulate
@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, and_, bindparam, exists, func, insert
 from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
 
 from routing.alert import Alert
-from routing.plan import Disposition, Plan, RuleTrace
+from routing.plan import Disposition, Plan
 from storage.database import ANSWER_MILLISECONDS
 from storage.tables import events, incidents
 
@@ -44,10 +44,6 @@ class StorageError(Exception):
     """The event could not be stored; nothing is lost as long as the sender hears of it."""
 
 
-class NoSuchEventError(LookupError):
-    """No event has this number."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
     """One accepted webhook."""
@@ -56,29 +52,6 @@ class Event:
     received_at: datetime
     resource: str
     body: bytes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
-    """An event as operators see it."""
-
-    id: int
-    received_at: datetime
-    resource: str
-    action: str | None
-    project: str | None
-    environment: str | None
-    title: str | None
-    state: EventState
-    disposition: Disposition | None
-    duplicate_of: int | None
-    error: str | None
-    trace: tuple[RuleTrace, ...]
-
-    @property
-    def is_decided(self) -> bool:
-        """Whether the planner has looked at it."""
-        return self.state is not EventState.WAITING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,21 +193,6 @@ def retry_failed(engine: Engine) -> int:
         return connection.execute(update(events).where(events.c.state == EventState.FAILED).values(state=EventState.WAITING)).rowcount
 
 
-def find(engine: Engine, event_id: int) -> Shown:
-    """One event with its trace.
-
-    Raises:
-        NoSuchEventError: there is none of this number.
-    """
-    with engine.connect() as connection:
-        row = connection.execute(select(*_SHOWN).where(events.c.id == event_id)).first()
-    if row is None:
-        raise NoSuchEventError(f"there is no event {event_id}")
-    trace = tuple(msgspec.json.decode(row.trace, type=list[RuleTrace])) if row.trace else ()
-    disposition = Disposition(row.disposition) if row.disposition else None
-    return Shown(**{**row._asdict(), "state": EventState(row.state), "disposition": disposition, "trace": trace})
-
-
 def _row(decision: Decision, rules_version: str, now: datetime) -> dict[str, object]:
     alert, plan = decision.alert, decision.plan
     return {
@@ -282,4 +240,3 @@ _DECIDE = (
         }
     )
 )
-_SHOWN = tuple(events.c[field.name] for field in fields(Shown))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -46,42 +46,6 @@ class Claimed:
             created_at=self.created_at,
             alert=alert,
         )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tried:
-    """An attempt as operators see it."""
-
-    number: int
-    began_at: datetime
-    ended_at: datetime | None
-    outcome: Outcome | None
-    """None while it is under way."""
-    status_code: int | None
-    excerpt: str
-    payload: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listed:
-    """A notification as operators see it."""
-
-    id: int
-    event_id: int
-    incident: str
-    receiver: str
-    kind: str
-    rules: tuple[str, ...]
-    severity: Severity
-    reason: Reason
-    why: str
-    state: State
-    created_at: datetime
-    next_attempt_at: datetime
-    finished_at: datetime | None
-    attempts: int
-    last_excerpt: str
-    last_payload: str
 
 
 def insert_planned(connection: Connection, decisions: Iterable[Decision], now: datetime) -> frozenset[Lane]:
@@ -166,38 +130,6 @@ def due_lanes(engine: Engine, now: datetime) -> frozenset[Lane]:
         return frozenset(lane for lane in Lane if connection.execute(_due(lane, now).limit(1)).first())
 
 
-def listed(
-    engine: Engine,
-    *,
-    id: int | None = None,  # noqa: A002 - the name that a notification's number has everywhere
-    state: State | None = None,
-    event_id: int | None = None,
-    receiver: str | None = None,
-    limit: int = 100,
-) -> tuple[Listed, ...]:
-    """Notifications, newest first, with the end of their last attempt."""
-    last = and_(attempts.c.notification_id == notifications.c.id, attempts.c.number == notifications.c.attempts)
-    query = (
-        select(notifications, incidents.c.key, attempts.c.excerpt, attempts.c.payload)
-        .join(incidents, incidents.c.id == notifications.c.incident_id)
-        .outerjoin(attempts, last)
-        .order_by(notifications.c.id.desc())
-        .limit(limit)
-    )
-    columns = notifications.c
-    wanted = ((columns.id, id), (columns.state, state), (columns.event_id, event_id), (columns.receiver, receiver))
-    query = query.where(*(column == value for column, value in wanted if value is not None))
-    with engine.connect() as connection:
-        return tuple(_listed(row) for row in connection.execute(query))
-
-
-def tried(engine: Engine, notification_id: int) -> tuple[Tried, ...]:
-    """The attempts to deliver a notification, the first one first."""
-    query = select(attempts).where(attempts.c.notification_id == notification_id).order_by(attempts.c.number)
-    with engine.connect() as connection:
-        return tuple(_tried(row) for row in connection.execute(query))
-
-
 def requeue(engine: Engine, *, ids: Sequence[int] | None = None, now: datetime) -> tuple[int, ...]:
     """Send dead notifications again, with a fresh row of retries; all of them, or those of these ids that are dead. Says which."""
     dead = notifications.c.state == State.DEAD
@@ -205,13 +137,6 @@ def requeue(engine: Engine, *, ids: Sequence[int] | None = None, now: datetime) 
     again = update(notifications).where(wanted).values(state=State.PLANNED, next_attempt_at=now, finished_at=None, failures=0)
     with engine.begin() as connection:
         return tuple(connection.execute(again.returning(notifications.c.id)).scalars())
-
-
-def count_by_state(engine: Engine) -> Mapping[State, int]:
-    """How many notifications are in each state."""
-    with engine.connect() as connection:
-        rows = connection.execute(select(notifications.c.state, func.count()).group_by(notifications.c.state))
-        return {State(state): count for state, count in rows}
 
 
 def _due(lane: Lane, now: datetime) -> Select[tuple[int]]:
@@ -258,39 +183,6 @@ def _claimed(row: Row[tuple[object, ...]], number: int, bodies: dict[int, Event]
         reason=Reason(row.reason),
         why=row.why,
         created_at=row.created_at,
-    )
-
-
-def _listed(row: Row[tuple[object, ...]]) -> Listed:
-    return Listed(
-        id=row.id,
-        event_id=row.event_id,
-        incident=row.key,
-        receiver=row.receiver,
-        kind=row.kind,
-        rules=tuple(msgspec.json.decode(row.rules, type=list[str])),
-        severity=Severity(row.severity),
-        reason=Reason(row.reason),
-        why=row.why,
-        state=State(row.state),
-        created_at=row.created_at,
-        next_attempt_at=row.next_attempt_at,
-        finished_at=row.finished_at,
-        attempts=row.attempts,
-        last_excerpt=row.excerpt or "",
-        last_payload=row.payload or "",
-    )
-
-
-def _tried(row: Row[tuple[object, ...]]) -> Tried:
-    return Tried(
-        number=row.number,
-        began_at=row.began_at,
-        ended_at=row.ended_at,
-        outcome=Outcome(row.outcome) if row.outcome else None,
-        status_code=row.status_code,
-        excerpt=row.excerpt or "",
-        payload=row.payload or "",
     )
 
 

@@ -20,7 +20,7 @@ import msgspec
 from sqlalchemy import Engine, text
 
 from routing.notification import State
-from storage import notifications
+from storage import inspection
 from storage.database import open_database
 from tests.factories import SECRET, Webhook
 
@@ -84,7 +84,7 @@ class Service:
 
     def states(self) -> Mapping[State, int]:
         """How many notifications are in each state."""
-        return notifications.count_by_state(self.database)
+        return inspection.count_by_state(self.database)
 
     def event_count(self) -> int:
         """How many events are stored."""

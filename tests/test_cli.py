@@ -18,7 +18,7 @@ from sqlalchemy import Engine, text
 from app import create_app
 from routing.notification import Attempt, Lane, Outcome, State
 from settings import Settings
-from storage import notifications
+from storage import inspection, notifications
 from storage.database import REVISION, current_revision, open_database
 from tests.factories import NOW, SECRET
 from tests.storage.planned import ended, issue, plan_all, store, stumbling
@@ -71,7 +71,7 @@ def notify(engine: Engine, number: int, *attempts: Attempt) -> int:
     """A notification about an issue of its own, after these attempts."""
     store(engine, issue(number))
     plan_all(engine)
-    id_ = notifications.listed(engine)[0].id
+    id_ = inspection.listed(engine)[0].id
     for hours, attempt in enumerate(attempts, 1):
         now = NOW + timedelta(hours=hours)
         notifications.claim(engine, Lane.NORMAL, worker="test", now=now, limit=1)
@@ -249,7 +249,7 @@ class TestNotificationsRequeue:
         assert result.exit_code == 0
         assert result.stdout == "1 requeued\n"
         assert f"{sent}: no dead notification, left alone\n999: no dead notification, left alone\n" in result.stderr
-        assert notifications.count_by_state(engine) == {State.PLANNED: 1, State.SENT: 1}
+        assert inspection.count_by_state(engine) == {State.PLANNED: 1, State.SENT: 1}
 
     def test_may_take_all_dead_ones(self, flask: FlaskCliRunner, engine: Engine) -> None:
         for number in (1, 2, 3):

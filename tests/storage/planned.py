@@ -14,8 +14,9 @@ from routing.alert import Alert, Json
 from routing.notification import Attempt, Lane, Outcome
 from routing.query import Context, Query, Verdict, parse
 from routing.rules import RuleSet, load
-from storage import events, notifications
-from storage.notifications import Claimed, Listed
+from storage import events, inspection, notifications
+from storage.inspection import Listed
+from storage.notifications import Claimed
 from storage.planning import Planned, plan_batch
 from storage.tables import incidents
 from tests.factories import NOW, Webhook, event_alert_webhook
@@ -63,7 +64,7 @@ def notified(engine: Engine, *, at: datetime = NOW) -> Listed:
     """One notification that waits to be sent, to `chat`."""
     store(engine, issue(1), at=at)
     plan_all(engine, at=at)
-    (planned,) = notifications.listed(engine)
+    (planned,) = inspection.listed(engine)
     return planned
 
 
@@ -74,7 +75,7 @@ def claim(
 
 
 def only(engine: Engine, id_: int) -> Listed:
-    (listed,) = notifications.listed(engine, id=id_)
+    (listed,) = inspection.listed(engine, id=id_)
     return listed
 
 
@@ -88,7 +89,7 @@ def make_many(engine: Engine, *issues: int) -> list[int]:
         at = NOW + timedelta(hours=number - len(issues))
         store(engine, issue(about, number), at=at)
         plan_all(engine, at=at)
-    return sorted(ids(notifications.listed(engine)))
+    return sorted(ids(inspection.listed(engine)))
 
 
 def ended(number: int = 1, outcome: Outcome = Outcome.DELIVERED, **changes: object) -> Attempt:

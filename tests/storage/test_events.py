@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Engine, create_engine
 
-from storage import events
-from storage.events import EventState, NoSuchEventError, StorageError
+from storage import events, inspection
+from storage.events import EventState, StorageError
+from storage.inspection import NoSuchEventError
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
@@ -67,11 +68,11 @@ def test_events_wait_in_the_order_in_which_they_were_stored(engine: Engine) -> N
 def test_an_event_can_be_found_by_its_number(engine: Engine) -> None:
     event_id, _ = store(engine)
 
-    found = events.find(engine, event_id)
+    found = inspection.find_event(engine, event_id)
 
     assert (found.id, found.state, found.disposition, found.trace) == (event_id, EventState.WAITING, None, ())
     with pytest.raises(NoSuchEventError, match="there is no event 999"):
-        events.find(engine, 999)
+        inspection.find_event(engine, 999)
 
 
 def test_what_cannot_be_stored_is_said_to_be_unstored() -> None:

@@ -8,8 +8,9 @@ import pytest
 from sqlalchemy import Engine, select
 
 from routing.notification import Attempt, Lane, Outcome, Reason, Severity, State
-from storage import notifications, tables
-from storage.notifications import Claimed, Tried
+from storage import inspection, notifications, tables
+from storage.inspection import Tried
+from storage.notifications import Claimed
 from tests.factories import NOW, make_alert
 from tests.storage.planned import claim, ended, ids, in_threads, issue, make_many, notified, only, plan_all, store
 
@@ -44,7 +45,7 @@ class TestClaiming:
 
         claim(engine, after=SECOND)
 
-        (attempt,) = notifications.tried(engine, planned.id)
+        (attempt,) = inspection.tried(engine, planned.id)
         assert attempt == Tried(number=1, began_at=NOW + SECOND, ended_at=None, outcome=None, status_code=None, excerpt="", payload="")
 
     def test_takes_nothing_twice(self, engine: Engine) -> None:
@@ -64,7 +65,7 @@ class TestClaiming:
         in_threads(3, take_all)
 
         assert sorted(ids(claimed)) == made
-        assert all(len(notifications.tried(engine, id_)) == 1 for id_ in made)
+        assert all(len(inspection.tried(engine, id_)) == 1 for id_ in made)
 
     def test_takes_the_oldest_first_and_at_most_so_many(self, engine: Engine) -> None:
         made = make_many(engine, 1, 2, 3, 4, 5)
@@ -137,7 +138,7 @@ class TestClaiming:
             store(engine, issue(1, event))
         plan_all(engine)
 
-        assert [one.state for one in notifications.listed(engine)] == [State.HELD, State.PLANNED]
+        assert [one.state for one in inspection.listed(engine)] == [State.HELD, State.PLANNED]
         assert len(claim(engine)) == 1
         assert claim(engine, after=timedelta(days=1)) == ()
 
@@ -179,7 +180,7 @@ class TestRecording:
         assert (listed.state, listed.finished_at) == (state, None if again_after else attempt.ended_at)
         assert listed.reason is (Reason.PREVIEW if attempt.outcome is Outcome.PREVIEWED else Reason.FIRST)
         assert again_after is None or listed.next_attempt_at == NOW + again_after
-        assert notifications.count_by_state(engine) == {state: 1}
+        assert inspection.count_by_state(engine) == {state: 1}
         assert len(claim(engine, after=timedelta(days=1))) == (1 if again_after else 0)
 
     def test_all_that_is_known_of_an_attempt_is_kept(self, engine: Engine) -> None:
@@ -188,7 +189,7 @@ class TestRecording:
 
         notifications.record(engine, [(planned.id, ended(status_code=200, excerpt="ok", payload='{"a": 1}', reference={"ts": "17.5"}))])
 
-        (attempt,) = notifications.tried(engine, planned.id)
+        (attempt,) = inspection.tried(engine, planned.id)
         assert attempt == Tried(
             number=1, began_at=NOW, ended_at=NOW + SECOND, outcome=Outcome.DELIVERED, status_code=200, excerpt="ok", payload='{"a": 1}'
         )
@@ -205,7 +206,7 @@ class TestRecording:
         (third,) = claim(engine, after=timedelta(minutes=2))
 
         assert [(one.tries.number, one.tries.may_be_there) for one in (second, third)] == [(2, True), (3, True)]
-        tried = notifications.tried(engine, planned.id)
+        tried = inspection.tried(engine, planned.id)
         assert [(one.number, one.outcome, one.excerpt) for one in tried] == [
             (1, Outcome.AMBIGUOUS, "silence"),
             (2, Outcome.RETRY, "busy"),
@@ -240,7 +241,7 @@ class TestRecording:
 
         notifications.record(engine, [(made[0], ended()), (made[1], ended(outcome=Outcome.REFUSED)), (made[2], ended())])
 
-        assert notifications.count_by_state(engine) == {State.SENT: 2, State.DEAD: 1}
+        assert inspection.count_by_state(engine) == {State.SENT: 2, State.DEAD: 1}
 
     @pytest.mark.parametrize("text", ["\0", "\ud800", "x" * 300_000, "\0\ud800" + "é" * 300_000], ids=["null", "surrogate", "long", "all"])
     def test_no_text_of_a_vendor_hinders_the_record(self, engine: Engine, text: str) -> None:
@@ -255,7 +256,7 @@ class TestRecording:
 
     @pytest.mark.parametrize("text", ["\0", "\ud800"], ids=["null", "surrogate"])
     def test_no_receivers_name_hinders_a_search(self, engine: Engine, text: str) -> None:
-        assert notifications.listed(engine, receiver=text) == ()
+        assert inspection.listed(engine, receiver=text) == ()
 
 
 def test_notifications_are_listed_newest_first_by_what_is_asked_for(engine: Engine) -> None:
@@ -264,7 +265,7 @@ def test_notifications_are_listed_newest_first_by_what_is_asked_for(engine: Engi
     notifications.record(engine, [(first, ended())])
 
     def found(**wanted: object) -> list[int]:
-        return ids(notifications.listed(engine, **wanted))  # type: ignore[arg-type]  # a table of filters
+        return ids(inspection.listed(engine, **wanted))  # type: ignore[arg-type]  # a table of filters
 
     assert found() == [third, second, first]
     assert found(limit=2) == [third, second]
@@ -278,6 +279,6 @@ def test_notifications_are_listed_newest_first_by_what_is_asked_for(engine: Engi
 def test_what_was_never_tried_has_no_attempts(engine: Engine) -> None:
     planned = notified(engine)
 
-    assert notifications.tried(engine, planned.id) == ()
+    assert inspection.tried(engine, planned.id) == ()
     assert (planned.attempts, planned.last_excerpt, planned.last_payload) == (0, "", "")
-    assert notifications.count_by_state(engine) == {State.PLANNED: 1}
+    assert inspection.count_by_state(engine) == {State.PLANNED: 1}

@@ -15,8 +15,9 @@ from routing.alert import Status
 from routing.notification import Lane, Reason, Severity, State
 from routing.plan import Disposition, RuleTrace
 from routing.rules import RuleSet
-from storage import events, notifications, tables
-from storage.events import EventState, Shown
+from storage import events, inspection, tables
+from storage.events import EventState
+from storage.inspection import Shown
 from storage.planning import Planned, plan_batch
 from storage.tables import incidents
 from tests.factories import (
@@ -47,7 +48,7 @@ def decided(engine: Engine) -> list[tuple[Disposition | None, int | None]]:
 def all_events(engine: Engine) -> list[Shown]:
     with engine.connect() as connection:
         ids = connection.execute(select(tables.events.c.id).order_by(tables.events.c.id)).scalars().all()
-    return [events.find(engine, event_id) for event_id in ids]
+    return [inspection.find_event(engine, event_id) for event_id in ids]
 
 
 def stumbling_rules(over: str, error: Exception) -> RuleSet:
@@ -60,10 +61,10 @@ def test_an_event_is_decided_with_all_that_follows_from_it(engine: Engine) -> No
     (planned,) = plan_all(engine)
 
     assert planned == Planned(events=1, lanes=frozenset({Lane.CRITICAL}))
-    event = events.find(engine, event_id)
+    event = inspection.find_event(engine, event_id)
     assert (event.state, event.disposition, event.error, event.project) == (EventState.PLANNED, Disposition.MATCHED, None, "shop-api")
     assert event.trace[0] == RuleTrace(rule="critical", matched=True, why='tags.critical is "true"')
-    pager, chat = reversed(notifications.listed(engine))
+    pager, chat = reversed(inspection.listed(engine))
     assert (pager.receiver, pager.rules, pager.severity, pager.state) == ("pager", ("critical",), Severity.CRITICAL, State.PLANNED)
     assert (chat.receiver, chat.rules, chat.reason, chat.created_at) == ("chat", ("critical", "payment"), Reason.FIRST, NOW)
     assert {chat.incident, pager.incident} == {"issue:5300000123"}
@@ -84,7 +85,7 @@ def test_events_are_decided_in_the_order_in_which_they_were_stored_whatever_the_
     batches = plan_all(engine, limit=2)
 
     assert [batch.events for batch in batches] == [2, 2, 1]
-    listed = list(reversed(notifications.listed(engine)))
+    listed = list(reversed(inspection.listed(engine)))
     assert [one.event_id for one in listed] == stored
     assert [one.reason for one in listed] == [Reason.FIRST] + [Reason.COOLDOWN] * 4
 
@@ -102,7 +103,7 @@ def test_a_cooldown_is_remembered_from_batch_to_batch(engine: Engine, minutes: i
     store(engine, issue(7, 2), at=later)
     plan_all(engine, at=later)
 
-    assert notifications.listed(engine)[0].reason is reason
+    assert inspection.listed(engine)[0].reason is reason
 
 
 def test_a_repeat_begins_the_cooldown_anew(engine: Engine) -> None:
@@ -111,7 +112,7 @@ def test_a_repeat_begins_the_cooldown_anew(engine: Engine) -> None:
         store(engine, issue(7, event), at=at)
         plan_all(engine, at=at)
 
-    reasons = [one.reason for one in reversed(notifications.listed(engine))]
+    reasons = [one.reason for one in reversed(inspection.listed(engine))]
 
     assert reasons == [Reason.FIRST, Reason.REPEAT, Reason.COOLDOWN, Reason.REPEAT]
 
@@ -123,7 +124,7 @@ def test_what_begins_again_after_its_end_is_held_by_no_cooldown(engine: Engine, 
 
     plan_all(engine, limit=limit)
 
-    reasons = [one.reason for one in reversed(notifications.listed(engine))]
+    reasons = [one.reason for one in reversed(inspection.listed(engine))]
     assert reasons == [Reason.FIRST, Reason.COOLDOWN, Reason.FIRST, Reason.COOLDOWN]
 
 
@@ -133,7 +134,7 @@ def test_events_that_are_planned_late_get_the_decisions_that_they_would_have_had
 
     plan_all(engine, at=NOW + timedelta(hours=5))
 
-    reasons = [one.reason for one in reversed(notifications.listed(engine))]
+    reasons = [one.reason for one in reversed(inspection.listed(engine))]
     assert reasons == [Reason.FIRST, Reason.COOLDOWN, Reason.REPEAT, Reason.COOLDOWN, Reason.REPEAT]
 
 
@@ -144,7 +145,7 @@ def test_large_events_are_taken_a_few_at_a_time(engine: Engine) -> None:
     batches = plan_all(engine, EVERYTHING)
 
     assert [batch.events for batch in batches] == [1, 1, 1]
-    assert len(notifications.listed(engine)) == 3
+    assert len(inspection.listed(engine)) == 3
 
 
 class TestWhatIsSaidTwice:
@@ -157,7 +158,7 @@ class TestWhatIsSaidTwice:
         plan_all(engine, limit=limit)
 
         assert decided(engine) == [(Disposition.MATCHED, None), (Disposition.DUPLICATE, first), (Disposition.DUPLICATE, first)]
-        assert {one.event_id for one in notifications.listed(engine)} == {first}
+        assert {one.event_id for one in inspection.listed(engine)} == {first}
         assert incident_rows(engine, incidents.c.alert_count) == [(1,)]
 
     @pytest.mark.parametrize("limit", [1, 100], ids=["in two batches", "in one batch"])
@@ -203,7 +204,7 @@ class TestWhatIsSaidTwice:
         plan_all(engine, EVERYTHING)
 
         assert decided(engine) == [(Disposition.MATCHED, None), (Disposition.DUPLICATE, first)]
-        assert len(notifications.listed(engine)) == 1
+        assert len(inspection.listed(engine)) == 1
 
 
 class TestWhatDoesNotFire:
@@ -244,7 +245,7 @@ def test_what_cannot_be_read_is_kept_with_the_reason_and_is_final(engine: Engine
 
     (planned,) = plan_all(engine)
 
-    event = events.find(engine, event_id)
+    event = inspection.find_event(engine, event_id)
     assert (event.state, event.disposition) == (EventState.PLANNED, Disposition.UNREADABLE)
     assert event.error
     assert planned.failures == ()
@@ -257,9 +258,9 @@ def test_a_resource_that_is_not_known_is_kept_as_such(engine: Engine, resource: 
 
     plan_all(engine, EVERYTHING)
 
-    event = events.find(engine, event_id)
+    event = inspection.find_event(engine, event_id)
     assert (event.state, event.disposition, event.trace) == (EventState.PLANNED, Disposition.UNKNOWN, ())
-    assert notifications.listed(engine) == ()
+    assert inspection.listed(engine) == ()
 
 
 class TestAnEventThatCannotBePlanned:
@@ -269,10 +270,10 @@ class TestAnEventThatCannotBePlanned:
         (planned,) = plan_all(engine, stumbling_rules("boom", ValueError("no such thing")))
 
         assert planned.failures == ((stored[1], "plan: ValueError: no such thing"),)
-        broken = events.find(engine, stored[1])
+        broken = inspection.find_event(engine, stored[1])
         assert (broken.state, broken.disposition, broken.error) == (EventState.FAILED, None, "plan: ValueError: no such thing")
         assert [event.state for event in all_events(engine)] == [EventState.PLANNED, EventState.FAILED, EventState.PLANNED]
-        assert {one.event_id for one in notifications.listed(engine)} == {stored[0], stored[2]}
+        assert {one.event_id for one in inspection.listed(engine)} == {stored[0], stored[2]}
 
     def test_is_not_tried_again_by_itself(self, engine: Engine) -> None:
         store(engine, issue(1, title="boom"))
@@ -289,9 +290,9 @@ class TestAnEventThatCannotBePlanned:
         plan_all(engine, EVERYTHING)
 
         assert retried == 1
-        event = events.find(engine, event_id)
+        event = inspection.find_event(engine, event_id)
         assert (event.state, event.disposition, event.error) == (EventState.PLANNED, Disposition.MATCHED, None)
-        assert len(notifications.listed(engine)) == 1
+        assert len(inspection.listed(engine)) == 1
 
     @pytest.mark.parametrize("text", ["\0", "\ud800", "x" * 300_000, "\0" * 10 + "é" * 300_000], ids=["null", "surrogate", "long", "all"])
     def test_keeps_whatever_its_error_says(self, engine: Engine, text: str) -> None:
@@ -299,7 +300,7 @@ class TestAnEventThatCannotBePlanned:
 
         plan_all(engine, stumbling_rules("boom", ValueError(text)))
 
-        error = events.find(engine, event_id).error
+        error = inspection.find_event(engine, event_id).error
         assert error is not None
         assert error.startswith("plan: ValueError: ")
         assert len(error) <= 500
@@ -310,7 +311,7 @@ def test_two_planners_at_once_plan_every_event_once(engine: Engine) -> None:
 
     in_threads(2, lambda: plan_all(engine, EVERYTHING, limit=3))
 
-    listed = list(reversed(notifications.listed(engine)))
+    listed = list(reversed(inspection.listed(engine)))
     assert [one.event_id for one in listed] == stored
     assert [one.state for one in listed].count(State.PLANNED) == 4
     assert incident_rows(engine, incidents.c.alert_count) == [(10,)] * 4

@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import Engine
 
 from routing.notification import Outcome, State
-from storage import notifications, workers
-from storage.notifications import Listed
+from storage import inspection, notifications, workers
+from storage.inspection import Listed
 from tests.factories import NOW
 from tests.storage.planned import WORKER, claim, ended, in_threads, make_many, notified, only
 
@@ -39,7 +39,7 @@ class TestAWorkerThatDied:
         notifications.take_from_dead(engine, NOW + timedelta(seconds=16))
 
         (again,) = claim(engine, worker="worker-b", after=timedelta(seconds=16))
-        lost = notifications.tried(engine, planned.id)[0]
+        lost = inspection.tried(engine, planned.id)[0]
         assert again.tries.may_be_there
         assert (lost.outcome, lost.ended_at, lost.excerpt) == (Outcome.AMBIGUOUS, NOW + timedelta(seconds=16), "the worker died")
 
@@ -83,11 +83,11 @@ class TestAWorkerThatDied:
         notifications.take_from_dead(engine, LATER)
         if reclaimed:
             claim(engine, worker="worker-b", after=LATER - NOW)
-        before = only(engine, planned.id), notifications.tried(engine, planned.id)
+        before = only(engine, planned.id), inspection.tried(engine, planned.id)
 
         notifications.record(engine, [(planned.id, ended(outcome=outcome, retry_after=SECOND, reference={"ts": "late"}))])
 
-        assert (only(engine, planned.id), notifications.tried(engine, planned.id)) == before
+        assert (only(engine, planned.id), inspection.tried(engine, planned.id)) == before
 
     def test_gives_nothing_back_that_another_has_claimed(self, engine: Engine) -> None:
         planned = self.die(engine)
@@ -97,7 +97,7 @@ class TestAWorkerThatDied:
         notifications.give_back(engine, [planned.id], worker=WORKER, now=LATER)
 
         assert only(engine, planned.id).state is State.SENDING
-        assert notifications.tried(engine, planned.id)[1].outcome is None
+        assert inspection.tried(engine, planned.id)[1].outcome is None
 
 
 class TestGivingBack:
@@ -109,7 +109,7 @@ class TestGivingBack:
 
         (again,) = claim(engine, worker="worker-b", after=SECOND)
         assert (again.tries.number, again.tries.may_be_there) == (2, True)
-        assert notifications.tried(engine, planned.id)[0].excerpt == "the worker stopped"
+        assert inspection.tried(engine, planned.id)[0].excerpt == "the worker stopped"
 
     def test_leaves_alone_what_has_ended(self, engine: Engine) -> None:
         planned = notified(engine)
@@ -179,7 +179,7 @@ class TestRequeueing:
         self.dead(engine, planned.id)
 
         assert notifications.requeue(engine, ids=[], now=LATER) == ()
-        assert notifications.count_by_state(engine) == {State.DEAD: 1}
+        assert inspection.count_by_state(engine) == {State.DEAD: 1}
 
     def test_twice_at_once_requeues_once(self, engine: Engine) -> None:
         planned = notified(engine)

@@ -1,0 +1,168 @@
+"""What operators look at: events with their traces, notifications with their attempts. Changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime
+
+import msgspec
+from sqlalchemy import Engine, Row, and_, func, select
+
+from routing.notification import Outcome, Reason, Severity, State
+from routing.plan import Disposition, RuleTrace
+from storage.events import EventState
+from storage.tables import attempts, events, incidents, notifications
+
+
+class NoSuchEventError(LookupError):
+    """No event has this number."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """An event as operators see it."""
+
+    id: int
+    received_at: datetime
+    resource: str
+    action: str | None
+    project: str | None
+    environment: str | None
+    title: str | None
+    state: EventState
+    disposition: Disposition | None
+    duplicate_of: int | None
+    error: str | None
+    trace: tuple[RuleTrace, ...]
+
+    @property
+    def is_decided(self) -> bool:
+        """Whether the planner has looked at it."""
+        return self.state is not EventState.WAITING
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """A notification as operators see it."""
+
+    id: int
+    event_id: int
+    incident: str
+    receiver: str
+    kind: str
+    rules: tuple[str, ...]
+    severity: Severity
+    reason: Reason
+    why: str
+    state: State
+    created_at: datetime
+    next_attempt_at: datetime
+    finished_at: datetime | None
+    attempts: int
+    last_excerpt: str
+    last_payload: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """An attempt as operators see it."""
+
+    number: int
+    began_at: datetime
+    ended_at: datetime | None
+    outcome: Outcome | None
+    """None while it is under way."""
+    status_code: int | None
+    excerpt: str
+    payload: str
+
+
+def find_event(engine: Engine, event_id: int) -> Shown:
+    """One event with its trace.
+
+    Raises:
+        NoSuchEventError: there is none of this number.
+    """
+    with engine.connect() as connection:
+        row = connection.execute(select(*_SHOWN).where(events.c.id == event_id)).first()
+    if row is None:
+        raise NoSuchEventError(f"there is no event {event_id}")
+    trace = tuple(msgspec.json.decode(row.trace, type=list[RuleTrace])) if row.trace else ()
+    disposition = Disposition(row.disposition) if row.disposition else None
+    return Shown(**{**row._asdict(), "state": EventState(row.state), "disposition": disposition, "trace": trace})
+
+
+def listed(
+    engine: Engine,
+    *,
+    id: int | None = None,  # noqa: A002 - the name that a notification's number has everywhere
+    state: State | None = None,
+    event_id: int | None = None,
+    receiver: str | None = None,
+    limit: int = 100,
+) -> tuple[Listed, ...]:
+    """Notifications, newest first, with the end of their last attempt."""
+    last = and_(attempts.c.notification_id == notifications.c.id, attempts.c.number == notifications.c.attempts)
+    query = (
+        select(notifications, incidents.c.key, attempts.c.excerpt, attempts.c.payload)
+        .join(incidents, incidents.c.id == notifications.c.incident_id)
+        .outerjoin(attempts, last)
+        .order_by(notifications.c.id.desc())
+        .limit(limit)
+    )
+    columns = notifications.c
+    wanted = ((columns.id, id), (columns.state, state), (columns.event_id, event_id), (columns.receiver, receiver))
+    query = query.where(*(column == value for column, value in wanted if value is not None))
+    with engine.connect() as connection:
+        return tuple(_listed(row) for row in connection.execute(query))
+
+
+def tried(engine: Engine, notification_id: int) -> tuple[Tried, ...]:
+    """The attempts to deliver a notification, the first one first."""
+    query = select(attempts).where(attempts.c.notification_id == notification_id).order_by(attempts.c.number)
+    with engine.connect() as connection:
+        return tuple(_tried(row) for row in connection.execute(query))
+
+
+def count_by_state(engine: Engine) -> Mapping[State, int]:
+    """How many notifications are in each state."""
+    with engine.connect() as connection:
+        rows = connection.execute(select(notifications.c.state, func.count()).group_by(notifications.c.state))
+        return {State(state): count for state, count in rows}
+
+
+def _listed(row: Row[tuple[object, ...]]) -> Listed:
+    return Listed(
+        id=row.id,
+        event_id=row.event_id,
+        incident=row.key,
+        receiver=row.receiver,
+        kind=row.kind,
+        rules=tuple(msgspec.json.decode(row.rules, type=list[str])),
+        severity=Severity(row.severity),
+        reason=Reason(row.reason),
+        why=row.why,
+        state=State(row.state),
+        created_at=row.created_at,
+        next_attempt_at=row.next_attempt_at,
+        finished_at=row.finished_at,
+        attempts=row.attempts,
+        last_excerpt=row.excerpt or "",
+        last_payload=row.payload or "",
+    )
+
+
+def _tried(row: Row[tuple[object, ...]]) -> Tried:
+    return Tried(
+        number=row.number,
+        began_at=row.began_at,
+        ended_at=row.ended_at,
+        outcome=Outcome(row.outcome) if row.outcome else None,
+        status_code=row.status_code,
+        excerpt=row.excerpt or "",
+        payload=row.payload or "",
+    )
+
+
+_SHOWN = tuple(events.c[field.name] for field in fields(Shown))
