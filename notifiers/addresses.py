@@ -9,6 +9,7 @@ import socket
 from collections.abc import Callable, Iterator, Sequence
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import TypeAlias
+from urllib.parse import urlsplit
 
 from notifiers.errors import PermanentError, RetryableError
 
@@ -40,6 +41,15 @@ def public_address(host: str, port: int, *, resolve: Resolve = resolve) -> str:
     if not addresses or not all(is_public(address) for address in addresses):
         raise PermanentError("the host has a private address; if that is meant, set `allow_private: true` on the receiver")
     return addresses[0]
+
+
+def is_web_address(url: str) -> bool:
+    """Whether it can be called at all: http or https, a host, and no user and password, which would be sent nowhere."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and not parts.username and parts.port != 0
+    except ValueError:
+        return False
 
 
 def is_public(address: str) -> bool:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Protocol, Self, TypeAlias
 
 from pydantic import BeforeValidator, SecretStr, field_validator, model_validator
 
+from notifiers.addresses import is_web_address
 from notifiers.errors import PermanentError
 from notifiers.http import Network
 from notifiers.message import Message, as_text, compose, cut, key_within, tail
@@ -56,14 +57,11 @@ _LAYOUT_ERRORS = frozenset(
         "invalid_attachments",
         "invalid_blocks",
         "invalid_blocks_format",
-        "invalid_metadata_format",
-        "invalid_metadata_schema",
-        "metadata_must_be_sent_from_app",
-        "metadata_too_large",
         "msg_blocks_too_long",
         "msg_too_long",
     }
 )
+_METADATA_ERRORS = frozenset({"invalid_metadata_format", "invalid_metadata_schema", "metadata_must_be_sent_from_app", "metadata_too_large"})
 
 Block: TypeAlias = dict[str, Json]
 
@@ -85,6 +83,8 @@ class SlackOptions(ReceiverOptions[SlackSettings]):
 
     channel: str | None = None
     webhook_url: Annotated[SecretStr | None, BeforeValidator(credential)] = None
+    allow_private: bool = False
+    """Whether the webhook, a relay of one's own, may be in a private network or on this machine."""
 
     @field_validator("channel")
     @classmethod
@@ -98,9 +98,9 @@ class SlackOptions(ReceiverOptions[SlackSettings]):
     @field_validator("webhook_url")
     @classmethod
     def _is_address(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and not value.get_secret_value().startswith(("https://", "http://")):
+        if value is not None and not is_web_address(value.get_secret_value()):
             raise ValueError(
-                "is no web address; copy the whole Webhook URL from the app's page in Slack, https://hooks.slack.com/services/…"
+                "is no web address that can be called; copy the whole Webhook URL from the app's page in Slack, https://hooks.slack.com/services/…"
             )
         return value
 
@@ -110,6 +110,8 @@ class SlackOptions(ReceiverOptions[SlackSettings]):
             raise ValueError('missing; add `channel: "#errors"`, or `webhook_url: ${NAME}` for an incoming webhook')
         if self.channel is not None and "webhook_url" in self.model_fields_set:
             raise ValueError("channel and webhook_url exclude each other: a webhook always posts to the channel it was made for")
+        if self.channel is not None and "allow_private" in self.model_fields_set:
+            raise ValueError("allow_private is about webhook_url; take it out: a channel is always reached through SLACK_API_URL")
         return self
 
     def missing_credential(self, settings: SlackSettings) -> str | None:
@@ -136,7 +138,7 @@ class SlackOptions(ReceiverOptions[SlackSettings]):
         from notifiers.slack_client import Bot, Webhook  # noqa: PLC0415
 
         if self.webhook_url:
-            return SlackWebhookNotifier(self, Webhook(self.webhook_url, network))
+            return SlackWebhookNotifier(self, Webhook(self.webhook_url, network, allow_private=self.allow_private))
         return SlackNotifier(self, Bot(settings.slack_bot_token or SecretStr(""), settings.slack_api_url, network))
 
 
@@ -147,15 +149,21 @@ class SlackNotifier:
         self._options, self._bot = options, bot
 
     def send(self, notification: Notification) -> Receipt:
-        """Post the message; if Slack refuses its layout, post it once more as text: no alert is lost to its make-up."""
+        """Post the message; if Slack refuses its layout, post it once more as text: no alert is lost to its make-up.
+
+        The metadata stays, for `find` knows the message by it; it goes only if that is what Slack refuses.
+        """
         payload = self._options.payload(notification)
         try:
             return self._post(payload)
         except PermanentError as refusal:
-            if refusal.answer not in _LAYOUT_ERRORS:
-                raise
-            plain = {"channel": payload["channel"], **_text(as_text(compose(notification))), "parse": "none"}
-            return self._post(plain, told=f"{refusal}; sent as text")
+            if refusal.answer in _METADATA_ERRORS:
+                bare = {name: value for name, value in payload.items() if name != "metadata"}
+                return self._post(bare, told=f"{refusal}; sent without metadata")
+            if refusal.answer in _LAYOUT_ERRORS:
+                plain = {name: value for name, value in payload.items() if name != "blocks"} | _text(as_text(compose(notification)))
+                return self._post(plain, told=f"{refusal}; sent as text")
+            raise
 
     def find(self, notification: Notification) -> Receipt | None:
         """Look through what the channel got since the notification was made, for its id in the metadata."""

@@ -6,11 +6,12 @@ Only loaded when a Slack notifier is opened, for slack_sdk costs 0.13 s and 17 M
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http import HTTPStatus
 from itertools import islice
 from math import ceil
+from typing import Protocol
 from urllib.request import Request
 
 from pydantic import BaseModel, Field, SecretStr
@@ -20,7 +21,7 @@ from slack_sdk.web import SlackResponse
 from slack_sdk.webhook import WebhookClient, WebhookResponse
 
 from notifiers.errors import DeliveryError, PermanentError, RetryableError
-from notifiers.http import Network, excerpt, read_answer, retry_after
+from notifiers.http import Network, Response, excerpt, read_answer, retry_after
 from routing.alert import Json
 
 # https://docs.slack.dev/reference/methods/chat.postMessage#errors
@@ -29,6 +30,12 @@ _UNCERTAIN_ERRORS = frozenset({"fatal_error", "internal_error"})
 """Slack says of these that some aspect of the operation may have succeeded."""
 
 _PAGES = 10
+
+
+class _Post(Protocol):
+    """One of the ways in which `Network` posts."""
+
+    def __call__(self, url: str, *, body: bytes, headers: Mapping[str, str], secrets: Sequence[SecretStr] = ()) -> Response: ...
 
 
 class Metadata(BaseModel):
@@ -91,10 +98,11 @@ class Bot:
 
 
 class Webhook:
-    """One incoming webhook."""
+    """One incoming webhook, of Slack or of a relay that speaks like it."""
 
-    def __init__(self, url: SecretStr, network: Network) -> None:
-        self._client, self._url = _WebhookClient(url, network), url
+    def __init__(self, url: SecretStr, network: Network, *, allow_private: bool) -> None:
+        """`allow_private` says whether the address, which a user gave, may lead to a private network or this machine."""
+        self._client, self._url = _WebhookClient(url, network, network.post if allow_private else network.post_to_public), url
 
     def post(self, payload: Mapping[str, Json]) -> int:
         """Post one message; return the status of the yes. As `Bot`, a refusal's `answer` is Slack's error."""
@@ -127,13 +135,13 @@ class _WebClient(WebClient):
 class _WebhookClient(WebhookClient):
     """As `_WebClient`."""
 
-    def __init__(self, url: SecretStr, network: Network) -> None:
+    def __init__(self, url: SecretStr, network: Network, post: _Post) -> None:
         seconds = ceil(sum(network.timeouts))
         super().__init__(url.get_secret_value(), timeout=seconds, logger=_silent_logger(), retry_handlers=[])
-        self._secrets, self._network = (url,), network
+        self._secrets, self._post = (url,), post
 
     def _perform_http_request_internal(self, url: str, req: Request) -> WebhookResponse:
-        response = self._network.post(url, body=_body(req), headers=dict(req.header_items()), secrets=self._secrets)
+        response = self._post(url, body=_body(req), headers=dict(req.header_items()), secrets=self._secrets)
         return WebhookResponse(url=url, status_code=response.status, body=response.body, headers=dict(response.headers))
 
 

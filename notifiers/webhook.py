@@ -12,10 +12,10 @@ import hmac
 import math
 from datetime import datetime
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, SecretStr, field_validator
 
+from notifiers.addresses import is_web_address
 from notifiers.http import Network, excerpt
 from notifiers.message import compose, cut, one_line
 from notifiers.notifier import Clock, Receipt, ReceiverOptions, credential, on_the_wire, readable
@@ -41,7 +41,7 @@ class WebhookOptions(ReceiverOptions[object]):
     @field_validator("url")
     @classmethod
     def _is_address(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and not _is_web_address(value.get_secret_value()):
+        if value is not None and not is_web_address(value.get_secret_value()):
             raise ValueError("is no web address that can be called; write https://host/path, without user and password")
         return value
 
@@ -175,14 +175,6 @@ def _number(number: float | None) -> float | None:
 
 def _moment(moment: datetime | None) -> str | None:
     return moment.isoformat(timespec="seconds") if moment else None
-
-
-def _is_web_address(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        return parts.scheme in {"http", "https"} and bool(parts.hostname) and not parts.username and parts.port != 0
-    except ValueError:
-        return False
 
 
 def _key(secret: SecretStr) -> bytes:

@@ -46,7 +46,7 @@ def open_at(url: str, network: Network, options: SlackOptions = OPTIONS) -> Noti
 
 
 def open_webhook(url: str, network: Network | None = None) -> Notifier:
-    options = SlackOptions(webhook_url=SecretStr(url + WEBHOOK_PATH))
+    options = SlackOptions(webhook_url=SecretStr(url + WEBHOOK_PATH), allow_private=True)
     return options.open(Settings(slack_bot_token=None), network=network or Network(), clock=lambda: NOW)
 
 
@@ -199,6 +199,33 @@ def test_connections_to_slack_stay_open(slack: Server[Slack], bot: SlackNotifier
     assert [request.headers.get("connection") for request in slack.requests] == [None, None]
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "10.0.0.8", "169.254.169.254", "0x7f000001", "2130706433"])
+def test_a_webhook_at_a_private_address_is_not_called_unless_that_is_allowed(host: str, slack: Server[Slack]) -> None:
+    port = slack.url.rpartition(":")[2]
+    options = SlackOptions(webhook_url=SecretStr(f"http://{host}:{port}{WEBHOOK_PATH}"))
+
+    with pytest.raises(PermanentError, match="set `allow_private: true`"):
+        options.open(Settings(), network=Network(), clock=lambda: NOW).send(NOTIFICATION)
+
+    assert slack.requests == []
+
+
+def test_a_public_webhook_is_called_by_the_address_that_was_checked(slack: Server[Slack]) -> None:
+    port = slack.url.rpartition(":")[2]
+    asked: list[str] = []
+
+    def public(host: str, _port: int) -> str:
+        asked.append(host)
+        return "127.0.0.1"
+
+    options = SlackOptions(webhook_url=SecretStr(f"http://hooks.slack.invalid:{port}{WEBHOOK_PATH}"))
+    receipt = options.open(Settings(), network=Network(address_of=public), clock=lambda: NOW).send(NOTIFICATION)
+
+    [request] = slack.requests
+    assert (receipt.excerpt, asked) == ("ok", ["hooks.slack.invalid"])
+    assert request.headers["host"] == f"hooks.slack.invalid:{port}"
+
+
 @pytest.mark.parametrize("body", ["", "OK!", "<html>", "no_service"])
 def test_a_webhook_believes_no_word_but_ok(body: str) -> None:
     with FaultServer(answer(200, body=body)) as proxy, pytest.raises(RetryableError) as raised:
@@ -252,6 +279,30 @@ def test_a_message_that_slack_took_without_saying_so_is_found(channel: str) -> N
 
     assert found is not None
     assert found.reference == {"channel": "C0ERRORS1", "ts": "1795428560.000000"}
+
+
+def test_a_message_that_was_taken_as_text_is_found() -> None:
+    with Server(Slack(refuses_layouts=True, loses_answers=True)) as slack:
+        bot = open_at(slack.url, Network())
+        assert isinstance(bot, Reconciler)
+        with pytest.raises(RetryableError) as raised:
+            bot.send(NOTIFICATION)
+
+        found = bot.find(NOTIFICATION)
+
+    assert raised.value.ambiguous
+    assert found is not None
+
+
+def test_a_workspace_that_takes_no_metadata_gets_the_blocks_without_it() -> None:
+    with Server(Slack(refuses_metadata=True)) as slack:
+        receipt = open_at(slack.url, Network()).send(NOTIFICATION)
+
+    [message] = slack.app.messages["C0ERRORS1"]
+    assert "blocks" in message
+    assert "metadata" not in message
+    assert receipt.excerpt == "chat.postMessage: metadata_too_large; sent without metadata"
+    assert "metadata" not in receipt.payload
 
 
 def test_only_the_message_of_this_very_notification_is_found(bot: SlackNotifier) -> None:
@@ -419,6 +470,8 @@ def test_whatever_an_alert_says_slack_takes_the_message(text: str, tags: list[tu
         ({"channel": "c0abcdef"}, "no channel"),
         ({"channel": "#errors", "webhook_url": "https://hooks.slack.com/services/T/B/x"}, "exclude each other"),
         ({"webhook_url": "hooks.slack.com/services/T/B/x"}, "copy the whole Webhook URL"),
+        ({"webhook_url": "https://me:pass@hooks.slack.com/services/T/B/x"}, "copy the whole Webhook URL"),
+        ({"channel": "#errors", "allow_private": "true"}, "allow_private is about webhook_url"),
         ({"channel": "#errors", "colour": "red"}, "Extra inputs are not permitted"),
     ],
 )

@@ -36,6 +36,7 @@ class Slack:
     now: float = 1795428560.0
     page_size: int = 100
     refuses_layouts: bool = False
+    refuses_metadata: bool = False
     refuses: str = ""
     """The error with which every message is refused."""
     loses_answers: bool = False
@@ -60,7 +61,7 @@ class Slack:
         if scope and scope not in self.scopes:
             return _json({**_no("missing_scope"), "needed": scope})
         answer = method(request)
-        if self.loses_answers and request.path == "/api/chat.postMessage":
+        if self.loses_answers and "ts" in answer:
             return Response("upstream went away", status=502)
         return _json({"ok": True, **answer})
 
@@ -83,6 +84,8 @@ class Slack:
     def _error_of(self, body: Body, definition: str) -> str:
         if self.refuses:
             return self.refuses
+        if "metadata" in body and self.refuses_metadata:
+            return "metadata_too_large"
         if "blocks" in body and (self.refuses_layouts or fault_of(body, definition)):
             return "invalid_blocks"
         return "" if body.get("text") else "no_text"
