@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from routing.alert import Alert, Level, Status
 from routing.notification import Lane, Reason, Severity, State
-from routing.query import Context
+from routing.query import Context, Facts, Verdict
 from routing.rules import Rule, RuleSet
 
 _SEVERITY_OF_LEVEL = {
@@ -50,8 +51,7 @@ class History:
     """The earlier event that said the same thing."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RuleTrace:
+class RuleTrace(NamedTuple):
     """What one rule said to an alert."""
 
     rule: str
@@ -84,9 +84,17 @@ class Plan:
 
     disposition: Disposition
     notifications: tuple[PlannedNotification, ...] = ()
-    trace: tuple[RuleTrace, ...] = ()
+    asked: tuple[str, ...] = ()
+    """The rules that were asked, in the order of the file."""
+    verdicts: tuple[Verdict, ...] = ()
+    """What each of them said."""
     speaking: tuple[str, ...] = ()
     """The rules whose cooldown begins anew."""
+
+    @property
+    def trace(self) -> tuple[RuleTrace, ...]:
+        """For every rule what it said."""
+        return tuple(RuleTrace(rule, *verdict) for rule, verdict in zip(self.asked, self.verdicts, strict=True))
 
 
 def plan(alert: Alert, rules: RuleSet, history: History, now: datetime) -> Plan:
@@ -95,13 +103,15 @@ def plan(alert: Alert, rules: RuleSet, history: History, now: datetime) -> Plan:
         return Plan(disposition=Disposition.DUPLICATE)
     if alert.status is not Status.FIRING:
         return Plan(disposition=Disposition.NOTED)
-    verdicts = [(rule, rule.when.evaluate(alert, Context(is_new=not history.incident_is_known, now=now))) for rule in rules.rules]
-    matched = [(rule, verdict.why) for rule, verdict in verdicts if verdict.matched]
+    facts = Facts(alert, Context(is_new=not history.incident_is_known, now=now))
+    verdicts = tuple([rule.when.check(facts) for rule in rules.rules])
+    matched = [(rule, why) for rule, (is_met, why) in zip(rules.rules, verdicts, strict=True) if is_met]
     reasons = {rule.name: _reason(rule, history, now) for rule, _ in matched}
     return Plan(
         disposition=Disposition.MATCHED if matched else Disposition.UNROUTED,
         notifications=tuple(_notifications(alert, rules, matched, reasons)),
-        trace=tuple(RuleTrace(rule=rule.name, matched=verdict.matched, why=verdict.why) for rule, verdict in verdicts),
+        asked=rules.names,
+        verdicts=verdicts,
         speaking=tuple(name for name, reason in reasons.items() if reason is not Reason.COOLDOWN),
     )
 

@@ -10,14 +10,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
-from typing import Generic, NamedTuple, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeAlias, TypeVar
 
 from routing.alert import Alert
 from routing.query_answers import Scalar, moments, numbers, reader_of, searched_texts, state, texts, truths
 from routing.query_comparison import (
     BOUNDARY,
     Dated,
-    contains,
+    contained,
     date_test,
     pattern,
     quantity_test,
@@ -49,10 +49,12 @@ from routing.query_tree import (
     conditions,
 )
 
-__all__ = ["Context", "Query", "QueryError", "Verdict", "parse"]
+__all__ = ["Context", "Facts", "Query", "QueryError", "Verdict", "parse"]
 
 REMEMBERED = 32
 """Verdicts of each condition: most conditions meet the same few levels, projects and environments all day."""
+READERS = 4096
+"""How many keys are read by one and the same function, by which `Facts` knows them again."""
 
 _DATED_AGGREGATES = {"last_seen()": "lastSeen", "first_seen()": "firstSeen"}
 _TYPES: Mapping[Kind | None, ValueType] = {
@@ -62,6 +64,7 @@ _TYPES: Mapping[Kind | None, ValueType] = {
 }
 
 Tested = TypeVar("Tested")
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +90,29 @@ class Verdict(NamedTuple):
     """
 
 
-Check: TypeAlias = Callable[[Alert, Context], Verdict]
+class Facts(dict["Read[object]", object]):
+    """What is known of one alert, each thing read once, however many rules ask for it."""
+
+    __slots__ = ("alert", "context")
+
+    def __init__(self, alert: Alert, context: Context | None = None) -> None:
+        super().__init__()
+        self.alert = alert
+        self.context = context or _NO_CONTEXT
+
+    if TYPE_CHECKING:
+
+        def __getitem__(self, read: Read[Found], /) -> Found: ...
+
+    else:
+
+        def __missing__(self, read: Read[Found], /) -> Found:
+            found = self[read] = read(self.alert, self.context)
+            return found
+
+
+Read: TypeAlias = Callable[[Alert, Context], Found]
+Check: TypeAlias = Callable[[Facts], Verdict]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +124,12 @@ class Query:
     """What it asks for: `level`, `tags[critical]`, `count()`. Free text is no key."""
     aggregates: frozenset[str] = field(compare=False, repr=False)
     """Those keys that are figures over many events, in the spelling in which `Context.aggregates` is asked for them."""
-    _check: Check = field(compare=False, repr=False)
+    check: Check = field(compare=False, repr=False)
+    """Whether an alert of which these are the facts meets the condition, and why. Never raises, whatever the alert holds."""
 
     def evaluate(self, alert: Alert, context: Context | None = None) -> Verdict:
-        """Whether the alert meets the condition, and why. Never raises, whatever the alert holds."""
-        return self._check(alert, context or _NO_CONTEXT)
+        """The same of one alert, when no other query is asked about it."""
+        return self.check(Facts(alert, context))
 
     def __str__(self) -> str:
         return str(self.tree)
@@ -113,7 +139,7 @@ class Query:
 class _Values(Generic[Tested]):
     """How the values under a key are found, judged and shown."""
 
-    read: Callable[[Alert, Context], Sequence[Tested]]
+    read: Read[tuple[Tested, ...]]
     accepts: Callable[[Tested], bool]
     say: Callable[[Tested], str]
     wanted: str
@@ -136,7 +162,7 @@ def parse(text: str) -> Query:
         tree=tree,
         keys=frozenset(str(_subject(term)) for term in terms),
         aggregates=frozenset(normal_aggregate(str(term.key)) for term in terms if term.key.kind is KeyKind.AGGREGATE),
-        _check=_compile(tree),
+        check=_compile(tree),
     )
 
 
@@ -153,10 +179,10 @@ def _compile(node: Node) -> Check:
 
 
 def _all(checks: tuple[Check, ...]) -> Check:
-    def check(alert: Alert, context: Context) -> Verdict:
+    def check(facts: Facts) -> Verdict:
         met = []
         for part in checks:
-            verdict = part(alert, context)
+            verdict = part(facts)
             if not verdict.matched:
                 return verdict
             met.append(verdict.why)
@@ -166,10 +192,10 @@ def _all(checks: tuple[Check, ...]) -> Check:
 
 
 def _any(checks: tuple[Check, ...]) -> Check:
-    def check(alert: Alert, context: Context) -> Verdict:
+    def check(facts: Facts) -> Verdict:
         unmet = []
         for part in checks:
-            verdict = part(alert, context)
+            verdict = part(facts)
             if verdict.matched:
                 return verdict
             unmet.append(verdict.why)
@@ -208,9 +234,9 @@ def _explained(term: Term, values: _Values[Tested]) -> Check:
     read, absent = values.read, Verdict(_is_negated(term), f"{term.key} is {values.absent}")
     judge = lru_cache(maxsize=REMEMBERED)(_judge(term, values))
 
-    def check(alert: Alert, context: Context) -> Verdict:
-        found = read(alert, context)
-        return judge(tuple(found)) if found else absent
+    def check(facts: Facts) -> Verdict:
+        found = facts[read]
+        return judge(found) if found else absent
 
     return check
 
@@ -246,14 +272,9 @@ def _is_literal(term: Term) -> bool:
 
 
 def _text_values(term: Term) -> _Values[str]:
-    read = _reader(term.key, texts)
     accepts = text_test(term.values) if term.operator not in ORDERING else version_test(term.operator, str(term.value))
-    return _Values(
-        read=(lambda alert, context: read(alert, context) or ("",)) if "" in _texts(term) else read,
-        accepts=accepts,
-        say=quote,
-        wanted=say_wanted(term),
-    )
+    read = _reader_of_blank(term.key) if "" in _texts(term) else _reader(term.key, texts)
+    return _Values(read=read, accepts=accepts, say=quote, wanted=say_wanted(term))
 
 
 def _quantity_values(term: Term, kind: Kind | None) -> _Values[float]:
@@ -279,25 +300,39 @@ def _date_values(term: Term) -> _Values[Dated]:
     key = term.key
     if key.kind is KeyKind.AGGREGATE:
         key = Key(name=_DATED_AGGREGATES.get(normal_aggregate(str(key)), ""))
+    return _Values(read=_date_reader(key), accepts=date_test(term), say=say_date, wanted=say_wanted(term))
+
+
+@lru_cache(maxsize=READERS)
+def _reader(key: Key, select: Callable[[Sequence[Scalar]], Sequence[Tested]]) -> Read[tuple[Tested, ...]]:
+    read = reader_of(key)
+    return lambda alert, _: tuple(select(read(alert)))
+
+
+@lru_cache(maxsize=READERS)
+def _reader_of_blank(key: Key) -> Read[tuple[str, ...]]:
+    """What is absent reads as an empty text, for those who ask for one."""
+    read = reader_of(key)
+    return lambda alert, _: tuple(texts(read(alert))) or ("",)
+
+
+@lru_cache(maxsize=READERS)
+def _date_reader(key: Key) -> Read[tuple[Dated, ...]]:
     read_moments = reader_of(key)
 
-    def read(alert: Alert, context: Context) -> Sequence[Dated]:
+    def read(alert: Alert, context: Context) -> tuple[Dated, ...]:
         (now,) = moments((context.now or alert.received_at,))
-        return [(moment, now) for moment in moments(read_moments(alert))]
+        return tuple((moment, now) for moment in moments(read_moments(alert)))
 
-    return _Values(read=read, accepts=date_test(term), say=say_date, wanted=say_wanted(term))
-
-
-def _reader(key: Key, select: Callable[[Sequence[Scalar]], Sequence[Tested]]) -> Callable[[Alert, Context], Sequence[Tested]]:
-    read = reader_of(key)
-    return lambda alert, _: select(read(alert))
+    return read
 
 
-def _aggregate_reader(key: Key) -> Callable[[Alert, Context], Sequence[float]]:
+@lru_cache(maxsize=READERS)
+def _aggregate_reader(key: Key) -> Read[tuple[float, ...]]:
     """What the metric alert measured if it measured this, else what the context knows."""
     name = normal_aggregate(str(key))
 
-    def read(alert: Alert, context: Context) -> Sequence[float]:
+    def read(alert: Alert, context: Context) -> tuple[float, ...]:
         metric = alert.metric
         measured = metric.value if metric and normal_aggregate(metric.aggregate) == name else None
         value = context.aggregates.get(name) if measured is None else measured
@@ -307,47 +342,50 @@ def _aggregate_reader(key: Key) -> Callable[[Alert, Context], Sequence[float]]:
 
 
 def _contained(subject: str, wanted: tuple[str, ...]) -> Check:
-    tests = [(pattern(text), Verdict(matched=True, why=f"{subject} has {quote(text)}")) for text in wanted]
+    tests = [(contained(text), Verdict(matched=True, why=f"{subject} has {quote(text)}")) for text in wanted]
     unmet = Verdict(matched=False, why=f"{subject} has no {' or '.join(map(quote, wanted))}")
 
-    def check(alert: Alert, _: Context) -> Verdict:
-        searched = _folded(searched_texts(alert))
-        for pieces, met in tests:
-            if contains(searched, pieces):
+    def check(facts: Facts) -> Verdict:
+        searched = facts[_searched]
+        for is_contained, met in tests:
+            if is_contained(searched):
                 return met
         return unmet
 
     return check
 
 
-@lru_cache(maxsize=8)
-def _folded(searched: tuple[str, ...]) -> str:
-    """One text, remembered because the rules are asked one after another about the same alert."""
-    return BOUNDARY.join(searched).casefold()
+def _searched(alert: Alert, _: Context) -> str:
+    return BOUNDARY.join(searched_texts(alert)).casefold()
 
 
 def _presence(key: Key) -> Check:
     read, absent = _reader(key, texts), Verdict(matched=False, why=f"{key} is absent")
 
-    def check(alert: Alert, context: Context) -> Verdict:
-        found = read(alert, context)
+    def check(facts: Facts) -> Verdict:
+        found = facts[read]
         return Verdict(matched=True, why=f"{key} is {quote(found[0])}") if found else absent
 
     return check
 
 
 def _state(word: str) -> Check:
-    met = Verdict(matched=True, why=f"is {word}")
-    unknown = Verdict(matched=False, why=f"is not known to be {word}")
+    read = _state_reader(word)
 
-    def check(alert: Alert, context: Context) -> Verdict:
-        truth = _is_new(alert, context) if word == "new" else state(alert, word)
+    @lru_cache(maxsize=REMEMBERED)
+    def judge(truth: bool | None, substatus: str | None) -> Verdict:  # noqa: FBT001 - what was read, not a switch
         if truth:
-            return met
-        actual = f" but {quote(alert.substatus)[1:-1]}" if alert.substatus else ""
-        return unknown if truth is None else Verdict(matched=False, why=f"is not {word}{actual}")
+            return Verdict(matched=True, why=f"is {word}")
+        actual = f" but {quote(substatus)[1:-1]}" if substatus else ""
+        return Verdict(matched=False, why=f"is not known to be {word}" if truth is None else f"is not {word}{actual}")
 
-    return check
+    return lambda facts: judge(*facts[read])
+
+
+@lru_cache(maxsize=READERS)
+def _state_reader(word: str) -> Read[tuple[bool | None, str | None]]:
+    """Whether the word is true, None where nobody knows, and what Sentry says instead."""
+    return lambda alert, context: (_is_new(alert, context) if word == "new" else state(alert, word), alert.substatus)
 
 
 def _is_new(alert: Alert, context: Context) -> bool | None:
@@ -362,8 +400,8 @@ def _negatable(term: Term, check: Check, complaint: str) -> Check:
     if not _is_negated(term):
         return check
 
-    def negated(alert: Alert, context: Context) -> Verdict:
-        verdict = check(alert, context)
+    def negated(facts: Facts) -> Verdict:
+        verdict = check(facts)
         return Verdict(not verdict.matched, f"{verdict.why}, {complaint}" if verdict.matched else verdict.why)
 
     return negated

@@ -89,11 +89,13 @@ def pattern(text: str) -> Pattern:
     return tuple(piece.replace("\\*", "*").casefold() for piece in _STAR.split(text))
 
 
-def contains(searched: str, pieces: Pattern) -> bool:
-    """Whether one of several case-folded texts, joined by the boundary, has the pieces in their order."""
+def contained(text: str) -> Callable[[str], bool]:
+    """Whether one of several case-folded texts, joined by the boundary, has the pieces of this one in their order."""
+    pieces = pattern(text)
     if len(pieces) == 1:
-        return pieces[0] in searched
-    return any(_follow(text, pieces, 0, len(text)) for text in searched.split(BOUNDARY))
+        (piece,) = pieces
+        return lambda searched: piece in searched
+    return lambda searched: any(_follow(part, pieces, 0, len(part)) for part in searched.split(BOUNDARY))
 
 
 def say_value(value: Value) -> str:

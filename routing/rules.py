@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, ValidationError
@@ -71,7 +72,7 @@ class Rule:
     """How long the rule stays silent about an incident after it spoke of it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class RuleSet:
     """A rules.yaml in force."""
 
@@ -80,6 +81,11 @@ class RuleSet:
     receivers: Mapping[str, Receiver]
     version: str
     """The first twelve digits of the SHA-256 of the text."""
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Those of the rules."""
+        return tuple(rule.name for rule in self.rules)
 
 
 def load(text: str, *, kinds: Mapping[str, type[BaseModel]], environment: Mapping[str, str]) -> RuleSet:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import fcntl
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from enum import IntEnum
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, text
@@ -14,11 +17,11 @@ from sqlalchemy.pool import ConnectionPoolEntry
 REVISION = "0001"
 """The newest migration; `flask db upgrade` brings a database to it."""
 
-MIGRATION_LOCK, PLANNER_LOCK = 1952545900, 1952545901
-"""Numbers of our own among PostgreSQL's advisory locks."""
-
 ANSWER_MILLISECONDS = 800
 """Under the second that Sentry waits (sentry-webhooks, 3.1), so that a refusal still reaches it."""
+
+TURN_SECONDS = 1.0
+"""How long one waits for its turn: who waits has other duties, and another is at this one."""
 
 SQLITE_PRAGMAS = (
     "PRAGMA journal_mode=WAL",
@@ -27,6 +30,13 @@ SQLITE_PRAGMAS = (
     "PRAGMA foreign_keys=ON",
     f"PRAGMA busy_timeout={ANSWER_MILLISECONDS}",
 )
+
+
+class Lock(IntEnum):
+    """What only one may do at a time; numbers of our own among PostgreSQL's advisory locks."""
+
+    MIGRATION = 1952545900
+    PLANNER = 1952545901
 
 
 class SchemaError(Exception):
@@ -56,15 +66,73 @@ def open_database(url: str, *, pool_size: int = 5, must_answer: bool = False) ->
 
 
 @contextmanager
-def exclusive(engine: Engine, lock: int) -> Iterator[Connection]:
+def exclusive(engine: Engine, lock: Lock) -> Iterator[Connection]:
     """A transaction that runs alone among those with the same lock number; whoever dies inside lets go of it."""
     with engine.begin() as connection:
         if connection.dialect.name == "postgresql":
-            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": lock})
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": lock.value})
         else:
             # SQLite has one writer: to be it from the start is to be alone, and nothing read here is out of date when written.
             connection.exec_driver_sql("BEGIN IMMEDIATE")
         yield connection
+
+
+@contextmanager
+def turn(engine: Engine, lock: Lock) -> Iterator[Connection | None]:
+    """A connection in no transaction, whose holder is alone among those with the same lock number; None if somebody else goes on being it.
+
+    Unlike `exclusive` it holds up nobody who only wants to write. Whoever dies inside lets go of it.
+    """
+    with engine.connect() as connection:
+        take = _turn_on_server if connection.dialect.name == "postgresql" else _turn_on_file
+        with take(connection, lock) as is_ours:
+            yield connection if is_ours else None
+
+
+@contextmanager
+def _turn_on_server(connection: Connection, lock: Lock) -> Iterator[bool]:
+    def is_ours() -> bool:
+        with connection.begin():
+            return bool(connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": lock.value}).scalar_one())
+
+    if not _comes(is_ours):
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        try:
+            connection.rollback()
+            connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": lock.value})
+            connection.commit()
+        except DBAPIError:
+            connection.invalidate()  # with the session the lock ends, too
+
+
+@contextmanager
+def _turn_on_file(connection: Connection, lock: Lock) -> Iterator[bool]:
+    """By a file beside the database: a lock in the database itself would be a transaction that writes."""
+    path = Path(f"{connection.engine.url.database}-{lock.name.lower()}.lock")
+    with path.open("wb") as file:
+
+        def is_ours() -> bool:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+            return True
+
+        yield _comes(is_ours)
+
+
+def _comes(is_ours: Callable[[], bool]) -> bool:
+    """Whether the turn comes soon."""
+    until = time.monotonic() + TURN_SECONDS
+    while not is_ours():
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.005)
+    return True
 
 
 def check_schema(engine: Engine) -> None:
@@ -121,7 +189,7 @@ def upgrade(engine: Engine) -> None:
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     found = current_revision(engine)
     try:
-        with exclusive(engine, MIGRATION_LOCK) as connection:
+        with exclusive(engine, Lock.MIGRATION) as connection:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
     except CommandError:

@@ -11,7 +11,7 @@ from sqlalchemy import Engine, Row, and_, func, select
 
 from routing.notification import Outcome, Reason, Severity, State
 from routing.plan import Disposition, RuleTrace
-from storage.events import EventState
+from storage.events import EventState, unpack_trace
 from storage.tables import attempts, events, incidents, notifications
 
 
@@ -88,9 +88,8 @@ def find_event(engine: Engine, event_id: int) -> Shown:
         row = connection.execute(select(*_SHOWN).where(events.c.id == event_id)).first()
     if row is None:
         raise NoSuchEventError(f"there is no event {event_id}")
-    trace = tuple(msgspec.json.decode(row.trace, type=list[RuleTrace])) if row.trace else ()
     disposition = Disposition(row.disposition) if row.disposition else None
-    return Shown(**{**row._asdict(), "state": EventState(row.state), "disposition": disposition, "trace": trace})
+    return Shown(**{**row._asdict(), "state": EventState(row.state), "disposition": disposition, "trace": unpack_trace(row.trace)})
 
 
 def listed(

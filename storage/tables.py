@@ -97,7 +97,7 @@ events = Table(
     Column("level", String(16)),
     Column("title", CleanText),
     Column("rules_version", String(64)),
-    Column("trace", CleanText),
+    Column("trace", LargeBinary),
     Column("planned_at", UtcDateTime),
     Index("ix_events_state", "state", "id", sqlite_where=text("state <> 'planned'"), postgresql_where=text("state <> 'planned'")),
     Index("ix_events_content_key", "content_key"),

@@ -12,7 +12,7 @@ from notifiers.preview import PreviewOptions
 from routing.alert import Alert, Level, Status
 from routing.notification import Lane, Reason, Severity, State
 from routing.plan import Disposition, History, Plan, PlannedNotification, RuleTrace, plan
-from routing.query import parse
+from routing.query import Verdict, parse
 from routing.rules import Receiver, Rule, RuleSet, load
 from tests.factories import NOW, make_alert
 
@@ -62,7 +62,8 @@ def test_a_rule_that_matches_for_the_first_time_tells_its_receiver() -> None:
                 state=State.PLANNED,
             ),
         ),
-        trace=(RuleTrace(rule="errors", matched=True, why='level is "error"'),),
+        asked=("errors",),
+        verdicts=(Verdict(matched=True, why='level is "error"'),),
         speaking=("errors",),
     )
 

@@ -10,9 +10,9 @@ from sqlalchemy import Engine, select
 from sqlalchemy.sql import ColumnElement
 
 from notifiers.preview import PreviewOptions
-from routing.alert import Alert, Json
+from routing.alert import Json
 from routing.notification import Attempt, Lane, Outcome
-from routing.query import Context, Query, Verdict, parse
+from routing.query import Facts, Query, Verdict, parse
 from routing.rules import RuleSet, load
 from storage import events, inspection, notifications
 from storage.inspection import Listed
@@ -101,12 +101,12 @@ def ended(number: int = 1, outcome: Outcome = Outcome.DELIVERED, **changes: obje
 def stumbling(over: str, error: Exception) -> Query:
     """A condition that any alert meets, but for the one of this title, over which it raises."""
 
-    def check(alert: Alert, _: Context) -> Verdict:
-        if over in alert.title:
+    def check(facts: Facts) -> Verdict:
+        if over in facts.alert.title:
             raise error
         return Verdict(matched=True, why="any")
 
-    return Query(tree=parse("").tree, keys=frozenset(), aggregates=frozenset(), _check=check)
+    return Query(tree=parse("").tree, keys=frozenset(), aggregates=frozenset(), check=check)
 
 
 def in_threads(count: int, work: Callable[[], object]) -> None:

@@ -9,7 +9,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Engine, text
 
 from storage import database
-from storage.database import SchemaError, check_schema, exclusive, open_database, upgrade
+from storage.database import Lock, SchemaError, check_schema, exclusive, open_database, turn, upgrade
 from storage.tables import metadata
 
 
@@ -67,15 +67,54 @@ def test_exclusive_transactions_take_turns(engine: Engine) -> None:
 
     def second() -> None:
         inside.wait()
-        with exclusive(engine, 1):
+        with exclusive(engine, Lock.MIGRATION):
             order.append("second")
 
     thread = threading.Thread(target=second)
     thread.start()
-    with exclusive(engine, 1):
+    with exclusive(engine, Lock.MIGRATION):
         inside.set()
         thread.join(0.2)
         order.append("first")
     thread.join()
 
     assert order == ["first", "second"]
+
+
+def test_only_one_at_a_time_has_its_turn_and_the_next_one_waits_for_it(engine: Engine) -> None:
+    inside, order = threading.Event(), []
+
+    def second() -> None:
+        inside.wait()
+        with turn(engine, Lock.PLANNER) as connection:
+            order.append("second" if connection else "nobody")
+
+    thread = threading.Thread(target=second)
+    thread.start()
+    with turn(engine, Lock.PLANNER):
+        inside.set()
+        thread.join(0.2)
+        order.append("first")
+    thread.join()
+
+    assert order == ["first", "second"]
+
+
+def test_who_waits_too_long_for_its_turn_goes_without(engine: Engine) -> None:
+    with turn(engine, Lock.PLANNER) as ours, turn(engine, Lock.PLANNER) as not_ours, turn(engine, Lock.MIGRATION) as another:
+        assert ours
+        assert not_ours is None
+        assert another
+
+
+def test_a_turn_holds_up_nobody_who_writes(engine: Engine) -> None:
+    with turn(engine, Lock.PLANNER), engine.begin() as writing:
+        assert writing.execute(text("DELETE FROM cooldowns")).rowcount == 0
+
+
+def test_a_turn_ends_with_a_fault(engine: Engine) -> None:
+    with pytest.raises(ZeroDivisionError), turn(engine, Lock.PLANNER):
+        raise ZeroDivisionError
+
+    with turn(engine, Lock.PLANNER) as connection:
+        assert connection
