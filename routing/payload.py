@@ -21,11 +21,16 @@ Object: TypeAlias = "Mapping[str, Json]"
 NOTHING: Object = {}
 """What an absent object reads like."""
 
+_MAX_MARKS = 1024 * 1024
+"""Commas and opening brackets, of which every value has one. An event of Sentry's cannot hold more: one of over 1 MiB is dropped
+(docs.sentry.io, Size Limits). More of them would cost seconds and hundreds of megabytes."""
+
 _MAX_DIGITS = 4000  # Python refuses to read an integer of more than 4300
 _EARLIEST_YEAR, _LATEST_YEAR = 1970, 2199
 _MILLISECONDS_FROM = 1e11  # as seconds this is the year 5138, as milliseconds 1973
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _REPLACEMENT = "\ufffd"
+_MAY_HOLD_TEXT = frozenset({str, list, dict})
 
 _decoder = msgspec.json.Decoder()
 
@@ -41,8 +46,10 @@ def decode(body: bytes) -> Json:
     beyond all use become null; control characters and a byte-order mark are let through.
 
     Raises:
-        UnreadableJsonError: it is no JSON even so, or nested too deeply.
+        UnreadableJsonError: it is no JSON even so, nested too deeply, or more than a million values.
     """
+    if len(body) > _MAX_MARKS and sum(map(body.count, (b",", b"[", b"{"))) > _MAX_MARKS:
+        raise UnreadableJsonError("too many values")
     try:
         value = _decode(body)
     except RecursionError:
@@ -149,9 +156,9 @@ def _cleaned(value: Json) -> Json:
     if isinstance(value, str):
         return _UNSTORABLE.sub(_REPLACEMENT, value)
     if isinstance(value, dict):
-        return {_UNSTORABLE.sub(_REPLACEMENT, key): _cleaned(part) for key, part in value.items()}
+        return {_UNSTORABLE.sub(_REPLACEMENT, key): _cleaned(part) if type(part) in _MAY_HOLD_TEXT else part for key, part in value.items()}
     if isinstance(value, list):
-        return [_cleaned(part) for part in value]
+        return [_cleaned(part) if type(part) in _MAY_HOLD_TEXT else part for part in value]
     return value
 
 

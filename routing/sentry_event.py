@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import TypedDict
 
 from routing.alert import Category, ExceptionValue, Frame, Json, User
@@ -26,6 +27,13 @@ _CATEGORY_OF_OCCURRENCE = {
 _CATEGORY_OF_TYPE = {"transaction": Category.PERFORMANCE, "feedback": Category.FEEDBACK}
 # Before September 2024 generic events came without their occurrence; what they are about was told by a context alone.
 _CATEGORY_OF_CONTEXT = {"monitor": Category.CRON, "feedback": Category.FEEDBACK, "replay": Category.REPLAY}
+
+# Of what a hostile body holds without end, more than any event of Sentry's has: its Relay keeps 250 frames of a stack
+# (github.com/getsentry/relay/pull/3905), and of a chain its grouping reads 30 exceptions (github.com/getsentry/sentry/pull/75605).
+MAX_TAGS = 1000
+MAX_EXCEPTIONS = 100
+MAX_FRAMES = 250
+MAX_EVIDENCE = 100
 
 _MILLISECONDS = {"millisecond": 1.0, "second": 1000.0, "": 1.0, "none": 1.0}
 
@@ -67,10 +75,13 @@ def event_fields(event: Object) -> EventFields:
 
 
 def event_tags(event: Object) -> tuple[tuple[str, str], ...]:
-    """Tags as pairs, an object, or objects of key and value; the prefix of Sentry's own ones (`sentry:release`) is dropped."""
+    """Tags as pairs, an object, or objects of key and value; the prefix of Sentry's own ones (`sentry:release`) is dropped.
+
+    At most the first `MAX_TAGS`.
+    """
     tags = event.get("tags")
     pairs: Iterable[tuple[Json, Json]] = tags.items() if isinstance(tags, dict) else map(_pair, sequence(tags))
-    named = ((text(key), label(value)) for key, value in pairs)
+    named = ((text(key), label(value)) for key, value in islice(pairs, MAX_TAGS))
     return tuple((key.removeprefix("sentry:"), value) for key, value in named if key is not None and value is not None)
 
 
@@ -115,15 +126,17 @@ def exceptions_of_metadata(metadata: Object) -> tuple[ExceptionValue, ...]:
 
 
 def _exceptions(event: Object) -> tuple[ExceptionValue, ...]:
+    """The last `MAX_EXCEPTIONS`, which are those that were raised, as opposed to their first causes."""
     chain = event.get("exception") or event.get("sentry.interfaces.Exception")
     holder = mapping(chain)
     # A chain is an object of values; old SDKs sent the bare list, or one exception alone.
     values = sequence(chain) or sequence(holder.get("values")) or ([holder] if "type" in holder or "value" in holder else ())
-    found = tuple(_exception(value) for value in values if isinstance(value, dict))
+    found = tuple(_exception(value) for value in values[-MAX_EXCEPTIONS:] if isinstance(value, dict))
     return found or exceptions_of_metadata(mapping(event.get("metadata")))
 
 
 def _exception(raised: Object) -> ExceptionValue:
+    """With the last `MAX_FRAMES` frames, which are the innermost."""
     mechanism = mapping(raised.get("mechanism"))
     frames = sequence(mapping(raised.get("stacktrace")).get("frames"))
     return ExceptionValue(
@@ -132,7 +145,7 @@ def _exception(raised: Object) -> ExceptionValue:
         module=text(raised.get("module")),
         mechanism=text(mechanism.get("type")),
         handled=flag(mechanism.get("handled")),
-        frames=tuple([_frame(frame) for frame in frames if isinstance(frame, dict)]),
+        frames=tuple([_frame(frame) for frame in frames[-MAX_FRAMES:] if isinstance(frame, dict)]),
     )
 
 
@@ -177,7 +190,7 @@ def _evidence(event: Object) -> str:
         return ""
     title = text(occurrence.get("issueTitle"))
     heading = ": ".join(filter(None, (title if title != event.get("title") else None, text(occurrence.get("subtitle")))))
-    rows = (row for row in map(mapping, sequence(occurrence.get("evidenceDisplay"))) if row.get("important") is True)
+    rows = (row for row in map(mapping, sequence(occurrence.get("evidenceDisplay"))[:MAX_EVIDENCE]) if row.get("important") is True)
     lines = (": ".join(filter(None, (text(row.get("name")), text(row.get("value"))))) for row in rows)
     return "\n".join(filter(None, (heading, *lines)))
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import TypedDict
 
 from routing.alert import Alert, Category, Json, Level, Status
@@ -18,6 +19,7 @@ from routing.sentry_metric import read_metric
 
 _MAX_TITLE = 1000
 _MAX_URL = 2000
+_MAX_PARTS = 100
 
 _LEVELS = {
     **{level.value: level for level in Level},
@@ -324,7 +326,7 @@ def read_unknown(webhook: Webhook) -> Alert:
     for name, reader in (("event", read_event), ("error", read_event), ("issue", read_issue), ("metric_alert", read_metric_alert)):
         if mapping(webhook.data.get(name)):
             return reader(webhook)
-    parts = [webhook.data, *(part for part in webhook.data.values() if isinstance(part, dict))]
+    parts = [webhook.data, *islice((part for part in webhook.data.values() if isinstance(part, dict)), _MAX_PARTS)]
     link = _first(parts, "web_url", "permalink", "url")
     return Alert(
         **webhook.envelope,

@@ -42,6 +42,20 @@ def test_what_is_no_json_is_refused(body: bytes) -> None:
         decode(body)
 
 
+@pytest.mark.parametrize(
+    "body", [b"[" + b"0," * 2**20 + b"0]", b'{"a": [' + b"[]," * 2**20 + b"[]]}", b"[" * 2**21], ids=lambda body: repr(body[:12])
+)
+def test_more_values_than_an_event_of_sentry_can_hold_are_refused(body: bytes) -> None:
+    with pytest.raises(UnreadableJsonError, match=r"^too many values$"):
+        decode(body)
+
+
+def test_a_long_text_may_hold_any_number_of_commas_up_to_the_size_of_sentrys_events() -> None:
+    written = "," * (2**20 - 2)
+
+    assert decode(json.dumps([written, 1]).encode()) == [written, 1]
+
+
 @given(
     st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner))
 )

@@ -8,6 +8,7 @@ import pytest
 
 from routing.alert import Category, ExceptionValue, Json
 from routing.sentry import parse
+from routing.sentry_event import MAX_EVIDENCE, MAX_EXCEPTIONS, MAX_FRAMES, MAX_TAGS
 from tests.factories import NOW, event_alert_webhook, transaction_webhook
 
 
@@ -153,3 +154,49 @@ def test_a_message_has_no_exception_and_its_text_is_what_was_logged() -> None:
     alert = parse(webhook.resource, webhook.body, NOW)
 
     assert (alert.exceptions, alert.exception, alert.text) == ((), None, "Disk full\non web-1")
+
+
+def _frames(count: int) -> Json:
+    return [{"function": f"call_{number}"} for number in range(count)]
+
+
+HOSTILE = {
+    "tags as pairs": ({"tags": [[f"tag{number}", "value"] for number in range(200_000)]}, (MAX_TAGS, 2, 3)),
+    "tags as an object": ({"tags": {f"tag{number}": "value" for number in range(250_000)}}, (MAX_TAGS, 2, 3)),
+    "tags that are none": ({"tags": [0] * 1_000_000}, (0, 2, 3)),
+    "frames": ({"exception": {"values": [{"stacktrace": {"frames": _frames(150_000)}}]}}, (9, 1, MAX_FRAMES)),
+    "exceptions": ({"exception": {"values": [{"type": f"Error{number}"} for number in range(150_000)]}}, (9, MAX_EXCEPTIONS, 0)),
+    "exceptions with frames": (
+        {"exception": {"values": [{"stacktrace": {"frames": _frames(300)}}] * 600}},
+        (9, MAX_EXCEPTIONS, MAX_EXCEPTIONS * MAX_FRAMES),
+    ),
+}
+"""Events of about five megabytes, as many as our receiver takes, and how many tags, exceptions and frames are left of them."""
+
+
+@pytest.mark.parametrize(("event", "left"), HOSTILE.values(), ids=HOSTILE)
+def test_a_hostile_event_is_read_no_further_than_sentrys_own_events_go(event: dict[str, Json], left: tuple[int, int, int]) -> None:
+    webhook = event_alert_webhook(**event)
+
+    alert = parse(webhook.resource, webhook.body, NOW)
+
+    assert (len(alert.tags), len(alert.exceptions), sum(len(raised.frames) for raised in alert.exceptions)) == left
+
+
+def test_of_too_many_exceptions_and_frames_those_nearest_to_the_fault_are_kept() -> None:
+    chain: list[Json] = [{"type": f"Error{number}", "stacktrace": {"frames": _frames(1000)}} for number in range(150)]
+    webhook = event_alert_webhook(exception={"values": chain})
+
+    alert = parse(webhook.resource, webhook.body, NOW)
+
+    assert [raised.type for raised in (alert.exceptions[0], alert.exceptions[-1])] == ["Error50", "Error149"]
+    assert [frame.function for frame in (alert.exceptions[-1].frames[0], alert.exceptions[-1].frames[-1])] == ["call_750", "call_999"]
+
+
+def test_of_endless_evidence_the_first_rows_are_told() -> None:
+    rows: Json = [{"name": f"row{number}", "value": "v", "important": True} for number in range(100_000)]
+    webhook = event_alert_webhook(exception=None, metadata=None, occurrence={"type": 7001, "evidenceDisplay": rows})
+
+    alert = parse(webhook.resource, webhook.body, NOW)
+
+    assert alert.text.splitlines() == [f"row{number}: v" for number in range(MAX_EVIDENCE)]
