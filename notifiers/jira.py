@@ -13,10 +13,11 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
 
-from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, JsonValue, SecretStr, field_validator
 
 from notifiers.errors import PermanentError, RetryableError
 from notifiers.http import MAX_EXCERPT, Network
+from notifiers.jira_fields import checked, explained, ids_of, need_no_names, refusal_of
 from notifiers.message import Message, compose, cut, one_line
 from notifiers.notifier import Clock, Receipt, ReceiverOptions, readable
 from routing.alert import Json
@@ -73,6 +74,8 @@ class JiraOptions(ReceiverOptions[JiraSettings]):
     priority: str | None = Field(None, min_length=1)
     labels: tuple[str, ...] = ()
     components: tuple[str, ...] = ()
+    fields: Mapping[str, JsonValue] = Field(default_factory=dict)
+    """What else the project wants, by id or name."""
 
     @field_validator("project")
     @classmethod
@@ -88,6 +91,11 @@ class JiraOptions(ReceiverOptions[JiraSettings]):
             raise ValueError(f"a label has 1 to {MAX_LABEL} characters and no blanks")
         return value
 
+    @field_validator("fields")
+    @classmethod
+    def _fit_beside_ours(cls, value: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
+        return checked(value)
+
     def missing_credential(self, settings: JiraSettings) -> str | None:
         """The first variable that is not set."""
         if not settings.jira_url:
@@ -96,12 +104,12 @@ class JiraOptions(ReceiverOptions[JiraSettings]):
 
     def render(self, notification: Notification) -> str:
         """The JSON body."""
-        return readable({"fields": self.fields(notification)})
+        return readable({"fields": self.issue(notification)})
 
-    def fields(self, notification: Notification) -> dict[str, Json]:
-        """The issue, as https://developer.atlassian.com/cloud/jira/platform/rest/v2/api-group-issues/#api-rest-api-2-issue-post."""
+    def issue(self, notification: Notification) -> dict[str, Json]:
+        """Its fields, as https://developer.atlassian.com/cloud/jira/platform/rest/v2/api-group-issues/#api-rest-api-2-issue-post."""
         message = compose(notification)
-        fields: dict[str, Json] = {
+        issue: dict[str, Json] = {
             "project": {"key": self.project},
             "issuetype": {"name": self.issue_type},
             "summary": cut(f"[{message.project}] {message.heading}: {message.title}", MAX_SUMMARY),
@@ -109,10 +117,10 @@ class JiraOptions(ReceiverOptions[JiraSettings]):
             "labels": list(dict.fromkeys(("sentry-alert", *_rule_labels(notification), *self.labels, incident_label(notification)))),
         }
         if self.priority:
-            fields["priority"] = {"name": self.priority}
+            issue["priority"] = {"name": self.priority}
         if self.components:
-            fields["components"] = [{"name": name} for name in self.components]
-        return fields
+            issue["components"] = [{"name": name} for name in self.components]
+        return {**issue, **self.fields}
 
     def open(self, settings: JiraSettings, *, network: Network, clock: Clock) -> JiraNotifier:
         """The notifier for this project."""
@@ -130,21 +138,24 @@ class JiraNotifier:
 
     def __init__(self, options: JiraOptions, site: Site, clock: Clock) -> None:
         self._options, self._site, self._clock = options, site, clock
+        self._ids: Mapping[str, str] = {key: key for key in options.fields} if need_no_names(options.fields) else {}
 
     def send(self, notification: Notification) -> Receipt:
         """Create the issue, unless this is a repeat and the incident has an open one.
 
         By one request; by a second one, with less, only if Jira has refused the first one for a field that can be done
-        without: a priority that is not on the project's screen must not cost the issue.
+        without: a priority that is not on the project's screen must not cost the issue. Before the first issue Jira is asked
+        for the ids of fields that rules.yaml calls by their names.
         """
-        fields = self._options.fields(notification)
+        issue = self._options.issue(notification)
         if notification.reason is Reason.REPEAT:
-            for issue in self._site.newest(f"{self._of_incident(notification)} AND statusCategory != Done ORDER BY created DESC"):
-                return self._receipt(issue.key, fields, status=200, excerpt=f"{issue.key} is open already, so no second issue was made")
+            for found in self._site.newest(f"{self._of_incident(notification)} AND statusCategory != Done ORDER BY created DESC"):
+                return self._receipt(found.key, issue, status=200, excerpt=f"{found.key} is open already, so no second issue was made")
+        fields = self._by_id(issue)
         try:
             return self._create(fields)
         except PermanentError as error:
-            refused = _dispensable_fields(error)
+            refused = _dispensable_fields(error, fields)
             if not refused:
                 raise
         receipt = self._create({name: value for name, value in fields.items() if name not in refused})
@@ -159,7 +170,7 @@ class JiraNotifier:
         """
         for issue in self._site.newest(f"{self._of_incident(notification)} ORDER BY created DESC"):
             if issue.fields.created >= notification.created_at - _CLOCKS_DIFFER:
-                return self._receipt(issue.key, self._options.fields(notification), status=None, excerpt=f"found {issue.key}")
+                return self._receipt(issue.key, self._options.issue(notification), status=None, excerpt=f"found {issue.key}")
         if self._clock() < notification.created_at + _SEARCH_LAG:
             raise RetryableError("Jira's search may not know the issue yet", retry_after=_SEARCH_LAG)
         return None
@@ -167,18 +178,23 @@ class JiraNotifier:
     def _of_incident(self, notification: Notification) -> str:
         return f'project = "{self._options.project}" AND labels = "{incident_label(notification)}"'
 
+    def _by_id(self, issue: Mapping[str, Json]) -> Mapping[str, Json]:
+        written = self._options.fields
+        if len(self._ids) < len(written):
+            self._ids = ids_of(written, self._site.known_fields())
+        return {self._ids.get(name, name): value for name, value in issue.items()}
+
     def _create(self, fields: Mapping[str, Json]) -> Receipt:
-        key = self._site.create(fields)
+        try:
+            key = self._site.create(fields)
+        except PermanentError as error:
+            written = {id_: name for name, id_ in self._ids.items()}
+            raise explained(error, sent=fields, written=written) from None
         return self._receipt(key, fields, status=201, excerpt=f"created {key}")
 
     def _receipt(self, key: str, fields: Mapping[str, Json], *, status: int | None, excerpt: str) -> Receipt:
         reference = {"key": key, "url": f"{self._site.url}/browse/{key}"}
         return Receipt(payload=readable({"fields": fields}), status_code=status, excerpt=excerpt, reference=reference)
-
-
-class _Refusal(BaseModel):
-    errorMessages: tuple[str, ...] = ()  # noqa: N815 - the name is Jira's
-    errors: dict[str, str]
 
 
 def incident_label(notification: Notification) -> str:
@@ -225,11 +241,9 @@ def _literal(text: str) -> str:
     return re.sub(r"\{(?=noformat)", "{ ", text, flags=re.IGNORECASE)
 
 
-def _dispensable_fields(error: PermanentError) -> Mapping[str, str]:
+def _dispensable_fields(error: PermanentError, sent: Mapping[str, Json]) -> Mapping[str, str]:
     """The fields for which alone Jira refused the issue, with its words; empty if it had other reasons, too."""
-    try:
-        refusal = _Refusal.model_validate_json(error.answer)
-    except ValidationError:
-        return {}
-    only_these = error.status_code == 400 and not refusal.errorMessages and _DISPENSABLE.issuperset(refusal.errors)
-    return refusal.errors if only_these else {}
+    refusal = refusal_of(error)
+    if refusal and not refusal.errorMessages and (_DISPENSABLE & sent.keys()).issuperset(refusal.errors):
+        return refusal.errors
+    return {}

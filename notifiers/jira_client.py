@@ -16,8 +16,9 @@ from jira.resilientsession import ResilientSession
 from pydantic import AwareDatetime, BaseModel, Field, SecretStr
 from requests import Request, Response
 
-from notifiers.errors import PermanentError
-from notifiers.http import Network, read_answer
+from notifiers.errors import PermanentError, RetryableError
+from notifiers.http import MAX_BODY_BYTES, Network, read_answer
+from notifiers.jira_fields import KnownField, KnownFields
 from routing.alert import Json
 
 _CLOUD, _DATA_CENTER = "Cloud", "Server"
@@ -70,6 +71,17 @@ class Site:
         self._client.deploymentType = _DATA_CENTER if self._client.deploymentType == _CLOUD else _CLOUD
         return self._search(query)
 
+    def known_fields(self) -> Sequence[KnownField]:
+        """All fields of this Jira.
+
+        Raises:
+            RetryableError: never ambiguous, for nothing is created by asking.
+        """
+        try:
+            return self._client.known_fields()
+        except RetryableError as error:
+            raise RetryableError(str(error), status_code=error.status_code, retry_after=error.retry_after) from None
+
     def _search(self, query: str) -> Sequence[FoundIssue]:
         return _Found.model_validate(self._client.search_issues(query, maxResults=5, fields=["created"], json_result=True)).issues
 
@@ -100,6 +112,9 @@ class _Client(jira.JIRA):
         """Nothing: a search would fetch the names of all fields first, to translate those that it is asked for."""
         return []
 
+    def known_fields(self) -> Sequence[KnownField]:
+        return KnownFields.model_validate(super().fields()).root
+
 
 class _Door(ResilientSession):
     """Gives `Network` what the client sends, and the client that part of a yes which is understood; a no it never sees.
@@ -119,10 +134,15 @@ class _Door(ResilientSession):
         self, method: str | bytes, url: str | bytes, *_: object, params: object = None, data: object = None, **__: object
     ) -> Response:
         if method == "GET":
-            found = self._network.get(f"{url!s}?{_query(params)}", headers=self._headers, secrets=self._secrets)
-            return _response(read_answer(found, _Found, secrets=self._secrets))
+            return _response(self._got(str(url), _query(params)))
         created = self._network.post(str(url), body=str(data).encode(), headers=self._headers, secrets=self._secrets)
         return _response(read_answer(created, _Created, secrets=self._secrets))
+
+    def _got(self, url: str, query: str) -> BaseModel:
+        found = self._network.get(f"{url}?{query}" if query else url, headers=self._headers, secrets=self._secrets)
+        if len(found.body.encode()) >= MAX_BODY_BYTES:
+            raise PermanentError("Jira's answer is longer than 1 MiB; if it is asked for its fields, write their ids in rules.yaml")
+        return read_answer(found, KnownFields if url.endswith("/field") else _Found, secrets=self._secrets)
 
 
 def _response(answer: BaseModel) -> Response:

@@ -26,7 +26,7 @@ from tests.notifiers.contract import Contract
 from tests.notifiers.golden import Goldens
 from tests.notifiers.rules_of_the_guide import NOTIFICATIONS
 from tests.stand_ins.faults import FaultServer, answer
-from tests.stand_ins.jira import TOKEN, USER, Jira
+from tests.stand_ins.jira import TOKEN, USER, CustomField, Jira
 from tests.stand_ins.server import Server
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ def test_a_stack_cannot_end_its_own_block() -> None:
     frame = Frame(filename="{noformat}.py", function="{noformat:x}")
     hostile = make_alert(exceptions=(ExceptionValue(type="E", value="{noformat} *bold* {NoFormat}", frames=(frame,)),))
 
-    description = str(OPTIONS.fields(make_notification(alert=hostile))["description"])
+    description = str(OPTIONS.issue(make_notification(alert=hostile))["description"])
 
     assert len(re.findall(r"\{noformat", description, re.IGNORECASE)) == 2
 
@@ -176,7 +176,7 @@ def test_whatever_the_alert_says_the_issue_keeps_jiras_limits(
 
 @given(text=st.text())
 def test_a_value_stays_in_its_cell(text: str) -> None:
-    description = str(OPTIONS.fields(make_notification(alert=make_alert(tags=(("tag", text),))))["description"])
+    description = str(OPTIONS.issue(make_notification(alert=make_alert(tags=(("tag", text),))))["description"])
 
     rows = [line for line in description.splitlines() if line.startswith("|tag|")]
     assert all(len(re.findall(r"(?<!\\)\|", row)) == 3 for row in rows)
@@ -186,7 +186,7 @@ def test_an_issue_is_created_by_one_request(jira: Server[Jira], notifier: JiraNo
     receipt = notifier.send(make_notification())
 
     assert [(request.method, request.path) for request in jira.requests] == [("POST", "/rest/api/2/issue")]
-    assert jira.app.issues == [OPTIONS.fields(make_notification())]
+    assert jira.app.issues == [OPTIONS.issue(make_notification())]
     assert (receipt.status_code, receipt.excerpt) == (201, "created OPS-1")
     assert receipt.reference == {"key": "OPS-1", "url": f"{jira.url}/browse/OPS-1"}
     assert receipt.payload == OPTIONS.render(make_notification())
@@ -235,7 +235,7 @@ def test_a_field_that_the_project_does_not_take_does_not_cost_the_issue(
     receipt = notifier.send(make_notification())
 
     assert len(jira.requests) == 2
-    assert jira.app.issues == [{name: value for name, value in OPTIONS.fields(make_notification()).items() if name not in hidden}]
+    assert jira.app.issues == [{name: value for name, value in OPTIONS.issue(make_notification()).items() if name not in hidden}]
     assert receipt.excerpt.startswith("created OPS-1 without ")
     assert all(name in receipt.excerpt for name in hidden)
     assert set(json.loads(receipt.payload)["fields"]) == set(jira.app.issues[0])
@@ -260,9 +260,9 @@ def test_an_issue_type_that_does_not_exist_is_refused_for_good_in_jiras_words(ji
 
 def test_a_refused_field_beside_a_missing_one_is_not_worth_a_second_request(jira: Server[Jira], notifier: JiraNotifier) -> None:
     jira.app.screen -= {"priority"}
-    jira.app.required = "customfield_10010"
+    jira.app.custom = {"customfield_10010": CustomField(name="Team", is_required=True)}
 
-    with pytest.raises(PermanentError, match="customfield_10010 is required"):
+    with pytest.raises(PermanentError, match="customfield_10010: Team is required"):
         notifier.send(make_notification())
 
     assert len(jira.requests) == 1
@@ -401,7 +401,7 @@ def test_a_mature_client_finds_the_stand_in_to_be_a_jira(is_cloud: bool) -> None
         signed_in = {"basic_auth": (USER, TOKEN)} if is_cloud else {"token_auth": TOKEN}
         jira = client.JIRA(server.url, timeout=5, max_retries=0, **signed_in)
 
-        created = jira.create_issue(fields=OPTIONS.fields(make_notification()), prefetch=False)
+        created = jira.create_issue(fields=OPTIONS.issue(make_notification()), prefetch=False)
         found = jira.search_issues(
             f'project = "OPS" AND labels = "{incident_label(make_notification())}" ORDER BY created DESC', fields=["created"]
         )

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from werkzeug.wrappers import Request, Response
 
@@ -27,6 +27,26 @@ _JQL = re.compile(r'project = "[A-Z]+" AND labels = "(\S+)"(?: AND statusCategor
 Fields: TypeAlias = Mapping[str, Json]
 
 
+SYSTEM_FIELDS: Mapping[str, str] = {
+    "summary": "Summary",
+    "issuetype": "Issue Type",
+    "priority": "Priority",
+    "labels": "Labels",
+    "components": "Component/s",
+    "duedate": "Due date",
+    "created": "Created",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomField:
+    """A field that an administrator has added."""
+
+    name: str
+    takes: Literal["text", "number", "texts", "choice"] = "text"
+    is_required: bool = False
+
+
 @dataclass(slots=True, kw_only=True)
 class Jira:
     """One site."""
@@ -39,8 +59,8 @@ class Jira:
     screen: set[str] = field(default_factory=lambda: {"project", "issuetype", "summary", "description", "labels", "priority", "components"})
     priorities: tuple[str, ...] = ("Highest", "High", "Medium", "Low")
     issue_types: tuple[str, ...] = ("Bug", "Task")
-    required: str | None = None
-    """A custom field without which no issue is created."""
+    custom: dict[str, CustomField] = field(default_factory=dict)
+    """By id; all are on the screen."""
     loses_answers: bool = False
     """Creates the issue, but what comes back is a gateway's error."""
     search_lags: bool = False
@@ -61,14 +81,15 @@ class Jira:
             case "GET", "/serverInfo":
                 return _json(200, {"deploymentType": "Cloud" if self.is_cloud else "Server", "versionNumbers": [9, 12, 0]})
             case "GET", "/field":
-                return _json(200, [{"id": "created", "name": "Created", "clauseNames": ["created"]}])
+                names = {**SYSTEM_FIELDS, **{id_: custom.name for id_, custom in self.custom.items()}}
+                return _json(200, [{"id": id_, "name": name, "clauseNames": [id_]} for id_, name in names.items()])
         return Response("<html><body>404 Not Found</body></html>", status=404, content_type="text/html")
 
     def _authorization(self) -> str:
         return "Basic " + base64.b64encode(f"{USER}:{TOKEN}".encode()).decode() if self.is_cloud else f"Bearer {TOKEN}"
 
     def _create(self, request: Request) -> Response:
-        body = json.loads(request.get_data())
+        body: Mapping[str, Fields] = json.loads(request.get_data())
         if errors := self._objections(body["fields"]) or _spec_fault(request, body, is_cloud=self.is_cloud):
             return _json(400, {"errorMessages": [], "errors": errors})
         self.issues.append(body["fields"])
@@ -89,11 +110,10 @@ class Jira:
             "labels": (any(" " in str(label) for label in _list(fields.get("labels"))), "The label contains spaces which is invalid."),
             "priority": ("priority" in fields and _name(fields["priority"]) not in self.priorities, "The priority selected is invalid."),
         }
-        missing = {self.required} - fields.keys() if self.required else set()
-        hidden = fields.keys() - self.screen - {self.required}
+        hidden = fields.keys() - self.screen - self.custom.keys()
         return {
             **{name: text for name, (applies, text) in checks.items() if applies},
-            **{name: f"{name} is required." for name in missing},
+            **{id_: text for id_, custom in self.custom.items() if (text := _custom_fault(custom, fields.get(id_)))},
             **{name: f"Field '{name}' cannot be set. It is not on the appropriate screen, or unknown." for name in sorted(hidden)},
         }
 
@@ -115,6 +135,21 @@ class Jira:
         return {"id": str(10_000 + number), "key": f"OPS-{number}", "fields": {"created": f"{created:%Y-%m-%dT%H:%M:%S}.000+0000"}}
 
 
+def _custom_fault(custom: CustomField, value: Json) -> str | None:
+    """What is wrong with it, in Jira's words; nothing if it may be absent."""
+    if value is None:
+        return f"{custom.name} is required." if custom.is_required else None
+    chosen = {name for name, text in value.items() if isinstance(text, str)} if isinstance(value, Mapping) else set()
+    judged = {
+        "text": (isinstance(value, str), "Operation value must be a string"),
+        "number": (isinstance(value, int | float), "Operation value must be a number"),
+        "texts": (isinstance(value, list) and all(isinstance(one, str) for one in value), "data was not an array"),
+        "choice": (bool(chosen & {"id", "value"}), "Could not find valid 'id' or 'value' in the Parent Option object."),
+    }
+    fits, fault = judged[custom.takes]
+    return None if fits else fault
+
+
 def _name(value: Json) -> Json:
     return value.get("name") if isinstance(value, Mapping) else None
 
@@ -123,10 +158,12 @@ def _list(value: Json) -> list[Json]:
     return value if isinstance(value, list) else []
 
 
-def _spec_fault(request: Request, body: Json, *, is_cloud: bool) -> dict[str, str]:
+def _spec_fault(request: Request, body: Mapping[str, Fields], *, is_cloud: bool) -> dict[str, str]:
     if not specs.present():
         return {}
-    fault = specs.schema_fault(body, "jira/create-issue.strict.schema.json") or (is_cloud and _openapi_fault(request))
+    # The strict schema knows none of Jira's own fields but those that every issue has from us.
+    known = {name: value for name, value in body["fields"].items() if name != "duedate"}
+    fault = specs.schema_fault({"fields": known}, "jira/create-issue.strict.schema.json") or (is_cloud and _openapi_fault(request))
     return {"specification": fault} if fault else {}
 
 
