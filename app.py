@@ -8,15 +8,14 @@ from datetime import UTC, datetime
 import structlog
 from flask import Flask, Response, abort, jsonify, request
 from pydantic import SecretStr
-from sqlalchemy import Engine
 from werkzeug.exceptions import HTTPException
 
 import cli
 import telemetry
 from routing.sentry import verify_signature
 from settings import Settings, SettingsError
-from storage import events
 from storage.database import SchemaError, check_schema, open_database
+from storage.intake import Intake, StorageError
 from storage.queue import PLAN, BackgroundBell, Bell
 
 SIGNATURE_HEADERS = ("Sentry-Hook-Signature", "Sentry-App-Signature")
@@ -38,7 +37,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app = Flask("alert-router", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     cli.register(app, settings, open_database(settings.database))
-    add_webhooks(app, settings, open_database(settings.database, must_answer=True), BackgroundBell(Bell(settings.redis_url), PLAN))
+    add_webhooks(app, settings, Intake(open_database(settings.database, must_answer=True)), BackgroundBell(Bell(settings.redis_url), PLAN))
     return app
 
 
@@ -66,13 +65,13 @@ def _settings_of_the_environment() -> Settings:
     return settings
 
 
-def add_webhooks(app: Flask, settings: Settings, engine: Engine, bell: BackgroundBell) -> None:
+def add_webhooks(app: Flask, settings: Settings, intake: Intake, bell: BackgroundBell) -> None:
     """The paths that Sentry and its likes post to."""
     secrets = settings.client_secrets
 
     def accept(resource: str) -> tuple[Response, int]:
         """Keep the body durably, ring, and say so."""
-        event_id, is_new = events.store(engine, resource=resource, body=_body(settings.max_body_bytes), received_at=datetime.now(UTC))
+        event_id, is_new = intake.store(resource=resource, body=_body(settings.max_body_bytes), received_at=datetime.now(UTC))
         bell.ring()
         log.info("event_accepted", event_id=event_id, resource=resource, is_new=is_new)
         return jsonify(event=event_id), 202
@@ -97,8 +96,8 @@ def add_webhooks(app: Flask, settings: Settings, engine: Engine, bell: Backgroun
         _check_token(token, settings.legacy_webhook_token)
         return accept("glitchtip")
 
-    @app.errorhandler(events.StorageError)
-    def answer_unavailable(error: events.StorageError) -> tuple[Response, int]:
+    @app.errorhandler(StorageError)
+    def answer_unavailable(error: StorageError) -> tuple[Response, int]:
         """Nothing is stored, so nothing may be promised."""
         log.error("event_not_stored", error=str(error))
         return jsonify(status=503, detail="the event could not be stored; send it again"), 503

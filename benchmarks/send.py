@@ -25,9 +25,9 @@ from notifiers.registry import KINDS
 from routing.alert import Json
 from routing.notification import State
 from routing.rules import load
-from storage import events
 from storage.database import open_database
 from storage.inspection import count_by_state
+from storage.intake import Intake
 from storage.planning import plan_batch
 
 ANSWER_SECONDS = 0.2
@@ -217,10 +217,10 @@ def _staged(made: rig.Databases, deliveries: int) -> str:
     """A database in which so many notifications wait, each of an issue of its own."""
     url = made.create()
     engine = open_database(url)
-    first = rig.new_serials()
+    intake, first = Intake(engine), rig.new_serials()
     for serial in range(first, first + deliveries):
         body = rig.alert_body(serial, alerts_of_an_issue=1)
-        events.store(engine, resource="event_alert", body=body, received_at=datetime.now(UTC))
+        intake.store(resource="event_alert", body=body, received_at=datetime.now(UTC))
     rules = load(_rules_text("webhook"), kinds=KINDS, environment={"VENDOR": "http://127.0.0.1"})
     while plan_batch(engine, rules, lambda: datetime.now(UTC)).events:
         pass

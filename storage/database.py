@@ -11,8 +11,8 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.exc import DBAPIError, DisconnectionError
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 REVISION = "0001"
 """The newest migration; `flask db upgrade` brings a database to it."""
@@ -57,12 +57,19 @@ def open_database(url: str, *, pool_size: int = 5, must_answer: bool = False) ->
             _make_folder(Path(address.database).parent)
         engine = create_engine(address, pool_size=pool_size)
         event.listen(engine, "connect", _set_pragmas)
+        _watch_file(engine, address.database or ":memory:")
         if must_answer:
             event.listen(engine, "connect", _wait_elsewhere)
         return engine
     limits = f"-c statement_timeout={ANSWER_MILLISECONDS} -c lock_timeout={ANSWER_MILLISECONDS}" if must_answer else ""
-    arguments = {"connect_timeout": 1, "options": limits, "tcp_user_timeout": 5000}
-    return create_engine(address, pool_size=pool_size, pool_pre_ping=True, pool_timeout=1 if must_answer else 30, connect_args=arguments)
+    return create_engine(
+        address,
+        pool_size=pool_size,
+        # Who must answer tries again by itself, and saves the round trip.
+        pool_pre_ping=not must_answer,
+        pool_timeout=1 if must_answer else 30,
+        connect_args={"connect_timeout": 1, "options": limits, "tcp_user_timeout": 5000},
+    )
 
 
 @contextmanager
@@ -220,3 +227,24 @@ def _set_pragmas(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> N
     for pragma in SQLITE_PRAGMAS:
         cursor.execute(pragma)
     cursor.close()
+
+
+def _watch_file(engine: Engine, path: str) -> None:
+    """Leave a file that was deleted or replaced: what goes there is lost with this process, however well it was committed."""
+
+    def identity() -> tuple[int, int] | None:
+        try:
+            found = Path(path).stat()
+        except FileNotFoundError:
+            return None
+        return found.st_dev, found.st_ino
+
+    def remember(_connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
+        record.info["file"] = identity()
+
+    def check(_connection: DBAPIConnection, record: ConnectionPoolEntry, _proxy: PoolProxiedConnection) -> None:
+        if record.info["file"] != identity():
+            raise DisconnectionError(f"{path} is another file now")
+
+    event.listen(engine, "connect", remember)
+    event.listen(engine, "checkout", check)

@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
-import time
-import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from itertools import accumulate
 
 import msgspec
-from sqlalchemy import Connection, Engine, and_, bindparam, exists, func, insert, or_, select, update
-from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
+from isal import isal_zlib
+from sqlalchemy import Connection, Engine, bindparam, func, select, update
 
 from routing.alert import Alert
 from routing.plan import Disposition, Plan, RuleTrace
-from storage.database import ANSWER_MILLISECONDS
 from storage.incidents import Incident
-from storage.tables import events, incidents
-
-SAME_BYTES_WINDOW = timedelta(hours=1)
-"""How long the same bytes count as said twice: published integrations send again for 15 minutes (sentry-webhooks, 3.5),
-while an issue that is resolved, reopened and resolved again may well say the very same later."""
+from storage.tables import events
 
 MAX_BATCH_BYTES = 2 * 1024 * 1024
 """Compressed; about ten times as much when it is read, and several times that once it is parsed."""
-
-_COMPRESSION_LEVEL = 1
-"""115 µs for 20 kB, to a tenth of its size; higher levels cost the request more than they save."""
 
 
 class EventState(StrEnum):
@@ -39,10 +28,6 @@ class EventState(StrEnum):
     PLANNED = "planned"
     FAILED = "failed"
     """Planning raised; it is tried again after a change of the rules or of the code."""
-
-
-class StorageError(Exception):
-    """The event could not be stored; nothing is lost as long as the sender hears of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,76 +59,6 @@ class Decision:
         return self.incident.id if self.incident else None
 
 
-def store(engine: Engine, *, resource: str, body: bytes, received_at: datetime) -> tuple[int, bool]:
-    """Keep one webhook durably: when this returns, it is on the disk.
-
-    Returns:
-        The event's id and whether it is new; the same bytes within `SAME_BYTES_WINDOW` give the first one's id.
-
-    Raises:
-        StorageError: it is not stored.
-    """
-    row = {
-        "received_at": received_at,
-        "resource": resource,
-        "body_hash": hashlib.sha256(resource.encode() + b"\0" + body).digest(),
-        "body": zlib.compress(body, _COMPRESSION_LEVEL),
-        "state": EventState.WAITING,
-    }
-    try:
-        return _when_unlocked(lambda: _insert_or_find(engine, row))
-    except SQLAlchemyError as error:
-        raise StorageError(f"the event could not be stored: {type(error).__name__}") from error
-
-
-def _when_unlocked(write: Callable[[], tuple[int, bool]]) -> tuple[int, bool]:
-    """Try again every two milliseconds while another process writes to SQLite.
-
-    Its own way of waiting sleeps up to a tenth of a second between two tries, and loses against a busy worker time and again.
-    """
-    until = time.monotonic() + ANSWER_MILLISECONDS / 1000
-    while True:
-        try:
-            return write()
-        except OperationalError as error:
-            if "locked" not in str(error.orig) or time.monotonic() > until:
-                raise
-        time.sleep(0.002)
-
-
-def _insert_or_find(engine: Engine, row: Mapping[str, object]) -> tuple[int, bool]:
-    try:
-        return _insert(engine, row), True
-    except IntegrityError:
-        return _same_or_later(engine, row)
-
-
-def _insert(engine: Engine, row: Mapping[str, object]) -> int:
-    with engine.begin() as connection:
-        event_id: int = connection.execute(_INSERT, row).scalar_one()
-        return event_id
-
-
-def _same_or_later(engine: Engine, row: Mapping[str, object]) -> tuple[int, bool]:
-    """The same bytes are there: said twice, or said anew, because time has passed or the issue has changed in between."""
-    received_at = row["received_at"]
-    assert isinstance(received_at, datetime)  # noqa: S101 - the row is ours; mypy cannot know
-    same = events.c.body_hash == row["body_hash"]
-    later = events.alias("later")
-    changed_since = exists().where(incidents.c.id == events.c.incident_id, incidents.c.last_change != events.c.content_key)
-    # Of what still waits nobody knows which issue it is about: then the planner says whether it was meant.
-    perhaps_changed = exists().where(events.c.state == EventState.WAITING, later.c.resource == "issue", later.c.id > events.c.id)
-    is_meant = or_(
-        events.c.received_at < received_at - SAME_BYTES_WINDOW,
-        # Who resolves an issue, reopens it and resolves it again makes Sentry say the same thing twice, and means it.
-        and_(events.c.resource == "issue", or_(changed_since, perhaps_changed)),
-    )
-    with engine.begin() as connection:
-        if connection.execute(update(events).where(same, is_meant).values(body_hash=None)).rowcount:
-            return connection.execute(_INSERT, row).scalar_one(), True
-        return connection.execute(select(events.c.id).where(same)).scalar_one(), False
-
-
 def waiting(connection: Connection, limit: int) -> tuple[Event, ...]:
     """The events that wait for a decision, in the order in which they were stored: so many, or fewer if they are large."""
     is_waiting = events.c.state == EventState.WAITING
@@ -160,21 +75,26 @@ def _first_of_size(sizes: Sequence[tuple[int, int]], limit: int) -> tuple[int, .
     return tuple(id_ for index, ((id_, _), total) in enumerate(zip(sizes, totals, strict=True)) if index == 0 or total <= limit)
 
 
-def unpack(body: bytes) -> bytes:
-    """The bytes of a stored body as they came in."""
-    return zlib.decompress(body)
+def pack(plain: bytes) -> bytes:
+    """As it is stored: a quarter of its size or less. isal's lowest level that still packs as well as zlib's."""
+    return isal_zlib.compress(plain, 1)
+
+
+def unpack(packed: bytes) -> bytes:
+    """The bytes as they came in."""
+    return isal_zlib.decompress(packed)
 
 
 def pack_trace(plan: Plan) -> bytes | None:
     """What all rules said, as it is stored: of a thousand rules 60 kB, a tenth of it packed."""
-    return zlib.compress(msgspec.json.encode((plan.asked, plan.verdicts)), _COMPRESSION_LEVEL) if plan.asked else None
+    return pack(msgspec.json.encode((plan.asked, plan.verdicts))) if plan.asked else None
 
 
 def unpack_trace(packed: bytes | None) -> tuple[RuleTrace, ...]:
     """For every rule that was asked what it said."""
     if packed is None:
         return ()
-    asked, verdicts = msgspec.json.decode(zlib.decompress(packed), type=tuple[list[str], list[tuple[bool, str]]])
+    asked, verdicts = msgspec.json.decode(unpack(packed), type=tuple[list[str], list[tuple[bool, str]]])
     return tuple(RuleTrace(rule, *verdict) for rule, verdict in zip(asked, verdicts, strict=True))
 
 
@@ -227,7 +147,6 @@ def _row(decision: Decision, rules_version: str, now: datetime) -> dict[str, obj
     }
 
 
-_INSERT = insert(events).returning(events.c.id)
 _DECIDE = (
     update(events)
     .where(events.c.id == bindparam("b_id"))

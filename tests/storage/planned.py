@@ -14,8 +14,9 @@ from routing.alert import Json
 from routing.notification import Attempt, Lane, Outcome
 from routing.query import Facts, Query, Verdict, parse
 from routing.rules import RuleSet, load
-from storage import events, inspection, notifications
+from storage import inspection, notifications
 from storage.inspection import Listed
+from storage.intake import Intake
 from storage.notifications import Claimed
 from storage.planning import Planned, plan_batch
 from storage.tables import incidents
@@ -42,7 +43,7 @@ def make_rules(text: str = RULES) -> RuleSet:
 def store(engine: Engine, webhook: Webhook | None = None, *, at: datetime = NOW) -> int:
     """Store a webhook as the request does; the event's number."""
     webhook = webhook or event_alert_webhook()
-    event_id, _ = events.store(engine, resource=webhook.resource, body=webhook.body, received_at=at)
+    event_id, _ = Intake(engine).store(resource=webhook.resource, body=webhook.body, received_at=at)
     return event_id
 
 
