@@ -147,9 +147,9 @@ def running(process: str, variables: Mapping[str, str], log: Path, *, instead_of
     """
     command = parse_procfile((ROOT / "Procfile").read_text(encoding="utf-8")).processes[process].replace("app:serve", instead_of_app)
     with log.open("wb") as output:
-        # `exec`, and a session of its own: the number is the program's, and a signal reaches all that it started.
+        # The line has its own `exec`, so the number is the program's; by a session of its own a signal reaches all that it started.
         started = subprocess.Popen(  # noqa: S602 - the project's own command
-            f"exec {command}", shell=True, cwd=ROOT, env=dict(variables), stdout=output, stderr=output, start_new_session=True
+            command, shell=True, cwd=ROOT, env=dict(variables), stdout=output, stderr=output, start_new_session=True
         )
         try:
             yield started.pid
