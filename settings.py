@@ -6,6 +6,7 @@ A field's `help` is what the README's table says of it, and a test holds the two
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Self
@@ -22,6 +23,8 @@ _UNSIGNED = (
     "SENTRY_CLIENT_SECRETS: missing; copy the Client Secret of the integration from Sentry (Settings > Custom Integrations), "
     "or set ALLOW_UNSIGNED=true to try the service without one"
 )
+
+_DSN = re.compile(r"https?://[^\s/:@]+(:[^\s/:@]*)?@(\[[0-9a-fA-F:.]+\]|[^\s/:@\[\]?#]+)(:[0-9]{1,5})?/([^\s?#]+/)?[0-9]+")
 
 
 class SettingsError(Exception):
@@ -133,6 +136,14 @@ class Settings(BaseModel):
                 value = "postgresql+psycopg://" + value.removeprefix(scheme)
         if value and not (value.startswith(("postgresql+psycopg://", "sqlite://")) and _has_sound_port(value)):
             raise ValueError("write postgresql://user:password@host:5432/name, in the password @ : / as %40 %3A %2F, or sqlite:///path")
+        return value
+
+    @field_validator("sentry_dsn")
+    @classmethod
+    def _dsn(cls, value: SecretStr | None) -> SecretStr | None:
+        """What sentry_sdk would only refuse once the process starts: https://develop.sentry.dev/sdk/foundations/transport/authentication/."""
+        if value and not _DSN.fullmatch(value.get_secret_value()):
+            raise ValueError("write https://key@host/project, as Sentry shows it (Settings > Projects > Client Keys)")
         return value
 
     @model_validator(mode="after")

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
+from sentry_sdk.utils import Dsn
 
 from settings import Settings, SettingsError
 
@@ -99,6 +100,10 @@ FAULTS: Mapping[str, tuple[str, str]] = {
         "DATABASE_URL: write postgresql://user:password@host:5432/name, in the password @ : / as %40 %3A %2F, or sqlite:///path",
     ),
     "JIRA_URL": ("acme.atlassian.net", "JIRA_URL: write a web address, like https://host"),
+    "SENTRY_DSN": (
+        "https://sentry.io/42",
+        "SENTRY_DSN: write https://key@host/project, as Sentry shows it (Settings > Projects > Client Keys)",
+    ),
     "ALLOW_UNSIGNED": ("perhaps", "ALLOW_UNSIGNED: write true or false"),
     "SENTRY_TRACES_SAMPLE_RATE": ("10%", "SENTRY_TRACES_SAMPLE_RATE: write a number, like 0.1"),
     "SENTRY_PROFILES_SAMPLE_RATE": ("1.5", "SENTRY_PROFILES_SAMPLE_RATE: write a number less than or equal to 1"),
@@ -139,6 +144,33 @@ def test_an_address_with_an_impossible_port_is_refused_at_the_start(url: str) ->
     (said,) = problems(**{name: url})
 
     assert said.startswith(f"{name}: write ")
+
+
+@pytest.mark.parametrize(
+    "dsn",
+    [
+        "https://0123abcd@o42.ingest.us.sentry.io/4507",
+        "https://0123abcd:s3cret@sentry.example.com:9000/sub/path/7",
+        "http://key@127.0.0.1:8000/1",
+        "http://key@[::1]:8000/1",
+    ],
+)
+def test_a_dsn_is_taken_in_each_of_its_forms(dsn: str) -> None:
+    assert settings(SENTRY_DSN=dsn).sentry_dsn == SecretStr(dsn)
+    assert Dsn(dsn).public_key
+
+
+@pytest.mark.parametrize(
+    "dsn",
+    ["garbage", "ftp://key@host/1", "https://key@host", "https://key@host/project", "https://key@/1", "https://host/1", "https://k@h:x/1"],
+)
+def test_a_dsn_that_sentry_sdk_would_refuse_is_refused_at_the_start(dsn: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - its own BadDsn or, for a port, Python's error
+        Dsn(dsn)
+
+    (said,) = problems(SENTRY_DSN=dsn)
+
+    assert said.startswith("SENTRY_DSN: write ")
 
 
 def test_the_embedded_database_is_in_the_data_folder() -> None:
@@ -238,7 +270,11 @@ class TestSecrets:
 
     @pytest.mark.parametrize("name", [*SECRETS, "DATABASE_URL", "REDIS_URL"])
     def test_do_not_show_when_settings_are_printed(self, name: str) -> None:
-        url = {"DATABASE_URL": f"postgres://u:{SECRET}@h/d", "REDIS_URL": f"redis://:{SECRET}@h/0"}
+        url = {
+            "DATABASE_URL": f"postgres://u:{SECRET}@h/d",
+            "REDIS_URL": f"redis://:{SECRET}@h/0",
+            "SENTRY_DSN": f"https://{SECRET}@h/1",
+        }
 
         found = Settings.from_variables({"SENTRY_CLIENT_SECRETS": "other", "FURTHER": SECRET, name: url.get(name, SECRET)})
 
