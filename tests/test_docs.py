@@ -6,8 +6,10 @@ import re
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
 from notifiers.registry import KINDS
+from routing import rules
 from settings import Settings
 
 ROOT = Path(__file__).parents[1]
@@ -33,6 +35,17 @@ def test_every_kind_of_receiver_and_each_of_its_options_is_documented(kind: str)
     missing = [option for option in KINDS[kind].model_fields if f"| `{option}` |" not in page]
 
     assert missing == []
+
+
+def test_the_shipped_rules_show_every_key_that_there_is() -> None:
+    shipped = (ROOT / "rules.yaml").read_text(encoding="utf-8")
+    forms = [form for form in vars(rules).values() if isinstance(form, type) and issubclass(form, BaseModel)]
+
+    keys = {key for form in forms for key in form.model_fields}
+
+    assert {"version", "cooldown", "kind", "when", "enabled"} <= keys
+    assert [key for key in sorted(keys) if not re.search(rf"^[\s#-]*{key}:|`{key}`", shipped, re.MULTILINE)] == []
+    assert "${NAME}" in shipped
 
 
 def _default(value: object) -> str:
