@@ -111,10 +111,12 @@ def add_webhooks(app: Flask, settings: Settings, intake: Intake, bell: Backgroun
 
 
 def _body(limit: int) -> bytes:
-    """The whole body, or 413: of one without a Content-Length werkzeug would give only as much as the limit allows, and not say so."""
-    body = request.get_data()
-    if request.content_length is None and len(body) >= limit:
+    """The whole body, or a refusal: werkzeug gives what came of one that was cut off, and of one without a length what the limit allows."""
+    body, length = request.get_data(), request.content_length
+    if length is None and len(body) >= limit:
         abort(413)
+    if length is not None and len(body) < length:
+        abort(400, "the body is shorter than its Content-Length says: send it again")
     return body
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import http.client
+import io
+import socket
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
@@ -13,6 +17,7 @@ from app import create_app
 from settings import Settings, SettingsError
 from storage.database import open_database
 from tests.factories import SECRET, Webhook, event_alert_webhook, sign, signed
+from tests.service import Service, environment
 
 NEW_SECRET = "the-secret-after-rotation"
 TOKEN = "0123456789abcdef"
@@ -125,6 +130,71 @@ def test_a_body_over_the_limit_is_refused(sqlite_url: str, stored: Engine, size:
 
 def test_a_wrong_method_is_refused(client: FlaskClient) -> None:
     assert client.get("/webhooks/sentry").status_code == 405
+
+
+@pytest.mark.parametrize(("size", "status"), [(999, 202), (1001, 413), (100_000, 413)])
+def test_a_body_that_does_not_say_how_long_it_is_is_held_to_the_limit_too(sqlite_url: str, stored: Engine, size: int, status: int) -> None:
+    client = create_app(make_settings(sqlite_url, MAX_BODY_BYTES="1000")).test_client()
+    webhook = signed("issue", b"x" * size)
+
+    answer = client.post(
+        "/webhooks/sentry",
+        input_stream=io.BytesIO(webhook.body),
+        headers={**webhook.headers, "Transfer-Encoding": "chunked"},
+        environ_overrides={"wsgi.input_terminated": True},
+    )
+
+    assert answer.status_code == status
+    assert count(stored) == (1 if status == 202 else 0)
+
+
+def test_a_body_that_is_cut_off_is_not_kept_even_if_the_signature_fits_what_came(client: FlaskClient, stored: Engine) -> None:
+    webhook = signed("issue", b"{}")
+
+    answer = client.post("/webhooks/sentry", data=webhook.body, headers=webhook.headers, environ_overrides={"CONTENT_LENGTH": "1000"})
+
+    assert answer.status_code == 400
+    assert count(stored) == 0
+
+
+@pytest.fixture
+def web(sqlite_url: str, tmp_path: Path) -> Iterator[Service]:
+    """The real web server, with a limit of a thousand bytes."""
+    with Service(environment=environment(sqlite_url, NO_REDIS, MAX_BODY_BYTES="1000"), folder=tmp_path) as service:
+        service.start_web()
+        yield service
+
+
+def test_the_web_server_holds_a_chunked_body_to_the_limit(web: Service) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", web.port)
+    webhooks = [signed("issue", b"x" * size) for size in (999, 1001, 10_000)]
+
+    statuses = []
+    for webhook in webhooks:
+        connection.request("POST", "/webhooks/sentry", body=iter([webhook.body]), headers=webhook.headers, encode_chunked=True)
+        with connection.getresponse() as answer:
+            statuses.append(answer.status)
+            answer.read()
+        connection.close()
+
+    assert statuses == [202, 413, 413]
+    assert web.event_count() == 1
+
+
+def test_the_web_server_keeps_nothing_of_a_body_that_is_cut_off(web: Service) -> None:
+    webhook = signed("issue", b"{}")
+    head = "".join(f"{name}: {value}\r\n" for name, value in webhook.headers.items())
+
+    with socket.create_connection(("127.0.0.1", web.port)) as connection:
+        connection.sendall(f"POST /webhooks/sentry HTTP/1.1\r\nHost: x\r\nContent-Length: 900\r\n{head}\r\n".encode() + webhook.body)
+        connection.shutdown(socket.SHUT_WR)
+        connection.settimeout(20)
+        answer = connection.recv(1000)
+
+    assert not answer.startswith((b"HTTP/1.1 202", b"HTTP/1.1 5"))
+    assert web.post(webhook)[0] == 202
+    assert web.event_count() == 1
+    assert "Traceback" not in web.log("web")
 
 
 @pytest.mark.parametrize("path", ["/webhooks/sentry/legacy/", "/webhooks/glitchtip/"])
