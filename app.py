@@ -17,9 +17,13 @@ from settings import Settings, SettingsError
 from storage.database import SchemaError, check_schema, open_database
 from storage.intake import Intake, StorageError
 from storage.queue import PLAN, BackgroundBell, Bell
+from storage.refusals import RefusalCounter
 
 SIGNATURE_HEADERS = ("Sentry-Hook-Signature", "Sentry-App-Signature")
 RESOURCE_HEADER = "Sentry-Hook-Resource"
+
+PATHS = {"legacy": "/webhooks/sentry/legacy/", "glitchtip": "/webhooks/glitchtip/", "sentry": "/webhooks/sentry/"}
+"""Refusals are counted by these."""
 
 log = structlog.get_logger()
 
@@ -36,7 +40,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     telemetry.configure(settings)
     app = Flask("alert-router", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
-    cli.register(app, settings, open_database(settings.database))
+    engine = open_database(settings.database)
+    cli.register(app, settings, engine)
+    add_refusals(app, RefusalCounter(engine, lambda: datetime.now(UTC)))
     add_webhooks(app, settings, Intake(open_database(settings.database, must_answer=True)), BackgroundBell(Bell(settings.redis_url), PLAN))
     return app
 
@@ -102,11 +108,16 @@ def add_webhooks(app: Flask, settings: Settings, intake: Intake, bell: Backgroun
         log.error("event_not_stored", error=str(error))
         return jsonify(status=503, detail="the event could not be stored; send it again"), 503
 
+
+def add_refusals(app: Flask, refusals: RefusalCounter) -> None:
+    """What is answered where something is wrong with a request; of the request only the count is kept."""
+
     @app.errorhandler(HTTPException)
     def answer_refused(error: HTTPException) -> tuple[Response, int]:
         """What is wrong, for the program that asked."""
         status = error.code or 500
-        log.warning("webhook_refused", status=status, reason=error.name)
+        path = f"{request.path.rstrip('/')}/"
+        refusals.count(next((name for name, start in PATHS.items() if path.startswith(start)), "other"), status)
         return jsonify(status=status, detail=error.description), status
 
 

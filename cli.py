@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 
 from routing.notification import Lane, State
 from settings import Settings
-from storage import database, inspection, notifications
+from storage import database, inspection, notifications, refusals
 from storage.database import SchemaError
 from storage.inspection import Listed, NoSuchEventError, Shown, Tried
 from storage.queue import Bell
@@ -104,6 +104,19 @@ def _alert_commands(engine: Engine) -> AppGroup:
             click.echo(line)
         for notification in reversed(inspection.listed(engine, event_id=event_id)):
             click.echo(_line(notification))
+
+    @group.command("refused")
+    @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 10_000), help="At most so many, newest first.")
+    def refused(limit: int) -> None:
+        """Say how many webhooks were refused.
+
+        By day (UTC), path and status: 401 is a wrong signature, 404 a wrong path or token, 413 a body over MAX_BODY_BYTES.
+        """
+        found = refusals.counted(engine, limit=limit)
+        for (day, path, status), count in found:
+            click.echo(f"{day}  {path:9}  {status}  {count}")
+        if not found:
+            click.echo("none refused")
 
     return group
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from sqlalchemy import (
     BigInteger,
     Column,
+    Date,
     DateTime,
     Dialect,
     ForeignKey,
@@ -188,4 +189,13 @@ workers = Table(
     metadata,
     Column("id", String(64), primary_key=True),
     Column("alive_until", UtcDateTime, nullable=False),
+)
+
+refusals = Table(
+    "refusals",
+    metadata,
+    Column("day", Date, primary_key=True),
+    Column("path", String(16), primary_key=True),
+    Column("status", SmallInteger, primary_key=True),
+    Column("count", BigInteger, nullable=False),
 )

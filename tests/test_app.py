@@ -16,8 +16,10 @@ from werkzeug.test import TestResponse
 from app import create_app
 from settings import Settings, SettingsError
 from storage.database import open_database
+from storage.refusals import counted
 from tests.factories import SECRET, Webhook, event_alert_webhook, sign, signed
 from tests.service import Service, environment
+from tests.storage.test_refusals import eventually
 
 NEW_SECRET = "the-secret-after-rotation"
 TOKEN = "0123456789abcdef"
@@ -155,6 +157,35 @@ def test_a_body_that_is_cut_off_is_not_kept_even_if_the_signature_fits_what_came
 
     assert answer.status_code == 400
     assert count(stored) == 0
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "counted_as"),
+    [
+        ("POST", "/webhooks/sentry", ("sentry", 401)),
+        ("GET", "/webhooks/sentry", ("sentry", 405)),
+        ("POST", "/webhooks/sentry/", ("sentry", 404)),
+        ("POST", "/webhooks/sentry/legacy/wrong", ("legacy", 404)),
+        ("POST", "/webhooks/glitchtip/wrong", ("glitchtip", 404)),
+        ("GET", "/wp-login.php", ("other", 404)),
+        ("POST", "/webhooks/sentryish", ("other", 404)),
+    ],
+)
+def test_of_what_is_refused_only_the_count_is_kept(
+    client: FlaskClient, stored: Engine, method: str, path: str, counted_as: tuple[str, int]
+) -> None:
+    client.open(path, method=method, data=b"{}")
+
+    eventually(lambda: [(path, status, count) for (_, path, status), count in counted(stored, limit=10)] == [(*counted_as, 1)])
+    assert count(stored) == 0
+
+
+def test_a_refusal_needs_no_database(tmp_path: Path) -> None:
+    client = create_app(make_settings(f"sqlite:///{tmp_path}/no-tables.db")).test_client()
+
+    answers = [client.post("/webhooks/sentry", data=b"{}") for _ in range(3)]
+
+    assert [answer.status_code for answer in answers] == [401] * 3
 
 
 @pytest.fixture

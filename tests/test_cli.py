@@ -20,9 +20,11 @@ from routing.notification import Attempt, Lane, Outcome, State
 from settings import Settings
 from storage import inspection, notifications
 from storage.database import REVISION, current_revision, open_database
+from storage.refusals import RefusalCounter
 from tests.factories import NOW, SECRET
 from tests.storage.planned import ended, issue, plan_all, store, stumbling
 from tests.storage.planned import make_rules as rules_of_storage
+from tests.storage.test_refusals import eventually
 
 ROOT = Path(__file__).parents[1]
 NO_REDIS = "redis://127.0.0.1:1/0"
@@ -185,6 +187,18 @@ class TestAlertsExplain:
         assert said in run(flask, "alerts", "explain", number, status=status)
 
 
+class TestAlertsRefused:
+    def test_counts_by_day_path_and_status(self, flask: FlaskCliRunner, engine: Engine) -> None:
+        counter = RefusalCounter(engine, lambda: NOW)
+        for path, status in (("sentry", 401), ("other", 404), ("sentry", 401)):
+            counter.count(path, status)
+
+        eventually(lambda: run(flask, "alerts", "refused") == "2026-03-04  other      404  1\n2026-03-04  sentry     401  2\n")
+
+    def test_of_none_says_so(self, flask: FlaskCliRunner) -> None:
+        assert run(flask, "alerts", "refused") == "none refused\n"
+
+
 class TestNotificationsList:
     def test_shows_the_newest_first_with_what_their_last_attempt_said(self, flask: FlaskCliRunner, engine: Engine) -> None:
         notify(engine, 1, ended(excerpt="HTTP 200\nok"))
@@ -276,7 +290,10 @@ class TestNotificationsRequeue:
 COMMANDS = {
     ("db",): ("upgrade  Bring the tables to this version.",),
     ("rules",): ("check  Say everything that is wrong with a rules file.",),
-    ("alerts",): ("explain  Say what each rule said to an event, and what followed.",),
+    ("alerts",): (
+        "explain  Say what each rule said to an event, and what followed.",
+        "refused  Say how many webhooks were refused.",
+    ),
     ("notifications",): (
         "list     List notifications, newest first.",
         "requeue  Send dead notifications again, at once if a worker is running.",
@@ -284,6 +301,7 @@ COMMANDS = {
     ),
     ("rules", "check"): ("[PATH]", "PATH is the file of RULES_FILE if left out."),
     ("alerts", "explain"): ("EVENT",),
+    ("alerts", "refused"): ("401 is a wrong signature", "[default: 50"),
     ("notifications", "list"): ("--state [planned|sending|sent|held|dead]", "[default: 50"),
     ("notifications", "show"): ("ID", "the exact payload"),
     ("notifications", "requeue"): ("ID...", "--all-dead"),
@@ -298,7 +316,7 @@ def test_help_is_whole_and_needs_no_database(command: tuple[str, ...]) -> None:
     assert [words for words in COMMANDS[command] if words not in said] == []
 
 
-QUESTIONS = (("notifications", "list"), ("notifications", "requeue", "1"), ("alerts", "explain", "1"))
+QUESTIONS = (("notifications", "list"), ("notifications", "requeue", "1"), ("alerts", "explain", "1"), ("alerts", "refused"))
 
 
 @pytest.mark.parametrize("arguments", QUESTIONS, ids=" ".join)

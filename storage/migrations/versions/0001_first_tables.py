@@ -1,4 +1,4 @@
-"""Events, incidents, cooldowns, notifications, attempts, workers."""
+"""Events, incidents, cooldowns, notifications, attempts, workers, refusals."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -31,6 +31,14 @@ def upgrade() -> None:
         sa.Column("id", sa.String(length=64), nullable=False),
         sa.Column("alive_until", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_table(
+        "refusals",
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("path", sa.String(length=16), nullable=False),
+        sa.Column("status", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("count", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("day", "path", "status"),
     )
     op.create_table(
         "cooldowns",
