@@ -17,14 +17,13 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 from dotenv import dotenv_values
-from sqlalchemy import Engine
 
 from demo.report import Told, report
 from demo.samples import Sample, samples
@@ -33,6 +32,7 @@ from routing.notification import State
 from settings import Settings, SettingsError
 from storage import inspection
 from storage.database import SchemaError, faults_in_words, open_database
+from storage.inspection import Listed, Shown
 
 START_SECONDS = 30
 ANSWER_SECONDS = 30
@@ -87,9 +87,13 @@ def _demonstrate(settings: Settings, *, stay: bool) -> int:
     log = settings.data_dir / "service.log"
     with _service(settings, log) as service:
         engine = open_database(settings.database)
+
+        def look(event_id: int) -> tuple[Shown, Sequence[Listed]]:
+            with faults_in_words(engine):
+                return inspection.find_event(engine, event_id), inspection.listed(engine, event_id=event_id)
+
         deadline = time.monotonic() + ANSWER_SECONDS
-        with faults_in_words(engine):
-            told = [_tell(settings, engine, sample, deadline) for sample in samples(datetime.now(UTC))]
+        told = [_tell(settings, sample, look, deadline) for sample in samples(datetime.now(UTC))]
         good = report(told)
         if not good:
             print(f"Not all went well; {log} may say why.")
@@ -156,13 +160,12 @@ def _answers(port: int) -> bool:
     return True
 
 
-def _tell(settings: Settings, engine: Engine, sample: Sample, deadline: float) -> Told:
+def _tell(settings: Settings, sample: Sample, look: Callable[[int], tuple[Shown, Sequence[Listed]]], deadline: float) -> Told:
     """Post one sample and wait until everything that follows from it has ended."""
     posted_at = datetime.now(UTC)
     event_id = _post(settings, sample)
     while True:
-        shown = inspection.find_event(engine, event_id)
-        listed = inspection.listed(engine, event_id=event_id)
+        shown, listed = look(event_id)
         if (shown.is_decided and all(one.state in FINAL for one in listed)) or time.monotonic() > deadline:
             return Told(sample=sample, posted_at=posted_at, event=shown, notifications=tuple(reversed(listed)))
         time.sleep(0.005)
