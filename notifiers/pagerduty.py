@@ -5,6 +5,7 @@ Telling it twice is safe: events with the same dedup_key are one alert.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Protocol
 
@@ -102,6 +103,8 @@ class _Session(Protocol):
 
 def _one_request_session(routing_key: SecretStr, url: str, timeouts: Timeouts) -> _Session:
     # Not at the top: pdpyras, jira and their like cost 0.15 s and 20 MB each, and the web process opens no notifier.
+    # Operators can do nothing about its end, which it announces at import; docs/adr/0002-dependencies.md has it.
+    warnings.filterwarnings("ignore", message='The package "pdpyras" is deprecated')
     import pdpyras  # noqa: PLC0415
 
     session = pdpyras.EventsAPISession(routing_key.get_secret_value())
@@ -113,6 +116,8 @@ def _one_request_session(routing_key: SecretStr, url: str, timeouts: Timeouts) -
     session.max_http_attempts = -1
     session.max_network_attempts = 0
     session.retry = dict.fromkeys((429, 500, 502, 503, 504), 1)
+    # It logs each refusal as the last of many tries. There is one, and the worker logs it with the vendor's own words.
+    session.log.disabled = True
     opened: _Session = session
     return opened
 
