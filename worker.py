@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import secrets
 import signal
 import socket
@@ -12,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextvars import ContextVar
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Self
 
 import structlog
@@ -20,26 +19,20 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 import telemetry
-from notifiers.configuration import missing_credentials, open_receiver, read_rules
-from notifiers.delivery import RetryPolicy, attempt
-from notifiers.errors import RetryableError
-from notifiers.http import Network
+from notifiers.configuration import missing_credentials, read_rules
+from notifiers.dispatch import Dispatch
 from notifiers.lane import DeliveryLane, LanePorts
-from notifiers.notifier import Notifier
-from routing import sentry
-from routing.notification import Attempt, Lane, Notification, Outcome
+from routing.notification import Attempt, Lane, Outcome
 from routing.rules import RulesError
 from settings import Settings, SettingsError
 from storage import events, notifications, workers
 from storage.database import SchemaError, check_schema, open_database
 from storage.notifications import Claimed
-from storage.planning import plan_batch
+from storage.planner import Planner
 from storage.queue import PLAN, Bell, listen
 from storage.rules_file import RulesFile
 
 SWEEP_SECONDS = 1.0
-LIFE = timedelta(seconds=15)
-"""How long a worker counts as alive after it said so; then others take what it had claimed."""
 STOP_SECONDS = 4.0
 """What is under way at TERM has this long to end: the process is gone within ten seconds, and within honcho's five."""
 
@@ -87,9 +80,8 @@ class Worker:
         self.stopping = threading.Event()
         self._settings, self._engine, self._rules_file, self._clock = settings, engine, rules_file, clock
         self._bell = Bell(settings.redis_url)
-        self._network = Network()
-        self._threads = threading.local()
-        self._planning = threading.Lock()
+        self._dispatch = Dispatch(settings, lambda: rules_file.rules, clock)
+        self._planner = Planner(engine, lambda: rules_file.rules, clock, self._announce)
         self._lanes = {lane: DeliveryLane(lane, self._ports(lane), threads=settings.worker_threads) for lane in Lane}
 
     @classmethod
@@ -110,11 +102,12 @@ class Worker:
 
     def run(self) -> None:
         """Serve the bells in a thread and the clock in this one, until told to stop."""
-        workers.say_alive(self._engine, self.id, self._clock() + LIFE)
+        workers.say_alive(self._engine, self.id, self._clock())
         events.retry_failed(self._engine)
         log.info("worker_started", worker=self.id, rules=self._rules_file.rules.version)
-        for name, serve in (("listen", self._listen), ("alive", self._live)):
-            threading.Thread(target=serve, name=name, daemon=True).start()
+        threading.Thread(target=self._listen, name="listen", daemon=True).start()
+        alive = (self._engine, self.id, self._clock, self.stopping)
+        threading.Thread(target=workers.keep_alive, args=alive, name="alive", daemon=True).start()
         while not self.stopping.is_set():
             self.sweep()
             self.stopping.wait(SWEEP_SECONDS)
@@ -134,9 +127,7 @@ class Worker:
     def plan_events(self) -> None:
         """Decide everything that waits, a batch at a time, and have what follows sent."""
         self._bell.heard(PLAN)
-        with self._planning:
-            while self._plan_batch() and not self.stopping.is_set():
-                pass
+        self._planner.plan_all(self.stopping)
 
     def send_notifications(self, lane: Lane) -> None:
         """Wake a lane: its own thread claims until nothing is left, so that no lane ever waits for the other."""
@@ -149,45 +140,13 @@ class Worker:
             self._reload_rules()
             if taken := notifications.take_from_dead(self._engine, self._clock()):
                 log.warning("claims_taken_over", count=taken)
-            self._plan_for(SWEEP_SECONDS)
+            self._planner.plan_for(SWEEP_SECONDS)
             for lane in notifications.due_lanes(self._engine, self._clock()):
                 self._lanes[lane].ring()
         except SQLAlchemyError as error:
             log.error("sweep_failed", error=_cause(error), effect="tried again in a second")
         except Exception:  # the top of the clock: a fault of ours must not stop it
             log.exception("sweep_failed", effect="tried again in a second")
-
-    def _plan_batch(self) -> int:
-        """Decide one batch; how many events were looked at."""
-        planned = plan_batch(self._engine, self._rules_file.rules, self._clock)
-        for event_id, error in planned.failures:
-            log.error("event_not_planned", event_id=event_id, error=error, effect="kept; planned again after a change of rules or code")
-        for lane in planned.lanes:
-            self._lanes[lane].ring()
-            # For the other workers, should there be more than this one can take.
-            self._bell.ring(lane)
-        return planned.events
-
-    def _plan_for(self, seconds: float) -> None:
-        """Plan what waits, unless a bell's job is at it already; not for longer, because the clock has other duties."""
-        if not self._planning.acquire(blocking=False):
-            return
-        try:
-            deadline = time.monotonic() + seconds
-            while time.monotonic() < deadline and self._plan_batch():
-                pass
-        finally:
-            self._planning.release()
-
-    def _live(self) -> None:
-        """Say every few seconds that this worker lives, however long the work takes."""
-        while not self.stopping.wait(LIFE.total_seconds() / 5):
-            try:
-                workers.say_alive(self._engine, self.id, self._clock() + LIFE)
-            except SQLAlchemyError as error:
-                log.error(
-                    "not_said_alive", error=_cause(error), effect="tried again in three seconds; after fifteen others take the claims"
-                )
 
     def _reload_rules(self) -> None:
         try:
@@ -217,14 +176,7 @@ class Worker:
         )
 
     def _deliver(self, claimed: Claimed) -> Attempt:
-        done = attempt(
-            lambda: self._notification(claimed),
-            lambda: self._notifier(claimed.receiver),
-            tries=claimed.tries,
-            policy=RetryPolicy(),
-            clock=self._clock,
-            jitter=random.random,
-        )
+        done = self._dispatch.deliver(claimed)
         log.info(
             "notification_attempted",
             notification=claimed.id,
@@ -238,24 +190,10 @@ class Worker:
             log.error("notification_dead", notification=claimed.id, receiver=claimed.receiver, said=done.excerpt, way_out="requeue it")
         return done
 
-    def _notification(self, claimed: Claimed) -> Notification:
-        event = claimed.event
-        base_url, organization = self._settings.sentry_base_url, self._settings.sentry_org
-        alert = sentry.parse(event.resource, event.body, event.received_at, base_url=base_url, organization=organization)
-        return claimed.notification(alert)
-
-    def _notifier(self, receiver: str) -> Notifier:
-        """The receiver's notifier of this thread, opened anew when the rules have changed."""
-        rules = self._rules_file.rules
-        if getattr(self._threads, "rules", None) is not rules:
-            self._threads.rules, self._threads.notifiers = rules, {}
-        notifiers: dict[str, Notifier] = self._threads.notifiers
-        if receiver not in notifiers:
-            if receiver not in rules.receivers:
-                # Not for good: another worker may have read a newer file, and the next edit may bring it back.
-                raise RetryableError(f"receiver {receiver} is not in {self._rules_file.path}")
-            notifiers[receiver] = open_receiver(rules.receivers[receiver], self._settings, network=self._network, clock=self._clock)
-        return notifiers[receiver]
+    def _announce(self, lane: Lane) -> None:
+        self._lanes[lane].ring()
+        # For the other workers, should there be more than this one can take.
+        self._bell.ring(lane)
 
 
 def _cause(error: Exception) -> str:

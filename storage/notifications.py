@@ -14,6 +14,7 @@ from routing.alert import Alert
 from routing.notification import Attempt, Lane, Notification, Outcome, Reason, Severity, State, Tries
 from storage.events import Decision, Event, unpack
 from storage.tables import attempts, events, incidents, notifications, workers
+from storage.workers import moment
 
 _UNFINISHED = (State.PLANNED, State.SENDING)
 
@@ -116,7 +117,7 @@ def give_back(engine: Engine, ids: Sequence[int], *, worker: str, now: datetime)
 
 def take_from_dead(engine: Engine, now: datetime) -> int:
     """Return what workers had claimed that no longer say that they live; says how many."""
-    lives = exists().where(workers.c.id == notifications.c.claimed_by, workers.c.alive_until >= now)
+    lives = exists().where(workers.c.id == notifications.c.claimed_by, workers.c.alive_until >= moment(engine, now))
     orphaned = and_(notifications.c.state == State.SENDING, ~lives)
     with engine.connect() as connection:
         if connection.execute(select(notifications.c.id).where(orphaned).limit(1)).first() is None:

@@ -21,7 +21,7 @@ class TestAWorkerThatDied:
     def die(self, engine: Engine) -> Listed:
         """What a worker had claimed that no longer says that it lives."""
         planned = notified(engine)
-        workers.say_alive(engine, WORKER, NOW + timedelta(seconds=15))
+        workers.say_alive(engine, WORKER, NOW, life=timedelta())
         claim(engine)
         return planned
 
@@ -56,9 +56,21 @@ class TestAWorkerThatDied:
         assert notifications.take_from_dead(engine, NOW + timedelta(seconds=30)) == 0
         assert only(engine, planned.id).state is State.SENDING
 
+    def test_is_not_one_whose_machine_has_another_time(self, engine: Engine) -> None:
+        if engine.dialect.name == "sqlite":
+            pytest.skip("all who use an SQLite file have one clock")
+        planned = notified(engine)
+        workers.say_alive(engine, WORKER, NOW - timedelta(hours=1))
+        claim(engine)
+
+        taken = notifications.take_from_dead(engine, NOW + timedelta(hours=1))
+
+        assert taken == 0
+        assert only(engine, planned.id).state is State.SENDING
+
     def test_leaves_alone_what_others_have_claimed(self, engine: Engine) -> None:
         first, second = make_many(engine, 1, 2)
-        workers.say_alive(engine, "worker-b", LATER)
+        workers.say_alive(engine, "worker-b", NOW, life=timedelta(minutes=5))
         claim(engine, limit=1)
         claim(engine, worker="worker-b")
 

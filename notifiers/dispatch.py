@@ -1,0 +1,113 @@
+"""Delivers what a lane has claimed: reads its alert, opens its receiver's notifier, tries once.
+
+Knows neither database nor queue: what was claimed comes with all that is needed, and says by itself what is to be said.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable, Hashable
+from datetime import datetime
+from functools import lru_cache
+from typing import Protocol
+
+from notifiers.configuration import open_receiver
+from notifiers.delivery import RetryPolicy, attempt
+from notifiers.errors import RetryableError
+from notifiers.http import Network
+from notifiers.notifier import Clock, Notifier
+from notifiers.registry import VendorSettings
+from routing import sentry
+from routing.alert import Alert
+from routing.notification import Attempt, Notification, Tries
+from routing.rules import RuleSet
+
+ALERTS_KEPT = 32
+"""The notifications of one event are claimed together: its alert is read once for all of them."""
+
+
+class DispatchSettings(VendorSettings, Protocol):
+    """What is read of the environment beside the kinds' own; `settings.Settings` has it."""
+
+    @property
+    def sentry_base_url(self) -> str:
+        """Sentry's address."""
+
+    @property
+    def sentry_org(self) -> str | None:
+        """The organization's slug: for links to issues that came without one."""
+
+
+class Webhook(Hashable, Protocol):
+    """The event that a notification tells of; it does not change."""
+
+    @property
+    def resource(self) -> str:
+        """Sentry's name for what it is about."""
+
+    @property
+    def body(self) -> bytes:
+        """The bytes as they came."""
+
+    @property
+    def received_at(self) -> datetime:
+        """When they came."""
+
+
+class Claimed(Protocol):
+    """A notification that is to be sent now."""
+
+    @property
+    def receiver(self) -> str:
+        """Its name in rules.yaml."""
+
+    @property
+    def event(self) -> Webhook:
+        """What it tells of."""
+
+    @property
+    def tries(self) -> Tries:
+        """Those before this one."""
+
+    def notification(self, alert: Alert) -> Notification:
+        """What is to be said of the alert."""
+
+
+class Dispatch:
+    """Tries once what it is given. Threads share it; each has notifiers of its own."""
+
+    def __init__(self, settings: DispatchSettings, rules: Callable[[], RuleSet], clock: Clock) -> None:
+        """`rules` gives those in force; when they have changed, notifiers are opened anew."""
+        self._settings, self._rules, self._clock = settings, rules, clock
+        self._network = Network()
+        self._threads = threading.local()
+        self._alert = lru_cache(ALERTS_KEPT)(self._parse)
+
+    def deliver(self, claimed: Claimed) -> Attempt:
+        """Try once, and say how it ended. Raises nothing, whatever fails."""
+        return attempt(
+            lambda: claimed.notification(self._alert(claimed.event)),
+            lambda: self._notifier(claimed.receiver),
+            tries=claimed.tries,
+            policy=RetryPolicy(),
+            clock=self._clock,
+            jitter=random.random,
+        )
+
+    def _parse(self, event: Webhook) -> Alert:
+        base_url, organization = self._settings.sentry_base_url, self._settings.sentry_org
+        return sentry.parse(event.resource, event.body, event.received_at, base_url=base_url, organization=organization)
+
+    def _notifier(self, receiver: str) -> Notifier:
+        """The receiver's notifier of this thread."""
+        rules = self._rules()
+        if getattr(self._threads, "rules", None) is not rules:
+            self._threads.rules, self._threads.notifiers = rules, {}
+        notifiers: dict[str, Notifier] = self._threads.notifiers
+        if receiver not in notifiers:
+            if receiver not in rules.receivers:
+                # Not for good: another worker may have read a newer file, and the next edit may bring it back.
+                raise RetryableError(f"receiver {receiver} is not in the rules in force")
+            notifiers[receiver] = open_receiver(rules.receivers[receiver], self._settings, network=self._network, clock=self._clock)
+        return notifiers[receiver]

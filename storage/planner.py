@@ -1,0 +1,55 @@
+"""Has everything planned that waits, a batch at a time, by one thread of this process at a time."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import datetime
+
+import structlog
+from sqlalchemy import Engine
+
+from routing.notification import Lane
+from routing.rules import RuleSet
+from storage.planning import plan_batch
+
+
+class Planner:
+    """The planner of one process; `planning` sees to it that those of several take turns."""
+
+    def __init__(
+        self, engine: Engine, rules: Callable[[], RuleSet], clock: Callable[[], datetime], announce: Callable[[Lane], None]
+    ) -> None:
+        """`announce` is called after each batch for every lane that has something to send now."""
+        self._engine, self._rules, self._clock, self._announce = engine, rules, clock, announce
+        self._planning = threading.Lock()
+        self._log = structlog.get_logger()
+
+    def plan_all(self, stopping: threading.Event) -> None:
+        """Plan until nothing waits, or until told to stop."""
+        with self._planning:
+            while self._plan_batch() and not stopping.is_set():
+                pass
+
+    def plan_for(self, seconds: float) -> None:
+        """Plan what waits, unless somebody is at it already; not for longer, because a clock that calls this has other duties."""
+        if not self._planning.acquire(blocking=False):
+            return
+        try:
+            deadline = time.monotonic() + seconds
+            while time.monotonic() < deadline and self._plan_batch():
+                pass
+        finally:
+            self._planning.release()
+
+    def _plan_batch(self) -> int:
+        """How many events were looked at."""
+        planned = plan_batch(self._engine, self._rules(), self._clock)
+        for event_id, error in planned.failures:
+            self._log.error(
+                "event_not_planned", event_id=event_id, error=error, effect="kept; planned again after a change of rules or code"
+            )
+        for lane in planned.lanes:
+            self._announce(lane)
+        return planned.events

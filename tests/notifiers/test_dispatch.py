@@ -1,0 +1,88 @@
+"""Delivering what was claimed: by the receiver's notifier, as the rules in force open it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from notifiers.dispatch import Dispatch
+from notifiers.registry import KINDS
+from routing.alert import Alert
+from routing.notification import Attempt, Notification, Outcome, Tries
+from routing.rules import RuleSet, load
+from settings import Settings
+from tests.factories import NOW, event_alert_webhook, make_notification
+
+RULES = "{version: 1, receivers: {chat: {kind: preview}}, rules: [{name: all, when: '', notify: [chat]}]}"
+BODY = event_alert_webhook(title="KeyError: 'currency'").body
+
+
+@dataclass(frozen=True, slots=True)
+class Came:
+    body: bytes = BODY
+    resource: str = "event_alert"
+    received_at: datetime = NOW
+
+
+@dataclass(slots=True)
+class Waiting:
+    """A claimed notification that remembers the alerts it was read with."""
+
+    receiver: str = "chat"
+    event: Came = field(default_factory=Came)
+    tries: Tries = field(default_factory=lambda: Tries(number=1, failures=0, planned_at=NOW, may_be_there=False))
+    read: list[Alert] = field(default_factory=list)
+
+    def notification(self, alert: Alert) -> Notification:
+        self.read.append(alert)
+        return make_notification(receiver=self.receiver, alert=alert)
+
+
+def make_rules(text: str = RULES) -> RuleSet:
+    return load(text, kinds=KINDS, environment={})
+
+
+def deliver(*claimed: Waiting, rules: RuleSet | None = None) -> list[Attempt]:
+    found = rules or make_rules()
+    dispatch = Dispatch(Settings(allow_unsigned=True), lambda: found, lambda: NOW)
+    return [dispatch.deliver(one) for one in claimed]
+
+
+def test_what_was_claimed_is_told_to_its_receiver() -> None:
+    (done,) = deliver(Waiting())
+
+    assert done.outcome is Outcome.PREVIEWED
+    assert "KeyError: 'currency'" in done.payload
+
+
+def test_the_alert_of_an_event_is_read_once_for_all_its_notifications() -> None:
+    one, other = Waiting(), Waiting()
+
+    deliver(one, other)
+
+    assert one.read[0] is other.read[0]
+
+
+def test_a_receiver_that_is_not_in_force_is_tried_again() -> None:
+    (done,) = deliver(Waiting(receiver="gone"))
+
+    assert (done.outcome, done.excerpt) == (Outcome.RETRY, "receiver gone is not in the rules in force")
+    assert done.retry_after
+
+
+def test_what_cannot_be_read_ends_as_an_attempt() -> None:
+    (done,) = deliver(Waiting(event=Came(body=b"not JSON")))
+
+    assert done.outcome is Outcome.AMBIGUOUS
+    assert done.excerpt.startswith("fault in the router: UnreadableAlert at ")
+
+
+def test_rules_that_have_changed_open_receivers_anew() -> None:
+    in_force = [make_rules()]
+    dispatch = Dispatch(Settings(allow_unsigned=True), lambda: in_force[-1], lambda: NOW)
+    before = dispatch.deliver(Waiting(receiver="pager"))
+
+    in_force.append(make_rules(RULES.replace("chat", "pager")))
+    after = dispatch.deliver(Waiting(receiver="pager"))
+
+    assert (before.outcome, after.outcome) == (Outcome.RETRY, Outcome.PREVIEWED)
