@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
-from sqlalchemy import Connection, Engine, Row, Select, and_, bindparam, exists, func, insert, select, update
+from sqlalchemy import Connection, Engine, Row, Select, and_, bindparam, exists, func, insert, literal, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from routing.alert import Alert
@@ -16,7 +16,8 @@ from storage.events import Decision, Event, unpack
 from storage.tables import attempts, events, incidents, notifications, workers
 from storage.workers import moment
 
-_UNFINISHED = (State.PLANNED, State.SENDING)
+# In the statement itself: of a parameter no database sees that the index of just these states will do.
+_PLANNED, _SENDING = (literal(state.value, literal_execute=True) for state in (State.PLANNED, State.SENDING))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,24 +83,17 @@ def claim(engine: Engine, lane: Lane, *, worker: str, now: datetime, limit: int)
 
     The attempt is on record, open, before it is made: whoever finds it open later knows that it may have gone out.
     """
-    due = _due(lane, now).limit(limit)
-    if engine.dialect.name == "postgresql":
-        due = due.with_for_update(skip_locked=True)
-    taken = (
-        update(notifications)
-        .where(notifications.c.id.in_(due.scalar_subquery()))
-        .values(state=State.SENDING, claimed_by=worker, attempts=notifications.c.attempts + 1)
-        .returning(notifications.c.id, notifications.c.attempts)
-    )
     with engine.begin() as connection:
-        numbers = {row.id: row.attempts for row in connection.execute(taken)}
-        if not numbers:
+        rows = connection.execute(_DUE_WITH_DETAILS, {"lane": lane, "now": now, "limit": limit}).all()
+        if not rows:
             return ()
-        rows = connection.execute(_details(numbers)).all()
-        opened = [{"notification_id": id_, "number": number, "began_at": now} for id_, number in numbers.items()]
-        connection.execute(insert(attempts), opened)
-    bodies: dict[int, Event] = {}
-    return tuple(_claimed(row, numbers[row.id], bodies) for row in rows)
+        # On SQLite, which locks no rows, another worker may have been quicker with some of them.
+        numbers = {row.id: row.attempts for row in connection.execute(_TAKE, {"ids": [row.id for row in rows], "worker": worker})}
+        if numbers:
+            opened = [{"notification_id": id_, "number": number, "began_at": now} for id_, number in numbers.items()]
+            connection.execute(_OPEN_ATTEMPT, opened)
+    events_by_id: dict[int, Event] = {}
+    return tuple(_claimed(row, numbers[row.id], events_by_id) for row in rows if row.id in numbers)
 
 
 def record(engine: Engine, finished: Sequence[tuple[int, Attempt]]) -> None:
@@ -128,7 +122,7 @@ def take_from_dead(engine: Engine, now: datetime) -> int:
 def due_lanes(engine: Engine, now: datetime) -> frozenset[Lane]:
     """The lanes in which something could be sent now."""
     with engine.connect() as connection:
-        return frozenset(lane for lane in Lane if connection.execute(_due(lane, now).limit(1)).first())
+        return frozenset(lane for lane in Lane if connection.execute(_DUE, {"lane": lane, "now": now, "limit": 1}).first())
 
 
 def requeue(engine: Engine, *, ids: Sequence[int] | None = None, now: datetime) -> tuple[int, ...]:
@@ -140,42 +134,14 @@ def requeue(engine: Engine, *, ids: Sequence[int] | None = None, now: datetime) 
         return tuple(connection.execute(again.returning(notifications.c.id)).scalars())
 
 
-def _due(lane: Lane, now: datetime) -> Select[tuple[int]]:
-    """What may be sent: planned, its time come, and in its lane nothing older to the same receiver about the same incident unfinished."""
-    older = notifications.alias("older")
-    is_next = ~exists().where(
-        older.c.incident_id == notifications.c.incident_id,
-        older.c.receiver == notifications.c.receiver,
-        # A page does not wait for a lesser message that is being tried again.
-        older.c.lane == notifications.c.lane,
-        older.c.state.in_(_UNFINISHED),
-        older.c.id < notifications.c.id,
-    )
-    return (
-        select(notifications.c.id)
-        .where(notifications.c.state == State.PLANNED, notifications.c.lane == lane, notifications.c.next_attempt_at <= now, is_next)
-        .order_by(notifications.c.next_attempt_at, notifications.c.id)
-    )
-
-
-def _details(ids: Iterable[int]) -> Select[tuple[object, ...]]:
-    was_ambiguous = exists().where(attempts.c.notification_id == notifications.c.id, attempts.c.outcome == Outcome.AMBIGUOUS)
-    event = (events.c.resource, events.c.received_at, events.c.body)
-    return (
-        select(notifications, incidents.c.key, *event, was_ambiguous.label("may_be_there"))
-        .join(events, events.c.id == notifications.c.event_id)
-        .join(incidents, incidents.c.id == notifications.c.incident_id)
-        .where(notifications.c.id.in_(ids))
-        .order_by(notifications.c.id)
-    )
-
-
-def _claimed(row: Row[tuple[object, ...]], number: int, bodies: dict[int, Event]) -> Claimed:
-    if row.event_id not in bodies:
-        bodies[row.event_id] = Event(id=row.event_id, received_at=row.received_at, resource=row.resource, body=unpack(row.body))
+def _claimed(row: Row[tuple[object, ...]], number: int, events_by_id: dict[int, Event]) -> Claimed:
+    event = events_by_id.get(row.event_id)
+    if event is None:
+        event = Event(id=row.event_id, received_at=row.received_at, resource=row.resource, body=unpack(row.body))
+        events_by_id[row.event_id] = event
     return Claimed(
         id=row.id,
-        event=bodies[row.event_id],
+        event=event,
         tries=Tries(number=number, failures=row.failures, planned_at=row.created_at, may_be_there=bool(row.may_be_there)),
         incident=row.key,
         receiver=row.receiver,
@@ -236,6 +202,49 @@ def _reopen(engine: Engine, which: ColumnElement[bool], now: datetime, excerpt: 
     return len(reopened)
 
 
+def _due(*columns: ColumnElement[object] | ColumnElement[bool]) -> Select[tuple[object, ...]]:
+    """What may be sent: planned, its time come, and in its lane nothing older to the same receiver about the same incident unfinished."""
+    older = notifications.alias("older")
+    is_next = ~exists().where(
+        older.c.incident_id == notifications.c.incident_id,
+        older.c.receiver == notifications.c.receiver,
+        # A page does not wait for a lesser message that is being tried again.
+        older.c.lane == notifications.c.lane,
+        older.c.state.in_((_PLANNED, _SENDING)),
+        older.c.id < notifications.c.id,
+    )
+    is_due = (notifications.c.lane == bindparam("lane"), notifications.c.next_attempt_at <= bindparam("now"))
+    return (
+        select(notifications.c.id, *columns)
+        .where(notifications.c.state == _PLANNED, *is_due, is_next)
+        .order_by(notifications.c.next_attempt_at, notifications.c.id)
+        .limit(bindparam("limit"))
+    )
+
+
+_DUE = _due()
+_WAS_AMBIGUOUS = exists().where(attempts.c.notification_id == notifications.c.id, attempts.c.outcome == Outcome.AMBIGUOUS)
+_DUE_WITH_DETAILS = (
+    _due(
+        *(notifications.c[name] for name in ("event_id", "receiver", "rules", "severity", "reason", "why", "created_at", "failures")),
+        incidents.c.key,
+        events.c.resource,
+        events.c.received_at,
+        events.c.body,
+        _WAS_AMBIGUOUS.label("may_be_there"),
+    )
+    .join(events, events.c.id == notifications.c.event_id)
+    .join(incidents, incidents.c.id == notifications.c.incident_id)
+    # What another worker is about to take counts as taken; SQLite leaves this out.
+    .with_for_update(of=notifications, skip_locked=True)
+)
+_TAKE = (
+    update(notifications)
+    .where(notifications.c.id.in_(bindparam("ids", expanding=True)), notifications.c.state == State.PLANNED)
+    .values(state=State.SENDING, claimed_by=bindparam("worker"), attempts=notifications.c.attempts + 1)
+    .returning(notifications.c.id, notifications.c.attempts)
+)
+_OPEN_ATTEMPT = insert(attempts)
 _CLOSE_ATTEMPT = (
     update(attempts)
     # Who closed it first said what follows: a worker that was given up for dead changes nothing any more.

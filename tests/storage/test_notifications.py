@@ -6,9 +6,11 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import Engine, select
+from sqlalchemy.event import listen
 
 from routing.notification import Attempt, Lane, Outcome, Reason, Severity, State
 from storage import inspection, notifications, tables
+from storage.database import open_database
 from storage.inspection import Tried
 from storage.notifications import Claimed
 from tests.factories import NOW, make_alert
@@ -106,6 +108,20 @@ class TestClaiming:
         claimed = claim(engine, Lane.CRITICAL)
 
         assert [one.receiver for one in claimed] == ["pager", "chat"]
+
+    def test_looks_at_nothing_but_what_waits_however_much_was_sent(self, sqlite_url: str) -> None:
+        engine = open_database(sqlite_url)
+        asked: list[tuple[str, tuple[object, ...]]] = []
+        listen(engine, "before_cursor_execute", lambda *given: asked.append((given[2], given[3])))
+        claim(engine)
+        statement, parameters = asked[0]
+
+        with engine.connect() as connection:
+            steps = [row.detail for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)]
+        engine.dispose()
+
+        indexes = [step for step in steps if "notifications" in step or "older" in step]
+        assert ["ix_notifications_due" in indexes[0], "ix_notifications_unfinished" in indexes[1]] == [True, True]
 
     def test_takes_only_what_is_due(self, engine: Engine) -> None:
         notified(engine, at=LATER)
