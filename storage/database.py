@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from enum import IntEnum
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError, DisconnectionError
-from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
+from sqlalchemy.pool import ConnectionPoolEntry
 
 REVISION = "0001"
 """The newest migration; `flask db upgrade` brings a database to it."""
@@ -46,29 +46,33 @@ class SchemaError(Exception):
 def open_database(url: str, *, pool_size: int = 5, must_answer: bool = False) -> Engine:
     """An engine for SQLite or PostgreSQL with the settings on which the promises rest. Opens no connection yet.
 
-    `must_answer` is for the process that Sentry waits for: what takes longer than it may is given up and raises.
+    `must_answer` is for the process that Sentry waits for: what takes longer than it may is given up and raises, and each statement
+    is a transaction by itself, because to begin and to end one would be two more round trips.
 
     Raises:
         SchemaError: the folder of an SQLite file cannot be made.
     """
     address = make_url(url)
+    at_once = {"isolation_level": "AUTOCOMMIT", "pool_reset_on_return": None} if must_answer else {}
     if address.get_backend_name() == "sqlite":
-        if address.database and address.database != ":memory:":
-            _make_folder(Path(address.database).parent)
-        engine = create_engine(address, pool_size=pool_size)
-        event.listen(engine, "connect", _set_pragmas)
-        _watch_file(engine, address.database or ":memory:")
-        if must_answer:
-            event.listen(engine, "connect", _wait_elsewhere)
-        return engine
+        return _open_sqlite(address, must_answer=must_answer, pool_size=pool_size, **at_once)
     limits = f"-c statement_timeout={ANSWER_MILLISECONDS} -c lock_timeout={ANSWER_MILLISECONDS}" if must_answer else ""
     return create_engine(
         address,
         pool_size=pool_size,
-        # Who must answer tries again by itself, and saves the round trip.
+        # Who must answer tries again by itself, and saves this round trip, too.
         pool_pre_ping=not must_answer,
         pool_timeout=1 if must_answer else 30,
-        connect_args={"connect_timeout": 1, "options": limits, "tcp_user_timeout": 5000},
+        connect_args={
+            "connect_timeout": 1,
+            "options": limits,
+            "tcp_user_timeout": ANSWER_MILLISECONDS if must_answer else 5000,
+            # Firewalls forget a connection that is silent, and then its first statement hangs.
+            "keepalives_idle": 15,
+            "keepalives_interval": 5,
+            "keepalives_count": 2,
+        },
+        **at_once,
     )
 
 
@@ -203,6 +207,17 @@ def upgrade(engine: Engine) -> None:
         raise SchemaError(f"the database is at revision {found}, which is newer than this code: run the newer code") from None
 
 
+def _open_sqlite(address: URL, *, must_answer: bool, **options: object) -> Engine:
+    if address.database and address.database != ":memory:":
+        _make_folder(Path(address.database).parent)
+    engine = create_engine(address, **options)
+    event.listen(engine, "connect", _set_pragmas)
+    _watch_file(engine, Path(address.database or ":memory:"))
+    if must_answer:
+        event.listen(engine, "connect", _wait_elsewhere)
+    return engine
+
+
 def _make_folder(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -229,12 +244,12 @@ def _set_pragmas(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> N
     cursor.close()
 
 
-def _watch_file(engine: Engine, path: str) -> None:
-    """Leave a file that was deleted or replaced: what goes there is lost with this process, however well it was committed."""
+def _watch_file(engine: Engine, file: Path) -> None:
+    """Write to no file that was deleted or replaced: what goes there is lost with this process, however well it was committed."""
 
     def identity() -> tuple[int, int] | None:
         try:
-            found = Path(path).stat()
+            found = file.stat()
         except FileNotFoundError:
             return None
         return found.st_dev, found.st_ino
@@ -242,9 +257,10 @@ def _watch_file(engine: Engine, path: str) -> None:
     def remember(_connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
         record.info["file"] = identity()
 
-    def check(_connection: DBAPIConnection, record: ConnectionPoolEntry, _proxy: PoolProxiedConnection) -> None:
-        if record.info["file"] != identity():
-            raise DisconnectionError(f"{path} is another file now")
+    def check(connection: Connection) -> None:
+        if connection.info["file"] != identity():
+            connection.invalidate()
+            raise DisconnectionError(f"{file} is another file now: the old one was deleted or replaced")
 
     event.listen(engine, "connect", remember)
-    event.listen(engine, "checkout", check)
+    event.listen(engine, "begin", check)

@@ -6,13 +6,13 @@ import hashlib
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from functools import lru_cache
+from typing import Literal, NamedTuple
 
-from sqlalchemy import Engine, and_, exists, insert, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy import Connection, Engine, TextClause, and_, bindparam, exists, insert, or_, select, text, update
+from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.sql.elements import ColumnElement
 
 from storage.database import ANSWER_MILLISECONDS
@@ -38,27 +38,33 @@ class Stored(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class _Ticket:
-    """A webhook that waits for somebody to commit it."""
+    """A webhook on its way to the disk."""
 
     row: Mapping[str, object]
-    is_taken: bool = False
     stored: Stored | None = None
+    leads: bool = False
+    """Whether it is up to its thread to commit all that wait."""
+    called: threading.Lock = field(default_factory=threading.Lock)
+    """Its thread waits here, until the webhook has been seen to or it leads. Lighter than an Event."""
+
+    def __post_init__(self) -> None:
+        self.called.acquire()
 
 
 class Intake:
     """Keeps webhooks; one for each process, for any number of threads.
 
-    Who brings a webhook waits until it is its turn to commit, and then commits all that wait; mostly another has done it by then.
-    So a sync of the disk, which is what a commit costs, serves as many webhooks as came during the last one.
+    One thread commits at a time, all that wait; those whose webhooks it takes along wait for it, and the first that comes meanwhile
+    is the next. So a sync of the disk, which is what a commit costs, serves as many webhooks as came during the last one.
     """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        # One statement is a transaction by itself, and begin and commit would be two more round trips.
-        self._autocommit = engine.execution_options(isolation_level="AUTOCOMMIT")
-        self._insert = _INSERT[engine.dialect.name]
+        # The engine may commit each statement by itself; what takes two needs a transaction.
+        self._transactions = engine.execution_options(isolation_level=_ISOLATION[engine.dialect.name])
+        self._lock = threading.Lock()
         self._waiting: list[_Ticket] = []
-        self._adding, self._committing = threading.Lock(), threading.Lock()
+        self._is_committing = False
 
     def store(self, *, resource: str, body: bytes, received_at: datetime) -> Stored:
         """Keep one webhook durably: when this returns, it is on the disk.
@@ -69,45 +75,63 @@ class Intake:
             StorageError: it is not known to be stored.
         """
         ticket = _Ticket(_row(resource, body, received_at))
-        with self._adding:
-            self._waiting.append(ticket)
-        try:
-            self._see_to(ticket)
-        except SQLAlchemyError as error:
-            raise StorageError(f"the event could not be stored: {type(error).__name__}") from error
+        self._queue_up(ticket)
+        if not ticket.leads and not ticket.called.acquire(timeout=ANSWER_MILLISECONDS / 1000):
+            self._leave(ticket)
+        if ticket.leads:
+            self._commit_all()
         if ticket.stored is None:
             raise StorageError("the event could not be stored: the database is busy, or failed another one with it")
         return ticket.stored
 
-    def _see_to(self, ticket: _Ticket) -> None:
-        if not self._committing.acquire(timeout=ANSWER_MILLISECONDS / 1000):
-            return
-        try:
-            if not ticket.is_taken:
-                self._commit_all()
-        finally:
-            self._committing.release()
+    def _queue_up(self, ticket: _Ticket) -> None:
+        with self._lock:
+            self._waiting.append(ticket)
+            ticket.leads = not self._is_committing
+            self._is_committing = True
+
+    def _leave(self, ticket: _Ticket) -> None:
+        """Wait no longer; unless the call to lead has just come, which must not be lost."""
+        with self._lock:
+            if not ticket.leads and ticket in self._waiting:
+                self._waiting.remove(ticket)
 
     def _commit_all(self) -> None:
-        with self._adding:
+        with self._lock:
             tickets, self._waiting = self._waiting, []
-        for ticket in tickets:
-            ticket.is_taken = True
         rows = [ticket.row for ticket in tickets]
-        for ticket, stored in zip(tickets, _when_possible(lambda: self._insert_all(rows)), strict=True):
-            ticket.stored = stored
+        try:
+            for ticket, stored in zip(tickets, _when_possible(lambda: self._insert_all(rows)), strict=True):
+                ticket.stored = stored
+        except SQLAlchemyError as error:
+            raise StorageError(f"the event could not be stored: {type(error).__name__}") from error
+        finally:
+            self._call_next()
+            for ticket in tickets:
+                if not ticket.leads:
+                    ticket.called.release()
+
+    def _call_next(self) -> None:
+        with self._lock:
+            self._is_committing = bool(self._waiting)
+            if self._waiting:
+                self._waiting[0].leads = True
+                self._waiting[0].called.release()
 
     def _insert_all(self, rows: Sequence[Mapping[str, object]]) -> list[Stored]:
-        with self._autocommit.connect() as connection:
-            made = connection.execute(self._insert, rows if len(rows) > 1 else rows[0])
-            new: dict[object, Stored] = {row.body_hash: Stored(row.id, is_new=True) for row in made}
-        # Of the same bytes twice in one commit only the first is new.
-        return [new.pop(digest) if (digest := row["body_hash"]) in new else self._found(row) for row in rows]
+        """In one statement, which is all or nothing; one by one if some of the bytes are there already."""
+        try:
+            with self._engine.begin() as connection:
+                return [Stored(event_id, is_new=True) for event_id in _insert(connection, rows)]
+        except IntegrityError:
+            if len(rows) == 1:
+                return [self._found(rows[0])]
+        return [stored for row in rows for stored in self._insert_all([row])]
 
     def _found(self, row: Mapping[str, object]) -> Stored:
         """The same bytes are there: said twice, or said anew, because time has passed or the issue has changed in between."""
         same = events.c.body_hash == row["body_hash"]
-        with self._engine.begin() as connection:
+        with self._transactions.begin() as connection:
             if connection.execute(update(events).where(same, _is_meant(row)).values(body_hash=None)).rowcount:
                 return Stored(connection.execute(insert(events).returning(events.c.id), row).scalar_one(), is_new=True)
             return Stored(connection.execute(select(events.c.id).where(same)).scalar_one(), is_new=False)
@@ -158,9 +182,31 @@ def _is_meant(row: Mapping[str, object]) -> ColumnElement[bool]:
     )
 
 
-_INSERT = {
-    dialect.__name__.rpartition(".")[2]: dialect.insert(events)
-    .on_conflict_do_nothing(index_elements=["body_hash"])
-    .returning(events.c.id, events.c.body_hash)
-    for dialect in (sqlite, postgresql)
-}
+def _insert(connection: Connection, rows: Sequence[Mapping[str, object]]) -> Sequence[int]:
+    """The new events' numbers, in the order of the rows.
+
+    SQLite says only the last one, which is enough: it has one writer, so they follow each other. To fetch each would be to wait
+    for the interpreter's lock as often, with all the other requests at it.
+    """
+    is_sqlite = connection.dialect.name == "sqlite"
+    values = {f"{column}_{number}": value for number, row in enumerate(rows) for column, value in row.items()}
+    made = connection.execute(_statement(len(rows), returning=not is_sqlite), values)
+    if is_sqlite:
+        last: int = made.lastrowid
+        return range(last - len(rows) + 1, last + 1)
+    ids = {row.body_hash: row.id for row in made}
+    return [ids[row["body_hash"]] for row in rows]
+
+
+@lru_cache(maxsize=64)
+def _statement(rows: int, *, returning: bool) -> TextClause:
+    """As text: SQLAlchemy would put together an insert of several rows anew each time."""
+    places = [{column: f"{column}_{number}" for column in _COLUMNS} for number in range(rows)]
+    values = ", ".join("({})".format(", ".join(f":{name}" for name in place.values())) for place in places)
+    insert_all = text(f"INSERT INTO events ({', '.join(_COLUMNS)}) VALUES {values}{' RETURNING id, body_hash' if returning else ''}")  # noqa: S608 - our own names
+    typed = (bindparam(name, type_=events.c[column].type) for place in places for column, name in place.items())
+    return insert_all.bindparams(*typed)
+
+
+_ISOLATION: Mapping[str, Literal["SERIALIZABLE", "READ COMMITTED"]] = {"sqlite": "SERIALIZABLE", "postgresql": "READ COMMITTED"}
+_COLUMNS = ("received_at", "resource", "body_hash", "body", "state")
