@@ -15,11 +15,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from http.client import HTTPException, HTTPResponse, IncompleteRead, InvalidURL
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import urllib3
 from pydantic import BaseModel, SecretStr, ValidationError
-from urllib3.connectionpool import HTTPConnectionPool
+from urllib3 import HTTPHeaderDict
 from urllib3.exceptions import (
     ConnectTimeoutError,
     HTTPError,
@@ -31,6 +32,7 @@ from urllib3.exceptions import (
 )
 
 from notifiers.addresses import public_address
+from notifiers.connections import Connections, Peer, ask
 from notifiers.errors import DeliveryError, PermanentError, RetryableError
 from notifiers.message import cut, one_line
 
@@ -43,8 +45,6 @@ LONGEST_RETRY_AFTER = timedelta(minutes=15)
 MAX_BODY_BYTES = 1024 * 1024
 """No vendor answers with more, a page of a channel's history included; the rest is not read."""
 MAX_EXCERPT = 300
-CONNECTIONS_KEPT_PER_HOST = 256
-"""As many as a worker has threads; with fewer kept, a burst would pay a TLS handshake per message."""
 
 
 class Timeouts(NamedTuple):
@@ -68,7 +68,7 @@ class Response:
 
 class _Request(NamedTuple):
     method: str
-    url: str
+    path: str
     headers: Mapping[str, str]
     body: bytes | None = None
 
@@ -85,7 +85,7 @@ class Network:
         self._address_of = address_of
         self._tls_lock = threading.Lock()
         self._tls: ssl.SSLContext | None = None
-        self._pools = urllib3.PoolManager(num_pools=64, maxsize=CONNECTIONS_KEPT_PER_HOST)
+        self._connections = Connections(**timeouts._asdict())
 
     def post(self, url: str, *, body: bytes, headers: Mapping[str, str], secrets: Sequence[SecretStr] = ()) -> Response:
         """Send one POST; return the answer if it is a yes.
@@ -99,15 +99,15 @@ class Network:
         Raises:
             RetryableError, PermanentError: as `error_of` and `error_without_answer` say.
         """
-        with _translate_urllib3_errors():
-            pool = self._pools.connection_from_url(url, self._tls_of(url))
-            return self._exchange(pool, _Request("POST", url, headers, body), secrets)
+        with _translated_errors():
+            target = _parsed(url)
+            return self._exchange(self._peer(target), _Request("POST", target.request_uri, headers, body), secrets)
 
     def get(self, url: str, *, headers: Mapping[str, str], secrets: Sequence[SecretStr] = ()) -> Response:
         """Ask something that changes nothing; as `post`."""
-        with _translate_urllib3_errors():
-            pool = self._pools.connection_from_url(url, self._tls_of(url))
-            return self._exchange(pool, _Request("GET", url, headers), secrets)
+        with _translated_errors():
+            target = _parsed(url)
+            return self._exchange(self._peer(target), _Request("GET", target.request_uri, headers), secrets)
 
     def post_to_public(self, url: str, *, body: bytes, headers: Mapping[str, str], secrets: Sequence[SecretStr] = ()) -> Response:
         """As `post`, but only to an address of the public internet: the one that was checked is the one that is called.
@@ -116,38 +116,39 @@ class Network:
             PermanentError: also if the host is, or its name leads to, a private address.
             RetryableError: also if the name cannot be resolved.
         """
-        with _translate_urllib3_errors():
-            target = urllib3.util.parse_url(url)
-            scheme, host = target.scheme or "", (target.host or "").strip("[]")
-            address = self._address_of(host, target.port or (443 if scheme == "https" else 80))
-            # Without it, TLS would check the certificate against the number instead of the name.
-            name = {"server_hostname": host} if scheme == "https" else {}
-            pool = self._pools.connection_from_host(address, target.port, scheme, pool_kwargs={**name, **self._tls_of(url)})
-            return self._exchange(pool, _Request("POST", url, {**headers, "Host": target.netloc or host}, body), secrets)
+        with _translated_errors():
+            target = _parsed(url)
+            named = self._peer(target)
+            address = self._address_of(named.host, named.port)
+            # Without the name, TLS would check the certificate against the number.
+            peer = named._replace(host=address, server_name=named.host if named.tls else None)
+            request = _Request("POST", target.request_uri, {**headers, "Host": target.netloc or named.host}, body)
+            return self._exchange(peer, request, secrets)
 
-    def _tls_of(self, url: str) -> dict[str, ssl.SSLContext]:
-        """One context for all connections: to load the certificates anew for each would cost 40 ms."""
-        if not url.lower().startswith("https:"):
-            return {}
+    def _peer(self, url: urllib3.util.Url) -> Peer:
+        host = (url.host or "").strip("[]")
+        if url.scheme == "https":
+            return Peer(host, url.port or 443, self._tls_context())
+        return Peer(host, url.port or 80)
+
+    def _tls_context(self) -> ssl.SSLContext:
+        """One for all connections: to load the certificates anew for each would cost 40 ms."""
         with self._tls_lock:
             self._tls = self._tls or ssl.create_default_context()
-            return {"ssl_context": self._tls}
+            return self._tls
 
-    def _exchange(self, pool: HTTPConnectionPool, request: _Request, secrets: Sequence[SecretStr]) -> Response:
-        response = pool.urlopen(
-            request.method,
-            urllib3.util.parse_url(request.url).request_uri,
-            body=request.body,
-            headers=request.headers,
-            retries=False,
-            redirect=False,
-            timeout=urllib3.Timeout(connect=self.timeouts.connect_seconds, read=self.timeouts.read_seconds),
-            preload_content=False,
-        )
-        text = _read(response, within_seconds=self.timeouts.read_seconds)
-        if error := error_of(response.status, response.headers, text, secrets=secrets):
+    def _exchange(self, peer: Peer, request: _Request, secrets: Sequence[SecretStr]) -> Response:
+        with (
+            self._connections.borrowed(peer) as connection,
+            ask(connection, *request) as answer,
+        ):
+            text = _read(answer, within_seconds=self.timeouts.read_seconds)
+            if not answer.isclosed():
+                connection.close()
+        headers = HTTPHeaderDict(answer.getheaders())
+        if error := error_of(answer.status, headers, text, secrets=secrets):
             raise error
-        return Response(status=response.status, headers=response.headers, body=text)
+        return Response(status=answer.status, headers=headers, body=text)
 
 
 def error_of(status: int, headers: Mapping[str, str], body: str, *, secrets: Sequence[SecretStr] = ()) -> DeliveryError | None:
@@ -179,7 +180,7 @@ def error_without_answer(error: Exception) -> DeliveryError:
         return RetryableError(f"no connection: {reason}")
     if isinstance(error, ReadTimeoutError):
         return RetryableError("no answer within the time limit", ambiguous=True)
-    return RetryableError(f"the connection broke before the answer was complete ({type(error).__name__})", ambiguous=True)
+    return _broken(error)
 
 
 def read_answer(response: Response, model: type[AnswerT], *, secrets: Sequence[SecretStr] = ()) -> AnswerT:
@@ -244,31 +245,42 @@ def excerpt(body: str, secrets: Sequence[SecretStr] = ()) -> str:
     return cut(one_line(redact(body, secrets)), MAX_EXCERPT)
 
 
-def _read(response: urllib3.BaseHTTPResponse, *, within_seconds: float) -> str:
+def _read(answer: HTTPResponse, *, within_seconds: float) -> str:
     """The beginning of the body; an endless or dripping one costs neither memory nor, beyond the limit, time."""
     deadline = time.monotonic() + within_seconds
     body = bytearray()
     while len(body) < MAX_BODY_BYTES and time.monotonic() < deadline:
-        # Not decoded: we ask for no compression, and what comes compressed all the same may be a bomb.
-        piece = response.read1(MAX_BODY_BYTES - len(body), decode_content=False)
+        # As it comes, never unpacked: we ask for no compression, and what comes compressed all the same may be a bomb.
+        piece = answer.read1(MAX_BODY_BYTES - len(body))
         if not piece:
-            response.release_conn()
+            if answer.length:
+                raise IncompleteRead(b"", answer.length)
+            answer.close()
             break
         body += piece
-    else:
-        response.close()
     return body.decode("utf-8", "replace")
 
 
 @contextmanager
-def _translate_urllib3_errors() -> Iterator[None]:
+def _translated_errors() -> Iterator[None]:
     try:
         yield
     except HTTPError as error:
         raise error_without_answer(error) from None
-    except ValueError:
+    except (ValueError, InvalidURL):
         # http.client quotes the offending header, which may be a token.
         raise PermanentError("the address or a header holds a character that HTTP does not allow") from None
+    except TimeoutError:
+        raise RetryableError("no answer within the time limit", ambiguous=True) from None
+    except (HTTPException, OSError) as error:
+        raise _broken(error) from None
+
+
+def _parsed(url: str) -> urllib3.util.Url:
+    parsed = urllib3.util.parse_url(url)
+    if parsed.scheme not in {"http", "https"} or not parsed.host:
+        raise LocationValueError("no address of HTTP")
+    return parsed
 
 
 def _error_of_requests(error: requests.RequestException, secrets: Sequence[SecretStr]) -> DeliveryError:
@@ -292,6 +304,10 @@ def _innermost(error: Exception) -> Exception:
         if not isinstance(inner, HTTPError):
             return error
         error = inner
+
+
+def _broken(error: Exception) -> RetryableError:
+    return RetryableError(f"the connection broke before the answer was complete ({type(error).__name__})", ambiguous=True)
 
 
 def _why_unconnected(error: Exception) -> str | None:
