@@ -13,7 +13,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from routing.alert import Alert
 from routing.notification import Attempt, Lane, Notification, Outcome, Reason, Severity, State, Tries
 from storage.events import Decision, Event, unpack
-from storage.tables import attempts, events, incidents, notifications, workers
+from storage.tables import UtcDateTime, attempts, events, incidents, notifications, workers
 from storage.workers import moment
 
 # In the statement itself: of a parameter no database sees that the index of just these states will do.
@@ -84,16 +84,16 @@ def claim(engine: Engine, lane: Lane, *, worker: str, now: datetime, limit: int)
     The attempt is on record, open, before it is made: whoever finds it open later knows that it may have gone out.
     """
     with engine.begin() as connection:
+        if engine.dialect.name == "sqlite":
+            # It locks no rows, only itself: nobody else claims between what is read here and what is written.
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
         rows = connection.execute(_DUE_WITH_DETAILS, {"lane": lane, "now": now, "limit": limit}).all()
-        if not rows:
-            return ()
-        # On SQLite, which locks no rows, another worker may have been quicker with some of them.
-        numbers = {row.id: row.attempts for row in connection.execute(_TAKE, {"ids": [row.id for row in rows], "worker": worker})}
-        if numbers:
-            opened = [{"notification_id": id_, "number": number, "began_at": now} for id_, number in numbers.items()]
-            connection.execute(_OPEN_ATTEMPT, opened)
+        if rows:
+            ids = [row.id for row in rows]
+            connection.execute(_TAKE, {"ids": ids, "worker": worker})
+            connection.execute(_OPEN_ATTEMPTS, {"ids": ids, "now": now})
     events_by_id: dict[int, Event] = {}
-    return tuple(_claimed(row, numbers[row.id], events_by_id) for row in rows if row.id in numbers)
+    return tuple(_claimed(row, events_by_id) for row in rows)
 
 
 def record(engine: Engine, finished: Sequence[tuple[int, Attempt]]) -> None:
@@ -134,7 +134,7 @@ def requeue(engine: Engine, *, ids: Sequence[int] | None = None, now: datetime) 
         return tuple(connection.execute(again.returning(notifications.c.id)).scalars())
 
 
-def _claimed(row: Row[tuple[object, ...]], number: int, events_by_id: dict[int, Event]) -> Claimed:
+def _claimed(row: Row[tuple[object, ...]], events_by_id: dict[int, Event]) -> Claimed:
     event = events_by_id.get(row.event_id)
     if event is None:
         event = Event(id=row.event_id, received_at=row.received_at, resource=row.resource, body=unpack(row.body))
@@ -142,7 +142,7 @@ def _claimed(row: Row[tuple[object, ...]], number: int, events_by_id: dict[int, 
     return Claimed(
         id=row.id,
         event=event,
-        tries=Tries(number=number, failures=row.failures, planned_at=row.created_at, may_be_there=bool(row.may_be_there)),
+        tries=Tries(number=row.attempts + 1, failures=row.failures, planned_at=row.created_at, may_be_there=bool(row.may_be_there)),
         incident=row.key,
         receiver=row.receiver,
         rules=tuple(msgspec.json.decode(row.rules, type=list[str])),
@@ -226,7 +226,10 @@ _DUE = _due()
 _WAS_AMBIGUOUS = exists().where(attempts.c.notification_id == notifications.c.id, attempts.c.outcome == Outcome.AMBIGUOUS)
 _DUE_WITH_DETAILS = (
     _due(
-        *(notifications.c[name] for name in ("event_id", "receiver", "rules", "severity", "reason", "why", "created_at", "failures")),
+        *(
+            notifications.c[name]
+            for name in ("event_id", "receiver", "rules", "severity", "reason", "why", "created_at", "attempts", "failures")
+        ),
         incidents.c.key,
         events.c.resource,
         events.c.received_at,
@@ -238,13 +241,15 @@ _DUE_WITH_DETAILS = (
     # What another worker is about to take counts as taken; SQLite leaves this out.
     .with_for_update(of=notifications, skip_locked=True)
 )
+_AMONG = notifications.c.id.in_(bindparam("ids", expanding=True))
+# Each by one statement for all: on SQLite every row that a statement is run for, or gives, is a turn in which other threads go first.
 _TAKE = (
-    update(notifications)
-    .where(notifications.c.id.in_(bindparam("ids", expanding=True)), notifications.c.state == State.PLANNED)
-    .values(state=State.SENDING, claimed_by=bindparam("worker"), attempts=notifications.c.attempts + 1)
-    .returning(notifications.c.id, notifications.c.attempts)
+    update(notifications).where(_AMONG).values(state=State.SENDING, claimed_by=bindparam("worker"), attempts=notifications.c.attempts + 1)
 )
-_OPEN_ATTEMPT = insert(attempts)
+_OPEN_ATTEMPTS = insert(attempts).from_select(
+    ["notification_id", "number", "began_at"],
+    select(notifications.c.id, notifications.c.attempts, bindparam("now", type_=UtcDateTime())).where(_AMONG),
+)
 _CLOSE_ATTEMPT = (
     update(attempts)
     # Who closed it first said what follows: a worker that was given up for dead changes nothing any more.

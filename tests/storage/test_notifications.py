@@ -114,7 +114,7 @@ class TestClaiming:
         asked: list[tuple[str, tuple[object, ...]]] = []
         listen(engine, "before_cursor_execute", lambda *given: asked.append((given[2], given[3])))
         claim(engine)
-        statement, parameters = asked[0]
+        statement, parameters = asked[-1]
 
         with engine.connect() as connection:
             steps = [row.detail for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)]
