@@ -5,7 +5,6 @@ Sentry's own words (resource, action, issue, installation) stay in here and in t
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -75,7 +74,7 @@ def verify_signature(body: bytes, signatures: Sequence[str | None], secrets: Seq
     """
     given = [part.strip().lower().encode("ascii", "replace") for header in signatures if header for part in header.split(",")]
     keys = [secret.encode("utf-8", "surrogatepass") for secret in secrets if secret]
-    wanted = [hmac.new(key, body, hashlib.sha256).hexdigest().encode() for key in keys]
+    wanted = [hmac.digest(key, body, "sha256").hex().encode() for key in keys]
     matches = [hmac.compare_digest(digest, candidate) for digest in wanted for candidate in given]
     return any(matches)
 

@@ -56,9 +56,8 @@ class TestAWorkerThatDied:
         assert notifications.take_from_dead(engine, NOW + timedelta(seconds=30)) == 0
         assert only(engine, planned.id).state is State.SENDING
 
+    @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True, ids=["all who use an SQLite file have one clock"])
     def test_is_not_one_whose_machine_has_another_time(self, engine: Engine) -> None:
-        if engine.dialect.name == "sqlite":
-            pytest.skip("all who use an SQLite file have one clock")
         planned = notified(engine)
         workers.say_alive(engine, WORKER, NOW - timedelta(hours=1))
         claim(engine)
