@@ -9,7 +9,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Self
@@ -169,31 +169,29 @@ class Worker:
     def _ports(self, lane: Lane) -> LanePorts[Claimed]:
         return LanePorts(
             claim=lambda limit: notifications.claim(self._engine, lane, worker=self.id, now=self._clock(), limit=limit),
-            deliver=self._deliver,
-            record=lambda finished: notifications.record(self._engine, finished),
+            deliver=self._dispatch.deliver,
+            record=self._record,
             give_back=lambda ids: notifications.give_back(self._engine, ids, worker=self.id, now=self._clock()),
             report_fault=lambda error: log.error("lane_fault", lane=lane, error=_cause(error), effect="tried again in a second"),
         )
 
-    def _deliver(self, claimed: Claimed) -> Attempt:
-        done = self._dispatch.deliver(claimed)
-        log.info(
-            "notification_attempted",
-            notification=claimed.id,
-            receiver=claimed.receiver,
-            number=done.number,
-            outcome=done.outcome,
-            status=done.status_code,
-            said=done.excerpt,
-        )
-        if done.retry_after is None and done.outcome not in {Outcome.DELIVERED, Outcome.PREVIEWED}:
-            log.error("notification_dead", notification=claimed.id, receiver=claimed.receiver, said=done.excerpt, way_out="requeue it")
-        return done
+    def _record(self, finished: Sequence[tuple[Claimed, Attempt]]) -> None:
+        notifications.record(self._engine, [(claimed.id, done) for claimed, done in finished])
+        # Here, in one thread: those that deliver would wait for each other at every line.
+        for claimed, done in finished:
+            _log_attempt(claimed, done)
 
     def _announce(self, lane: Lane) -> None:
         self._lanes[lane].ring()
         # For the other workers, should there be more than this one can take.
         self._bell.ring(lane)
+
+
+def _log_attempt(claimed: Claimed, done: Attempt) -> None:
+    facts = {"notification": claimed.id, "receiver": claimed.receiver, "said": done.excerpt}
+    log.info("notification_attempted", **facts, number=done.number, outcome=done.outcome, status=done.status_code)
+    if done.retry_after is None and done.outcome not in {Outcome.DELIVERED, Outcome.PREVIEWED}:
+        log.error("notification_dead", **facts, way_out="requeue it")
 
 
 def _cause(error: Exception) -> str:

@@ -11,18 +11,17 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeAlias, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from routing.notification import Attempt
 
 MAX_CLAIM = 64
-"""Claimed at once: enough to fill threads quickly, few enough that a second worker gets its share of a burst."""
+"""Claimed, or recorded, at once: enough to fill threads quickly, few enough that a second worker gets its share of a burst, and that
+the threads do not all wait for the lane and then all for the vendor."""
 
 PAUSE_AFTER_FAULT_SECONDS = 1.0
 
 _RING = -1
-_News: TypeAlias = "tuple[int, Attempt] | int"
-"""How a delivery ended, or the id of one that has been given back, or a ring."""
 
 
 class Claimable(Protocol):
@@ -44,7 +43,8 @@ class LanePorts(Generic[ClaimedT]):
     """At most so many that are due, for nobody else to send."""
     deliver: Callable[[ClaimedT], Attempt]
     """Called in the pool; raises nothing."""
-    record: Callable[[Sequence[tuple[int, Attempt]]], None]
+    record: Callable[[Sequence[tuple[ClaimedT, Attempt]]], None]
+    """Called in the lane's own thread, as claiming is; what cannot be recorded now comes again."""
     give_back: Callable[[Sequence[int]], None]
     report_fault: Callable[[Exception], None]
     """Claiming or recording failed; it is tried again after a pause."""
@@ -57,9 +57,10 @@ class DeliveryLane(Generic[ClaimedT]):
         self._ports = ports
         self._threads = threads
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=f"send-{name}")
-        self._inbox: queue.SimpleQueue[_News] = queue.SimpleQueue()
+        # How a delivery ended, or the id of one that has been given back, or a ring.
+        self._inbox: queue.SimpleQueue[tuple[ClaimedT, Attempt] | int] = queue.SimpleQueue()
         self._in_flight: set[int] = set()
-        self._unrecorded: list[tuple[int, Attempt]] = []
+        self._unrecorded: list[tuple[ClaimedT, Attempt]] = []
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"lane-{name}", daemon=True)
         self._thread.start()
@@ -93,13 +94,15 @@ class DeliveryLane(Generic[ClaimedT]):
                 self.ring()
 
     def _collect(self) -> None:
-        """Wait for news, then take all of it: what ended together is recorded in one commit."""
+        """Wait for news, then take what there is: what ended together is recorded in one commit."""
         news = self._inbox.get()
         while True:
             if isinstance(news, tuple):
                 self._unrecorded.append(news)
             elif news != _RING:
                 self._in_flight.discard(news)
+            if len(self._unrecorded) >= MAX_CLAIM:
+                return
             try:
                 news = self._inbox.get_nowait()
             except queue.Empty:
@@ -108,7 +111,7 @@ class DeliveryLane(Generic[ClaimedT]):
     def _record(self) -> None:
         if self._unrecorded:
             self._ports.record(self._unrecorded)
-            self._in_flight -= {id_ for id_, _ in self._unrecorded}
+            self._in_flight -= {claimed.id for claimed, _ in self._unrecorded}
             self._unrecorded = []
 
     def _fill(self) -> None:
@@ -122,7 +125,7 @@ class DeliveryLane(Generic[ClaimedT]):
 
     def _deliver(self, claimed: ClaimedT) -> None:
         try:
-            self._inbox.put((claimed.id, self._ports.deliver(claimed)))
+            self._inbox.put((claimed, self._ports.deliver(claimed)))
         except Exception as error:  # noqa: BLE001 - what nobody expected here must not keep its claim, and its thread, for ever
             self._ports.report_fault(error)
             self._ports.give_back((claimed.id,))

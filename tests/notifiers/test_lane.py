@@ -48,12 +48,12 @@ class World:
             self.under_way.remove(parcel.id)
         return DONE
 
-    def record(self, finished: Sequence[tuple[int, Attempt]]) -> None:
+    def record(self, finished: Sequence[tuple[Parcel, Attempt]]) -> None:
         with self.changed:
             if self.faults:
                 self.faults -= 1
                 raise OSError("the database is away")
-            self.recorded += [id_ for id_, _ in finished]
+            self.recorded += [parcel.id for parcel, _ in finished]
             self.changed.notify_all()
 
     def until(self, claim: str, *, recorded: int = 0, under_way: int = 0) -> None:
