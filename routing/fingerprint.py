@@ -1,6 +1,7 @@
 """Stable keys: which incident an alert belongs to, and whether the same thing was said before.
 
-Both depend on the alert alone, never on rules.yaml, so that a change of the rules neither splits nor joins incidents.
+Both depend on the alert alone, never on rules.yaml, so that a change of the rules neither splits nor joins incidents. Who wants
+several issues of Sentry's told as one asks for `fingerprint_key` beside them.
 """
 
 from __future__ import annotations
@@ -8,14 +9,28 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
+from routing import fingerprint_template
 from routing.alert import Alert, Category, Json, Status
+from routing.fingerprint_template import Template
+from routing.query import Facts, Query
 
 _PLAIN = re.compile(r"[A-Za-z0-9_.:-]{1,120}")
 _MAX_SLUG = 60
+_SLUG = re.compile(rf"[A-Za-z0-9_.-]{{1,{_MAX_SLUG}}}")
+_MAX_NAMED = 110
 
 _Parts = tuple[Json, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fingerprint:
+    """Which alerts are told as one, whatever issues Sentry makes of them."""
+
+    when: Query
+    key: Template
 
 
 def incident_key(alert: Alert) -> str:
@@ -44,6 +59,30 @@ def incident_key(alert: Alert) -> str:
     project = re.sub(r"[^A-Za-z0-9_.-]", "", alert.project or "")[:_MAX_SLUG]
     subject = alert.metric.rule_name if alert.metric else alert.title
     return f"{_plain(kind or 'unknown')}:{project}:{_digest(alert.organization, alert.project, alert.culprit, subject)}"
+
+
+def fingerprint_key(alert: Alert, fingerprints: Sequence[Fingerprint]) -> str | None:
+    """The key under which rules.yaml joins an alert with others, None if it stays with its own `incident_key`.
+
+    `fingerprint:<project>:<key>` by the first fingerprint whose condition is met and whose places the alert can all fill, such as
+    `fingerprint:shop-api:IntegrityError.unique_constraint`. At most 200 characters, ASCII without blanks, like an incident key;
+    two keys that differ stay apart, for what had to be cut or replaced in one is told by a hash at its end.
+
+    None for metric alerts, for what can never fire, and where the project is unknown: what two projects say is never joined.
+
+    What an alert can fill depends on its kind. An event carries all that there is. A change of an issue (created, resolved,
+    archived, unresolved) carries type and message of the issue's *latest* event and its culprit: it fills `error.type`, `field`,
+    `constraint`, `property` and `variable`, and `path` where the culprit is a route; not `method`, `endpoint` and tags. A comment
+    fills nothing. So the end of an issue may have no fingerprint, or by now another one, and it says nothing of the other
+    issues of the same fingerprint: whoever joins by this key has to keep which issue went into which incident, send what is said
+    later of the issue there, and end the incident with the last of its issues.
+    """
+    if alert.metric_alert_id or alert.metric or alert.category is Category.OTHER or not alert.project:
+        return None
+    facts = Facts(alert)
+    filled = (fingerprint.key.fill(alert) for fingerprint in fingerprints if fingerprint.when.check(facts).matched)
+    named = next(filter(None, filled), None)
+    return f"fingerprint:{_slug(alert.project)}:{_named(named)}" if named else None
 
 
 def content_key(alert: Alert) -> str | None:
@@ -96,6 +135,15 @@ _CONTENT: Mapping[str, Callable[[Alert], _Parts | None]] = {
     "metric_alert": _metric_alert,
     "comment": _comment,
 }
+
+
+def _slug(project: str) -> str:
+    return project if _SLUG.fullmatch(project) else f"sha256-{_digest(project)}"
+
+
+def _named(name: str) -> str:
+    fit = fingerprint_template.fit(name[:_MAX_NAMED])
+    return name if fit == name else f"{fit}-{_digest(name)[:16]}"
 
 
 def _plain(name: str) -> str:

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, ValidationError
 
-from routing import document
+from routing import document, fingerprint_template
 from routing.document import Content, Document, DocumentError, Path, Problem, shown
+from routing.fingerprint import Fingerprint
+from routing.fingerprint_template import Template, TemplateError
 from routing.notification import Severity
 from routing.query import Query, QueryError
 from routing.query import parse as parse_query
@@ -81,6 +83,8 @@ class RuleSet:
     receivers: Mapping[str, Receiver]
     version: str
     """The first twelve digits of the SHA-256 of the text."""
+    fingerprints: tuple[Fingerprint, ...] = ()
+    """In the order of the file, the first one that an alert can fill counts."""
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -108,6 +112,7 @@ def load(text: str, *, kinds: Mapping[str, type[BaseModel]], environment: Mappin
     reading.form(_File, ())
     defaults = reading.form(_Defaults, ("defaults",)) if source.value(("defaults",)) else _Defaults()
     receivers = tuple(_receivers(reading, kinds))
+    fingerprints = tuple(reading.form(_Fingerprint, ("fingerprints", index)) for index in _items(source.value(("fingerprints",))))
     forms = tuple(reading.form(_Rule, ("rules", index)) for index in _items(source.value(("rules",))))
     _check_names(reading)
     _check_variables(reading)
@@ -117,6 +122,7 @@ def load(text: str, *, kinds: Mapping[str, type[BaseModel]], environment: Mappin
         rules=tuple(_rule(form, defaults) for form in forms if form and form.enabled),
         receivers={receiver.name: receiver for receiver in receivers},
         version=hashlib.sha256(text.encode()).hexdigest()[:12],
+        fingerprints=tuple(Fingerprint(when=form.when, key=form.key) for form in fingerprints if form),
     )
 
 
@@ -140,6 +146,19 @@ def _query(value: object) -> Query:
     return parse_query(value.rstrip())
 
 
+def _query_of_one(value: object) -> Query:
+    query = _query(value)
+    if query.aggregates:
+        raise ValueError(f"{min(query.aggregates)} is a figure over many alerts; a fingerprint is that of one")
+    return query
+
+
+def _template(value: object) -> Template:
+    if not isinstance(value, str):
+        raise ValueError("write one key, in quotes: '{error.type}.{constraint}'")  # noqa: TRY004 - pydantic collects ValueError
+    return fingerprint_template.parse(value)
+
+
 def _name(value: object) -> str:
     if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}", value):
         raise ValueError(f'{_quoted(value)} is no name; write at most 100 of A-Z, a-z, 0-9, "-", "_" and ".", like critical-error')
@@ -160,6 +179,7 @@ class _File(_Form):
     version: Annotated[int, BeforeValidator(_version)]
     defaults: dict[str, object] = Field(default_factory=dict)
     receivers: dict[Name, dict[str, object]]
+    fingerprints: tuple[dict[str, object], ...] = ()
     rules: tuple[dict[str, object], ...]
 
 
@@ -172,6 +192,12 @@ class _Receiver(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
     kind: str
+
+
+class _Fingerprint(_Form):
+    when: Annotated[Query, PlainValidator(_query_of_one)]
+    key: Annotated[Template, PlainValidator(_template)]
+    description: str = ""
 
 
 class _Rule(_Form):
@@ -188,6 +214,8 @@ _EXAMPLES = {
     "version": "version: 1",
     "receivers": 'receivers: {slack-errors: {kind: slack, channel: "#errors"}}',
     "rules": "rules: [{name: critical-error, when: 'tags.critical:true', notify: [slack-errors]}]",
+    "fingerprints": "fingerprints: [{when: 'error.type:IntegrityError', key: '{error.type}.{constraint}'}]",
+    "key": "key: '{error.type}.{constraint}'",
     "kind": "kind: slack",
     "name": "name: critical-error",
     "when": "when: 'tags.critical:true'",
@@ -305,7 +333,7 @@ def _check_names(reading: _Reading) -> None:
 
 def _check_variables(reading: _Reading) -> None:
     """A condition that an unset variable leaves empty would be met by every alert, so no rule may name one."""
-    for section in ("defaults", "rules"):
+    for section in ("defaults", "fingerprints", "rules"):
         for path, written in _strings(reading.source.value((section,)), (section,)):
             if not all(_is_set(name, reading.environment) for name in _VARIABLE.findall(written)):
                 reading.add(path, "write the value here, or set the variable")
@@ -330,7 +358,7 @@ def _advice(found: ErrorDetails, value: Content, path: Path, model: type[BaseMod
 
 def _advice_on_value(found: ErrorDetails, value: Content) -> str:
     kind, context = found["type"], found.get("ctx", {})
-    if isinstance(cause := context.get("error"), QueryError):
+    if isinstance(cause := context.get("error"), QueryError | TemplateError):
         return f"{cause}{_picture(value, cause.position)}"
     if kind == "enum":
         return f"{_quoted(value)} is not known; write {context.get('expected')}"
@@ -348,7 +376,7 @@ def _faults(model: type[BaseModel], content: Content) -> list[ErrorDetails]:
 
 
 def _picture(written: Content, position: int) -> str:
-    """The condition with a mark below what is wrong with it; none where variables have moved it."""
+    """The condition or key with a mark below what is wrong with it; none where variables have moved it."""
     if not isinstance(written, str) or _VARIABLE.search(written):
         return ""
     start = max(0, position - document.MAX_SHOWN // 2)

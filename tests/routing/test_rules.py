@@ -157,6 +157,22 @@ def test_a_disabled_rule_is_checked_all_the_same() -> None:
     assert said == '7:14: rules.critical-error.notify.0: no receiver "nobody"; define it under receivers'
 
 
+def test_fingerprints_keep_the_order_of_the_file_and_need_not_be_there() -> None:
+    written = """\
+fingerprints:
+  - {when: "error.type:IntegrityError", key: "{error.type}.{constraint}", description: by constraint}
+  - {when: "payment", key: payments}
+"""
+
+    rules = load_rules(RULES + written)
+
+    assert [(str(one.when), one.key.text) for one in rules.fingerprints] == [
+        ("error.type:IntegrityError", "{error.type}.{constraint}"),
+        ("payment", "payments"),
+    ]
+    assert load_rules(RULES).fingerprints == ()
+
+
 @pytest.mark.parametrize("severity", Severity)
 def test_a_rule_may_say_how_bad_it_is(severity: Severity) -> None:
     rules = load_rules(f"{RULES}    severity: {severity}\n")
