@@ -2,36 +2,29 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
 
 from routing import document, fingerprint_template
-from routing.document import Content, Document, DocumentError, Path, Problem, shown
+from routing.document import Content, DocumentError, Path, Problem
 from routing.fingerprint import Fingerprint
-from routing.fingerprint_template import Template, TemplateError
+from routing.fingerprint_template import Template
 from routing.notification import Severity
-from routing.query import Query, QueryError
+from routing.query import Query
 from routing.query import parse as parse_query
-
-if TYPE_CHECKING:
-    from pydantic_core import ErrorDetails
-
-FormT = TypeVar("FormT", bound=BaseModel)
+from routing.rules_reading import Reading, did_you_mean, quoted, unset_variables
 
 DEFAULT_COOLDOWN = timedelta(minutes=30)
 """That of Sentry's own alert rules."""
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
-_VARIABLE = re.compile(r"\$\{(\w+)\}")
-_MAX_MESSAGE = 800
 
 
 class RulesError(Exception):
@@ -108,7 +101,7 @@ def load(text: str, *, kinds: Mapping[str, type[BaseModel]], environment: Mappin
         source = document.read(text)
     except DocumentError as error:
         raise RulesError(error.problems) from None
-    reading = _Reading(source=source, environment=environment, problems=list(source.problems), faulty=set(source.faults))
+    reading = Reading(source=source, environment=environment, problems=list(source.problems), faulty=set(source.faults))
     reading.form(_File, ())
     defaults = reading.form(_Defaults, ("defaults",)) if source.value(("defaults",)) else _Defaults()
     receivers = tuple(_receivers(reading, kinds))
@@ -136,7 +129,7 @@ def _duration(value: object) -> timedelta:
     """`90s`, `30m`, `4h`, `2d`, `1w`."""
     matched = re.fullmatch(r"([0-9]{1,6})([smhdw])", value) if isinstance(value, str) else None
     if not matched:
-        raise ValueError(f"{_quoted(value)} is no duration; write a number and s, m, h, d or w, like 30m")
+        raise ValueError(f"{quoted(value)} is no duration; write a number and s, m, h, d or w, like 30m")
     return timedelta(seconds=int(matched[1]) * _UNITS[matched[2]])
 
 
@@ -161,7 +154,7 @@ def _template(value: object) -> Template:
 
 def _name(value: object) -> str:
     if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}", value):
-        raise ValueError(f'{_quoted(value)} is no name; write at most 100 of A-Z, a-z, 0-9, "-", "_" and ".", like critical-error')
+        raise ValueError(f'{quoted(value)} is no name; write at most 100 of A-Z, a-z, 0-9, "-", "_" and ".", like critical-error')
     return value
 
 
@@ -210,95 +203,20 @@ class _Rule(_Form):
     description: str = ""
 
 
-_EXAMPLES = {
-    "version": "version: 1",
-    "receivers": 'receivers: {slack-errors: {kind: slack, channel: "#errors"}}',
-    "rules": "rules: [{name: critical-error, when: 'tags.critical:true', notify: [slack-errors]}]",
-    "fingerprints": "fingerprints: [{when: 'error.type:IntegrityError', key: '{error.type}.{constraint}'}]",
-    "key": "key: '{error.type}.{constraint}'",
-    "kind": "kind: slack",
-    "name": "name: critical-error",
-    "when": "when: 'tags.critical:true'",
-    "notify": "notify: [slack-errors]",
-}
-
-_KEYS = "write keys with values: {key: value}, or one a line below it"
-_ADVICE = {
-    "bool_type": "write true or false",
-    "bool_parsing": "write true or false",
-    "int_parsing": "write a whole number",
-    "string_type": "write one text, in quotes",
-    "string_too_short": "empty; write a value, or take it out",
-    "dict_type": _KEYS,
-    "model_type": _KEYS,
-    "tuple_type": "write a list, in brackets: [one, two]",
-    "list_type": "write a list, in brackets: [one, two]",
-    "too_short": "empty; write at least one",
-}
-"""By pydantic's name for a fault: https://docs.pydantic.dev/latest/errors/validation_errors."""
-
-
-@dataclass(slots=True, kw_only=True)
-class _Reading:
-    """A file that is being checked, and what was wrong so far."""
-
-    source: Document
-    environment: Mapping[str, str]
-    problems: list[Problem]
-    faulty: set[Path]
-    """Where something is wrong already: what follows from it is not told, neither there nor of what holds it."""
-
-    def form(self, model: type[FormT], path: Path, *, without: str = "") -> FormT | None:
-        """The part of the file at a path, less one key, in its form; None if it is faulty, and the faults are kept."""
-        content = self.source.value(path)
-        if isinstance(content, dict):
-            content = {key: value for key, value in content.items() if key != without}
-        elif path:
-            return None  # the file's own form has said so
-        try:
-            return model.model_validate(_substitute(content, self.environment))
-        except ValidationError as error:
-            found = error.errors()
-        # What a variable holds may be a secret, and errors quote: so they are told of stars in its place.
-        stars = {name: "*" * len(value) for name, value in self.environment.items()}
-        told = {fault["loc"]: fault for fault in _faults(model, _substitute(content, stars))}
-        for fault in found:
-            place = (*path, *(part for part in fault["loc"] if part != "[key]"))
-            tellable = told.get(fault["loc"])
-            message = _advice(tellable, self.source.value(place), place, model) if tellable else "cannot be used here"
-            self.add(place, message, of_key=fault["type"] == "extra_forbidden" or "[key]" in fault["loc"])
-        return None
-
-    def add(self, path: Path, message: str, *, of_key: bool = False) -> None:
-        """Keep the first problem of each path, and say which variables it hangs on."""
-        if any(faulty[: len(path)] == path for faulty in self.faulty):
-            return
-        self.faulty.add(path)
-        names = dict.fromkeys(name for _, written in _strings(self.source.value(path), path) for name in _VARIABLE.findall(written))
-        notes = (f"from ${{{name}}}" if _is_set(name, self.environment) else f"${{{name}}} is not set" for name in names)
-        note = f" ({', '.join(notes)})" if names and path else ""
-        said = message[:_MAX_MESSAGE] + note
-        self.problems.append(self.source.problem_of_key(path, said) if of_key else self.source.problem(path, said))
-
-    def value(self, path: Path) -> Content:
-        """What stands at a path, with what its variables hold."""
-        return _substitute(self.source.value(path), self.environment)
-
-
 def _rule(form: _Rule, defaults: _Defaults) -> Rule:
     cooldown = defaults.cooldown if form.cooldown is None else form.cooldown
     return Rule(name=form.name, when=form.when, severity=form.severity, notify=form.notify, cooldown=cooldown)
 
 
-def _receivers(reading: _Reading, kinds: Mapping[str, type[BaseModel]]) -> Iterator[Receiver]:
+def _receivers(reading: Reading, kinds: Mapping[str, type[BaseModel]]) -> Iterator[Receiver]:
     source = reading.source
     for name in _keys(source.value(("receivers",))):
         path = ("receivers", name)
         form = reading.form(_Receiver, path)
         if form and form.kind not in kinds:
-            written = _quoted(source.value((*path, "kind")))
+            written = quoted(source.value((*path, "kind")))
             known = f"kinds are {', '.join(sorted(kinds))}"
-            reading.add((*path, "kind"), f"{written} is no kind of receiver; {_did_you_mean(written, kinds) or known}")
+            reading.add((*path, "kind"), f"{written} is no kind of receiver; {did_you_mean(written, kinds) or known}")
         elif form and (options := reading.form(kinds[form.kind], path, without="kind")):
             unset = dict(_unset(source.value(path), reading.environment))
             yield Receiver(name=name, kind=form.kind, options=options, position=source.position(path), unset=unset)
@@ -306,13 +224,12 @@ def _receivers(reading: _Reading, kinds: Mapping[str, type[BaseModel]]) -> Itera
 
 def _unset(options: Content, environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Options that name a variable which is not set, with its name."""
-    for path, written in _strings(options, ()):
-        for name in _VARIABLE.findall(written):
-            if path and not _is_set(name, environment):
-                yield str(path[0]), name
+    for path, name in unset_variables(options, environment):
+        if path:
+            yield str(path[0]), name
 
 
-def _check_names(reading: _Reading) -> None:
+def _check_names(reading: Reading) -> None:
     """Names that are used twice, or used and never defined."""
     receivers = _keys(reading.source.value(("receivers",)))
     lines: dict[str, int] = {}
@@ -320,109 +237,22 @@ def _check_names(reading: _Reading) -> None:
         place: Path = ("rules", index, "name")
         name = reading.value(place)
         if isinstance(name, str) and name in lines:
-            written = _quoted(reading.source.value(place))
+            written = quoted(reading.source.value(place))
             reading.add(place, f"{written} names the rule of line {lines[name]} already; rename one of them")
         elif isinstance(name, str):
             lines[name] = reading.source.position(place)[0]
         for position in _items(reading.source.value(("rules", index, "notify"))):
             place = ("rules", index, "notify", position)
             if isinstance(receiver := reading.value(place), str) and receiver not in receivers:
-                written = _quoted(reading.source.value(place))
-                reading.add(place, f"no receiver {written}; {_did_you_mean(written, receivers) or 'define it under receivers'}")
+                written = quoted(reading.source.value(place))
+                reading.add(place, f"no receiver {written}; {did_you_mean(written, receivers) or 'define it under receivers'}")
 
 
-def _check_variables(reading: _Reading) -> None:
+def _check_variables(reading: Reading) -> None:
     """A condition that an unset variable leaves empty would be met by every alert, so no rule may name one."""
     for section in ("defaults", "fingerprints", "rules"):
-        for path, written in _strings(reading.source.value((section,)), (section,)):
-            if not all(_is_set(name, reading.environment) for name in _VARIABLE.findall(written)):
-                reading.add(path, "write the value here, or set the variable")
-
-
-def _advice(found: ErrorDetails, value: Content, path: Path, model: type[BaseModel]) -> str:
-    """Pydantic's word for a fault, turned into what to write instead."""
-    kind, key = found["type"], str(path[-1]) if path else ""
-    example = f"`{_EXAMPLES.get(key, f'{key}: …')}`"
-    if not path:
-        return "a rules file has the keys version, receivers and rules" + ("; this one is empty" if value is None else "")
-    if kind == "extra_forbidden":
-        known = ", ".join(model.model_fields)
-        hint = _did_you_mean(key, model.model_fields) or f"known here: {known or 'none'}"
-        return f'unknown key "{shown(key)}"; {hint}'
-    if kind == "missing":
-        return f"missing; add {example}"
-    if value is None:
-        return f"empty; write {example}" if key in _EXAMPLES else "empty; write a value, or take it out"
-    return _advice_on_value(found, value)
-
-
-def _advice_on_value(found: ErrorDetails, value: Content) -> str:
-    kind, context = found["type"], found.get("ctx", {})
-    if isinstance(cause := context.get("error"), QueryError | TemplateError):
-        return f"{cause}{_picture(value, cause.position)}"
-    if kind == "enum":
-        return f"{_quoted(value)} is not known; write {context.get('expected')}"
-    if kind == "tuple_type" and isinstance(value, str):
-        return f"write a list, in brackets: [{shown(value)}]"
-    return _ADVICE.get(kind, found["msg"].removeprefix("Value error, "))
-
-
-def _faults(model: type[BaseModel], content: Content) -> list[ErrorDetails]:
-    try:
-        model.model_validate(content)
-    except ValidationError as error:
-        return error.errors()
-    return []
-
-
-def _picture(written: Content, position: int) -> str:
-    """The condition or key with a mark below what is wrong with it; none where variables have moved it."""
-    if not isinstance(written, str) or _VARIABLE.search(written):
-        return ""
-    start = max(0, position - document.MAX_SHOWN // 2)
-    return f"\n    {shown(written[start:])}\n    {' ' * (position - start)}^"
-
-
-def _quoted(value: object) -> str:
-    return f'"{shown(value)}"' if isinstance(value, str) else "this"
-
-
-def _did_you_mean(word: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(word.strip('"'), list(known), n=1)
-    return f'did you mean "{close[0]}"?' if close else ""
-
-
-def _substitute(content: Content, environment: Mapping[str, str]) -> Content:
-    """Put the environment's values for `${NAME}`. A value with an unset one is empty: half an address is worse than none."""
-    match content:
-        case str():
-            names = _VARIABLE.findall(content)
-            if not all(_is_set(name, environment) for name in names):
-                return ""
-            # A variable may hold any bytes, which Python shows as halves of surrogate pairs.
-            return _VARIABLE.sub(lambda found: environment[found[1]].encode("utf-8", "replace").decode(), content)
-        case dict():
-            return {key: _substitute(value, environment) for key, value in content.items()}
-        case list():
-            return [_substitute(value, environment) for value in content]
-    return content
-
-
-def _strings(content: Content, path: Path) -> Iterator[tuple[Path, str]]:
-    """All texts below a path."""
-    match content:
-        case str():
-            yield path, content
-        case dict():
-            for key, value in content.items():
-                yield from _strings(value, (*path, key))
-        case list():
-            for index, value in enumerate(content):
-                yield from _strings(value, (*path, index))
-
-
-def _is_set(name: str, environment: Mapping[str, str]) -> bool:
-    return bool(environment.get(name, "").strip())
+        for path, _ in unset_variables(reading.source.value((section,)), reading.environment):
+            reading.add((section, *path), "write the value here, or set the variable")
 
 
 def _keys(content: Content) -> tuple[str, ...]:
