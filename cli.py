@@ -153,16 +153,21 @@ def _notification_commands(engine: Engine, bell: Bell) -> AppGroup:
 
     @group.command("requeue")
     @click.argument("ids", metavar="ID...", type=_NUMBER, nargs=-1)
-    @click.option("--all-dead", is_flag=True, help="Every dead one.")
-    def requeue(ids: Sequence[int], *, all_dead: bool) -> None:
-        """Send dead notifications again, at once if a worker is running."""
-        if bool(ids) == all_dead:
-            raise click.UsageError("name the ids, or say --all-dead")
-        requeued = notifications.requeue(engine, ids=None if all_dead else ids, now=datetime.now(UTC))
+    @click.option("--all-dead", "state", flag_value=State.DEAD.value, help="Every dead one.")
+    @click.option("--all-previews", "state", flag_value=State.HELD.value, help="Every one that was only previewed.")
+    def requeue(ids: Sequence[int], state: str | None) -> None:
+        """Send dead notifications again, and previews now.
+
+        At once if a worker is running. A preview is sent once the receiver's credential is set; until then it is previewed again.
+        """
+        if bool(ids) == bool(state):
+            raise click.UsageError("name the ids, or say --all-dead or --all-previews")
+        now = datetime.now(UTC)
+        requeued = notifications.requeue(engine, state=State(state), now=now) if state else notifications.requeue(engine, ids=ids, now=now)
         for lane in Lane:
             bell.ring(lane)
         for id_ in sorted(set(ids) - set(requeued)):
-            click.echo(f"{id_}: no dead notification, left alone", err=True)
+            click.echo(f"{id_}: neither dead nor a preview, left alone", err=True)
         click.echo(f"{len(requeued)} requeued")
 
     return group

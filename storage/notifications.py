@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
-from sqlalchemy import Connection, Engine, Row, Select, and_, bindparam, exists, func, insert, literal, select, update
+from sqlalchemy import Connection, Engine, Row, Select, and_, bindparam, case, exists, func, insert, literal, or_, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from routing.alert import Alert
@@ -125,11 +125,27 @@ def due_lanes(engine: Engine, now: datetime) -> frozenset[Lane]:
         return frozenset(lane for lane in Lane if connection.execute(_DUE, {"lane": lane, "now": now, "limit": 1}).first())
 
 
-def requeue(engine: Engine, *, ids: Sequence[int] | None = None, now: datetime) -> tuple[int, ...]:
-    """Send dead notifications again, with a fresh row of retries; all of them, or those of these ids that are dead. Says which."""
-    dead = notifications.c.state == State.DEAD
-    wanted = dead if ids is None else and_(dead, notifications.c.id.in_(ids))
-    again = update(notifications).where(wanted).values(state=State.PLANNED, next_attempt_at=now, finished_at=None, failures=0)
+def requeue(engine: Engine, *, ids: Sequence[int] | None = None, state: State = State.DEAD, now: datetime) -> tuple[int, ...]:
+    """Send dead notifications again, or previews for the first time, with a fresh row of retries. Says which.
+
+    With `ids` those of them that are dead or previews; without, all that are in `state`: `DEAD`, or `HELD` for the previews, for
+    nothing else that is held is ever sent.
+    """
+    is_preview = and_(notifications.c.state == State.HELD, notifications.c.reason == Reason.PREVIEW)
+    may_be_sent = or_(notifications.c.state == State.DEAD, is_preview)
+    wanted = and_(may_be_sent, notifications.c.state == state if ids is None else notifications.c.id.in_(ids))
+    earlier = notifications.alias("earlier")
+    was_told = exists().where(
+        earlier.c.incident_id == notifications.c.incident_id,
+        earlier.c.receiver == notifications.c.receiver,
+        earlier.c.state == State.SENT,
+        earlier.c.id < notifications.c.id,
+    )
+    # What was recorded as a preview is sent for the reason that it has by now.
+    reason = case((~is_preview, notifications.c.reason), (was_told, Reason.REPEAT), else_=Reason.FIRST)
+    again = (
+        update(notifications).where(wanted).values(state=State.PLANNED, reason=reason, next_attempt_at=now, finished_at=None, failures=0)
+    )
     with engine.begin() as connection:
         return tuple(connection.execute(again.returning(notifications.c.id)).scalars())
 

@@ -262,7 +262,7 @@ class TestNotificationsRequeue:
 
         assert result.exit_code == 0
         assert result.stdout == "1 requeued\n"
-        assert f"{sent}: no dead notification, left alone\n999: no dead notification, left alone\n" in result.stderr
+        assert f"{sent}: neither dead nor a preview, left alone\n999: neither dead nor a preview, left alone\n" in result.stderr
         assert inspection.count_by_state(engine) == {State.PLANNED: 1, State.SENT: 1}
 
     def test_may_take_all_dead_ones(self, flask: FlaskCliRunner, engine: Engine) -> None:
@@ -271,6 +271,13 @@ class TestNotificationsRequeue:
 
         assert run(flask, "notifications", "requeue", "--all-dead") == "3 requeued\n"
         assert run(flask, "notifications", "requeue", "--all-dead") == "0 requeued\n"
+
+    def test_may_take_all_that_was_only_previewed(self, flask: FlaskCliRunner, engine: Engine) -> None:
+        notify(engine, 1, ended(outcome=Outcome.REFUSED))
+        notify(engine, 2, ended(outcome=Outcome.PREVIEWED))
+
+        assert run(flask, "notifications", "requeue", "--all-previews") == "1 requeued\n"
+        assert inspection.count_by_state(engine) == {State.DEAD: 1, State.PLANNED: 1}
 
     def test_rings_so_that_a_worker_sends_at_once(self, sqlite_url: str, engine: Engine, redis_url: str) -> None:
         from redis import Redis  # noqa: PLC0415 - only this test asks it
@@ -284,7 +291,7 @@ class TestNotificationsRequeue:
 
     @pytest.mark.parametrize("arguments", [[], ["1", "--all-dead"]], ids=["neither", "both"])
     def test_wants_numbers_or_all_of_them(self, flask: FlaskCliRunner, arguments: list[str]) -> None:
-        assert "name the ids, or say --all-dead" in run(flask, "notifications", "requeue", *arguments, status=2)
+        assert "name the ids, or say --all-dead or --all-previews" in run(flask, "notifications", "requeue", *arguments, status=2)
 
 
 COMMANDS = {
@@ -296,7 +303,7 @@ COMMANDS = {
     ),
     ("notifications",): (
         "list     List notifications, newest first.",
-        "requeue  Send dead notifications again, at once if a worker is running.",
+        "requeue  Send dead notifications again, and previews now.",
         "show     Show a notification with each attempt.",
     ),
     ("rules", "check"): ("[PATH]", "PATH is the file of RULES_FILE if left out."),
@@ -304,7 +311,7 @@ COMMANDS = {
     ("alerts", "refused"): ("401 is a wrong signature", "[default: 50"),
     ("notifications", "list"): ("--state [planned|sending|sent|held|dead]", "[default: 50"),
     ("notifications", "show"): ("ID", "the exact payload"),
-    ("notifications", "requeue"): ("ID...", "--all-dead"),
+    ("notifications", "requeue"): ("ID...", "--all-dead", "--all-previews"),
 }
 
 

@@ -7,11 +7,11 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine
 
-from routing.notification import Outcome, State
+from routing.notification import Outcome, Reason, State
 from storage import inspection, notifications, workers
 from storage.inspection import Listed
 from tests.factories import NOW
-from tests.storage.planned import WORKER, claim, ended, in_threads, make_many, notified, only
+from tests.storage.planned import WORKER, claim, ended, in_threads, issue, make_many, notified, only, plan_all, store
 
 SECOND = timedelta(seconds=1)
 LATER = NOW + timedelta(minutes=5)
@@ -174,6 +174,30 @@ class TestRequeueing:
         notifications.record(engine, [(first, ended(outcome=Outcome.REFUSED)), (second, ended()), (third, ended(outcome=Outcome.REFUSED))])
 
         assert sorted(notifications.requeue(engine, now=LATER)) == [first, third]
+
+    @pytest.mark.parametrize("chosen", [{"ids": [1, 2]}, {"state": State.HELD}], ids=["by number", "all"])
+    def test_sends_a_preview_once_it_can_be_sent_and_nothing_else_that_is_held(self, engine: Engine, chosen: dict[str, object]) -> None:
+        planned = notified(engine)
+        store(engine, issue(1, 2))
+        plan_all(engine)
+        claim(engine)
+        notifications.record(engine, [(planned.id, ended(outcome=Outcome.PREVIEWED))])
+
+        requeued = notifications.requeue(engine, now=LATER, **chosen)  # type: ignore[arg-type]  # a table of choices
+
+        assert requeued == (planned.id,)
+        assert (only(engine, planned.id).reason, only(engine, planned.id).state) == (Reason.FIRST, State.PLANNED)
+        assert only(engine, planned.id + 1).reason is Reason.COOLDOWN
+
+    def test_of_a_preview_whose_receiver_was_told_before_says_so(self, engine: Engine) -> None:
+        told, previewed = make_many(engine, 1, 1)
+        for id_, outcome in ((told, Outcome.DELIVERED), (previewed, Outcome.PREVIEWED)):
+            claim(engine)
+            notifications.record(engine, [(id_, ended(outcome=outcome))])
+
+        notifications.requeue(engine, ids=[previewed], now=LATER)
+
+        assert only(engine, previewed).reason is Reason.REPEAT
 
     def test_leaves_all_others_alone(self, engine: Engine) -> None:
         dead, sent, sending, planned = make_many(engine, 1, 2, 3, 4)
