@@ -96,15 +96,14 @@ class Worker:
         engine = open_database(settings.database, pool_size=10)
         check_schema(engine)
         rules_file = RulesFile(settings.rules_file, lambda text: read_rules(text, settings))
-        for receiver, missing in missing_credentials(rules_file.rules, settings).items():
-            log.warning("receiver_only_previews", receiver=receiver, missing=missing, effect="payloads are recorded, nothing is sent")
         return cls(settings, engine, rules_file, lambda: datetime.now(UTC))
 
     def run(self) -> None:
         """Serve the bells in a thread and the clock in this one, until told to stop."""
         workers.say_alive(self._engine, self.id, self._clock())
         events.retry_failed(self._engine)
-        log.info("worker_started", worker=self.id, rules=self._rules_file.rules.version)
+        log.info("worker_started", worker=self.id)
+        self._say_what_is_in_force()
         threading.Thread(target=self._listen, name="listen", daemon=True).start()
         alive = (self._engine, self.id, self._clock, self.stopping)
         threading.Thread(target=workers.keep_alive, args=alive, name="alive", daemon=True).start()
@@ -151,10 +150,18 @@ class Worker:
     def _reload_rules(self) -> None:
         try:
             if self._rules_file.reload():
-                log.info("rules_in_force", version=self._rules_file.rules.version)
+                self._say_what_is_in_force()
                 events.retry_failed(self._engine)
         except RulesError as error:
             log.error("rules_refused", problems=str(error).splitlines(), effect="the old rules stay in force")
+
+    def _say_what_is_in_force(self) -> None:
+        rules = self._rules_file.rules
+        log.info("rules_in_force", version=rules.version, rules=len(rules.rules), receivers=len(rules.receivers))
+        if not rules.rules:
+            log.warning("no_rules_in_force", effect="alerts are kept, nobody is told of any")
+        for receiver, missing in missing_credentials(rules, self._settings).items():
+            log.warning("receiver_only_previews", receiver=receiver, missing=missing, effect="payloads are recorded, nothing is sent")
 
     def _listen(self) -> None:
         """Run RQ's jobs in this thread; RQ leaves its loop at a fault of Redis, and comes back to it when Redis does."""

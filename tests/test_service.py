@@ -236,6 +236,23 @@ def test_a_bad_edit_of_the_rules_keeps_the_old_ones_in_force(tmp_path: Path, sql
         running.until("the old rules tell", lambda: running.states() == {State.SENT: 3})
 
 
+def test_rules_that_tell_nobody_are_warned_of_also_when_they_are_edited(tmp_path: Path, sqlite_url: str, redis_url: str) -> None:
+    rules = tmp_path / "rules.yaml"
+    rules.write_text("{version: 1, receivers: {pager: {kind: preview}}, rules: [{name: all, when: '', notify: [pager]}]}")
+    with service(tmp_path, {**environment(sqlite_url, redis_url), "RULES_FILE": str(rules)}) as running:
+        running.start_worker()
+        running.until("the rules are in force", lambda: '"rules":1,"receivers":1' in running.log("worker"))
+        before = running.log("worker")
+
+        rules.write_text("{version: 1, receivers: {chat: {kind: slack, channel: '#errors'}}, rules: []}")
+
+        running.until("the edit is in force", lambda: '"rules":0,"receivers":1' in running.log("worker"))
+        running.until("what it lacks is said", lambda: "no_rules_in_force" in running.log("worker"))
+        running.until("who is not told is said", lambda: '"receiver":"chat","missing":"SLACK_BOT_TOKEN"' in running.log("worker"))
+    assert "no_rules_in_force" not in before
+    assert "receiver_only_previews" not in before
+
+
 def test_production_does_not_start_without_a_credential(tmp_path: Path, sqlite_url: str, redis_url: str) -> None:
     with service(tmp_path, {**environment(sqlite_url, redis_url), "SENTRY_ENVIRONMENT": "production"}) as running:
         worker = running.start_worker()
