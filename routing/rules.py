@@ -20,6 +20,7 @@ from routing.notification import Severity
 from routing.query import Query
 from routing.query import parse as parse_query
 from routing.rules_reading import Reading, did_you_mean, quoted, unset_variables
+from routing.windows import Window, WindowForm
 
 DEFAULT_COOLDOWN = timedelta(minutes=30)
 """That of Sentry's own alert rules."""
@@ -65,6 +66,10 @@ class Rule:
     notify: tuple[str, ...]
     cooldown: timedelta
     """How long the rule stays silent about an incident after it spoke of it."""
+    active: tuple[Window, ...] = ()
+    """It speaks only within one of them; at any time if there are none."""
+    mute: tuple[Window, ...] = ()
+    """Within any of them it does not speak."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +83,7 @@ class RuleSet:
     """The first twelve digits of the SHA-256 of the text."""
     fingerprints: tuple[Fingerprint, ...] = ()
     """In the order of the file, the first one that an alert can fill counts."""
+    windows: Mapping[str, Window] = field(default_factory=dict)
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -106,16 +112,18 @@ def load(text: str, *, kinds: Mapping[str, type[BaseModel]], environment: Mappin
     defaults = reading.form(_Defaults, ("defaults",)) if source.value(("defaults",)) else _Defaults()
     receivers = tuple(_receivers(reading, kinds))
     fingerprints = tuple(reading.form(_Fingerprint, ("fingerprints", index)) for index in _items(source.value(("fingerprints",))))
+    windows = dict(_windows(reading))
     forms = tuple(reading.form(_Rule, ("rules", index)) for index in _items(source.value(("rules",))))
     _check_names(reading)
     _check_variables(reading)
     if reading.problems or not defaults:
         raise RulesError(tuple(reading.problems))
     return RuleSet(
-        rules=tuple(_rule(form, defaults) for form in forms if form and form.enabled),
+        rules=tuple(_rule(form, defaults, windows) for form in forms if form and form.enabled),
         receivers={receiver.name: receiver for receiver in receivers},
         version=hashlib.sha256(text.encode()).hexdigest()[:12],
         fingerprints=tuple(Fingerprint(when=form.when, key=form.key) for form in fingerprints if form),
+        windows=windows,
     )
 
 
@@ -172,6 +180,7 @@ class _File(_Form):
     version: Annotated[int, BeforeValidator(_version)]
     defaults: dict[str, object] = Field(default_factory=dict)
     receivers: dict[Name, dict[str, object]]
+    windows: dict[Name, dict[str, object]] = Field(default_factory=dict)
     fingerprints: tuple[dict[str, object], ...] = ()
     rules: tuple[dict[str, object], ...]
 
@@ -199,13 +208,28 @@ class _Rule(_Form):
     notify: Annotated[tuple[str, ...], Field(min_length=1)]
     severity: Severity | None = None
     cooldown: Duration | None = None
+    active: Annotated[tuple[str, ...], Field(min_length=1)] = ()
+    mute: Annotated[tuple[str, ...], Field(min_length=1)] = ()
     enabled: bool = True
     description: str = ""
 
 
-def _rule(form: _Rule, defaults: _Defaults) -> Rule:
-    cooldown = defaults.cooldown if form.cooldown is None else form.cooldown
-    return Rule(name=form.name, when=form.when, severity=form.severity, notify=form.notify, cooldown=cooldown)
+def _rule(form: _Rule, defaults: _Defaults, windows: Mapping[str, Window]) -> Rule:
+    return Rule(
+        name=form.name,
+        when=form.when,
+        severity=form.severity,
+        notify=form.notify,
+        cooldown=defaults.cooldown if form.cooldown is None else form.cooldown,
+        active=tuple(windows[name] for name in form.active),
+        mute=tuple(windows[name] for name in form.mute),
+    )
+
+
+def _windows(reading: Reading) -> Iterator[tuple[str, Window]]:
+    for name in _keys(reading.source.value(("windows",))):
+        if form := reading.form(WindowForm, ("windows", name)):
+            yield name, form.window(name)
 
 
 def _receivers(reading: Reading, kinds: Mapping[str, type[BaseModel]]) -> Iterator[Receiver]:
@@ -231,7 +255,6 @@ def _unset(options: Content, environment: Mapping[str, str]) -> Iterator[tuple[s
 
 def _check_names(reading: Reading) -> None:
     """Names that are used twice, or used and never defined."""
-    receivers = _keys(reading.source.value(("receivers",)))
     lines: dict[str, int] = {}
     for index in _items(reading.source.value(("rules",))):
         place: Path = ("rules", index, "name")
@@ -241,16 +264,23 @@ def _check_names(reading: Reading) -> None:
             reading.add(place, f"{written} names the rule of line {lines[name]} already; rename one of them")
         elif isinstance(name, str):
             lines[name] = reading.source.position(place)[0]
-        for position in _items(reading.source.value(("rules", index, "notify"))):
-            place = ("rules", index, "notify", position)
-            if isinstance(receiver := reading.value(place), str) and receiver not in receivers:
-                written = quoted(reading.source.value(place))
-                reading.add(place, f"no receiver {written}; {did_you_mean(written, receivers) or 'define it under receivers'}")
+        for key, section in (("notify", "receivers"), ("active", "windows"), ("mute", "windows")):
+            _check_defined(reading, ("rules", index, key), section)
+
+
+def _check_defined(reading: Reading, path: Path, section: str) -> None:
+    """A list of names: each must be a key of the section."""
+    known = _keys(reading.source.value((section,)))
+    for position in _items(reading.source.value(path)):
+        place = (*path, position)
+        if isinstance(name := reading.value(place), str) and name not in known:
+            written = quoted(reading.source.value(place))
+            reading.add(place, f"no {section[:-1]} {written}; {did_you_mean(written, known) or f'define it under {section}'}")
 
 
 def _check_variables(reading: Reading) -> None:
     """A condition that an unset variable leaves empty would be met by every alert, so no rule may name one."""
-    for section in ("defaults", "fingerprints", "rules"):
+    for section in ("defaults", "windows", "fingerprints", "rules"):
         for path, _ in unset_variables(reading.source.value((section,)), reading.environment):
             reading.add((section, *path), "write the value here, or set the variable")
 

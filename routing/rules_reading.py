@@ -33,6 +33,16 @@ _EXAMPLES = {
     "name": "name: critical-error",
     "when": "when: 'tags.critical:true'",
     "notify": "notify: [slack-errors]",
+    "windows": "windows: {quiet-hours: {times: [22:00-07:00], zone: Europe/Berlin, allow: critical}}",
+    "active": "active: [working-hours]",
+    "mute": "mute: [quiet-hours]",
+    "weekdays": "weekdays: [mon..fri]",
+    "days_of_month": "days_of_month: [1..7, -1]",
+    "months": "months: [jan, nov..dec]",
+    "times": "times: [09:00-17:30, 22:00-07:00]",
+    "spans": "spans: [{weekdays: [sat..sun]}, {times: [22:00-07:00]}]",
+    "zone": "zone: Europe/Berlin",
+    "allow": "allow: critical",
 }
 
 _KEYS = "write keys with values: {key: value}, or one a line below it"

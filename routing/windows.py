@@ -13,10 +13,10 @@ from functools import cache
 from typing import Annotated, NamedTuple, Self, TypeAlias
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, model_validator
 
-from routing.document import shown
 from routing.notification import Severity
+from routing.rules_reading import quoted
 
 HORIZON = timedelta(days=5 * 366)
 """What does not change within this time is taken never to change."""
@@ -202,15 +202,11 @@ def _counted(day: int, length: int) -> int:
     return day if day > 0 else length + 1 + day
 
 
-def _quoted(value: object) -> str:
-    return f'"{shown(value)}"' if isinstance(value, str) else "this"
-
-
 def _weekdays(value: object) -> frozenset[int]:
     """`mon`, `Monday`, `mon..fri`, `sat..mon`."""
     found = _cycle(value, _WEEKDAYS)
     if not found:
-        raise ValueError(f"{_quoted(value)} is no weekday; write mon, tue, wed, thu, fri, sat, sun, or a range, like mon..fri")
+        raise ValueError(f"{quoted(value)} is no weekday; write mon, tue, wed, thu, fri, sat, sun, or a range, like mon..fri")
     return found
 
 
@@ -218,7 +214,7 @@ def _months(value: object) -> frozenset[int]:
     """`12`, `dec`, `December`, `6..8`, `nov..feb`."""
     found = _cycle(value, _MONTHS)
     if not found:
-        raise ValueError(f"{_quoted(value)} is no month; write 1 to 12, jan to dec, or a range, like nov..feb")
+        raise ValueError(f"{quoted(value)} is no month; write 1 to 12, jan to dec, or a range, like nov..feb")
     return found
 
 
@@ -238,10 +234,10 @@ def _days(value: object) -> Days:
     matched = _COUNTED.fullmatch(value) if isinstance(value, str) else None
     first, last = (int(matched[1]), int(matched[2] or matched[1])) if matched else (0, 0)
     if not (1 <= abs(first) <= 31 and 1 <= abs(last) <= 31):
-        raise ValueError(f"{_quoted(value)} is no day of the month; write 1 to 31, -1 for the last, or a range, like 1..7 or -7..-1")
+        raise ValueError(f"{quoted(value)} is no day of the month; write 1 to 31, -1 for the last, or a range, like 1..7 or -7..-1")
     if first < 0 < last or _counted(first, 31) > _counted(last, 31):
         instead = f"the two ranges {first}..-1 and 1..{last}" if last > 0 else "the earlier day first"
-        raise ValueError(f"{_quoted(value)} runs backwards; write {instead}")
+        raise ValueError(f"{quoted(value)} runs backwards; write {instead}")
     return first, last
 
 
@@ -251,16 +247,16 @@ def _times(value: object) -> Times:
     hours, minutes, end_hours, end_minutes = map(int, matched.groups()) if matched else (0, 0, 25, 0)
     begin, end = timedelta(hours=hours, minutes=minutes), timedelta(hours=end_hours, minutes=end_minutes)
     if end > _DAY:
-        raise ValueError(f"{_quoted(value)} is no time of the day; write from when to when, like 09:00-17:30, 22:00-07:00 or 18:00-24:00")
+        raise ValueError(f"{quoted(value)} is no time of the day; write from when to when, like 09:00-17:30, 22:00-07:00 or 18:00-24:00")
     if begin == end:
-        raise ValueError(f"{_quoted(value)} ends when it begins; write 00:00-24:00 for the whole day")
+        raise ValueError(f"{quoted(value)} ends when it begins; write 00:00-24:00 for the whole day")
     return begin, end if end > begin else end + _DAY
 
 
 def _zone(value: object) -> ZoneInfo:
     if isinstance(value, str) and value in _zones():
         return ZoneInfo(value)
-    raise ValueError(f"{_quoted(value)} is no time zone; {_likely_zone(value)}")
+    raise ValueError(f"{quoted(value)} is no time zone; {_likely_zone(value)}")
 
 
 def _likely_zone(value: object) -> str:
@@ -306,12 +302,19 @@ class _SpanForm(BaseModel):
         )
 
 
+def _keys_of_span(value: object) -> object:
+    strange = [key for key in value if key not in _SpanForm.model_fields] if isinstance(value, dict) else []
+    if strange:
+        raise ValueError(f"{quoted(strange[0])} is no key of a span; write {', '.join(_SpanForm.model_fields)}, and all else beside spans")
+    return value
+
+
 class WindowForm(_SpanForm):
     """A window as it is written: one span, or several under `spans`."""
 
     zone: Annotated[ZoneInfo, PlainValidator(_zone)] = _UTC
     allow: Severity | None = None
-    spans: Annotated[tuple[_SpanForm, ...], Field(min_length=1)] = ()
+    spans: Annotated[tuple[Annotated[_SpanForm, BeforeValidator(_keys_of_span)], ...], Field(min_length=1)] = ()
 
     @model_validator(mode="after")
     def _says_when(self) -> Self:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 import yaml
@@ -17,6 +18,7 @@ from notifiers.slack import SlackOptions
 from routing.notification import Severity
 from routing.query import parse
 from routing.rules import DEFAULT_COOLDOWN, RulesError, RuleSet, load
+from routing.windows import Span, Window
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = ROOT / "rules.yaml"
@@ -198,6 +200,39 @@ def test_a_condition_means_what_is_written(written: str, meant: str) -> None:
     assert rules.rules[0].when == parse(meant)
 
 
+def test_a_rule_names_windows_in_which_it_speaks_or_does_not() -> None:
+    text = (
+        RULES
+        + """\
+    active: [working-hours, on-call]
+    mute: [quiet-hours]
+  - {name: other, when: payment, notify: [slack-errors]}
+windows:
+  working-hours: {weekdays: [mon..fri], times: [09:00-17:30], zone: Europe/Berlin}
+  on-call: {spans: [{weekdays: [sat..sun]}, {days_of_month: [-1], months: [dec]}]}
+  quiet-hours: {times: [22:00-07:00], allow: critical}
+  unused: {months: [8]}
+"""
+    )
+
+    rules = load_rules(text)
+
+    first, other = rules.rules
+    assert [window.name for window in (*first.active, *first.mute)] == ["working-hours", "on-call", "quiet-hours"]
+    assert (other.active, other.mute) == ((), ())
+    assert list(rules.windows) == ["working-hours", "on-call", "quiet-hours", "unused"]
+    assert first.active[0] == Window(
+        name="working-hours",
+        spans=(Span(weekdays=frozenset(range(5)), times=((timedelta(hours=9), timedelta(hours=17, minutes=30)),)),),
+        zone=ZoneInfo("Europe/Berlin"),
+    )
+    assert first.active[1].spans == (
+        Span(weekdays=frozenset({5, 6})),
+        Span(days_of_month=((-1, -1),), months=frozenset({12})),
+    )
+    assert (first.mute[0].allow, first.mute[0].zone) == (Severity.CRITICAL, ZoneInfo("UTC"))
+
+
 def test_a_variable_stands_for_its_value() -> None:
     text = RULES.replace('"#errors"', '"#${TEAM}-${STAGE}"').replace("critical:true", "team:${TEAM}")
 
@@ -253,6 +288,10 @@ def test_a_variable_of_odd_bytes_breaks_nothing() -> None:
             for option in (*KINDS[kind].model_fields, "other")
         ),
         "receivers: {x: {kind: '${SECRET}'}}",
+        *(f"windows: {{x: {{{key}: ['${{SECRET}}']}}}}" for key in ("weekdays", "days_of_month", "months", "times", "spans", "zone")),
+        "windows: {x: {times: [09:00-17:30], zone: '${SECRET}', allow: '${SECRET}'}}",
+        "windows: {x: {spans: [{weekdays: ['${SECRET}']}, {'${SECRET}': x}]}}",
+        "  - {name: x, when: x, notify: [slack-errors], active: ['${SECRET}'], mute: ['${SECRET}']}",
         "version: '${SECRET}'",
     ],
 )
