@@ -34,7 +34,7 @@ from storage.rules_file import RulesFile
 
 SWEEP_SECONDS = 1.0
 STOP_SECONDS = 4.0
-"""What is under way at TERM has this long to end: the process is gone within ten seconds, and within honcho's five."""
+"""What is under way at TERM has this long to end: the process is gone within ten seconds, and within the eight of `make run`."""
 
 log = structlog.get_logger()
 
