@@ -250,7 +250,7 @@ def _watch_file(engine: Engine, file: Path) -> None:
     def identity() -> tuple[int, int] | None:
         try:
             found = file.stat()
-        except FileNotFoundError:
+        except OSError:
             return None
         return found.st_dev, found.st_ino
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeVar
 
 from sqlalchemy import Connection, Engine, TextClause, and_, bindparam, exists, insert, or_, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
@@ -22,6 +22,8 @@ from storage.tables import events, incidents
 SAME_BYTES_WINDOW = timedelta(hours=1)
 """How long the same bytes count as said twice: published integrations send again for 15 minutes (sentry-webhooks, 3.5),
 while an issue that is resolved, reopened and resolved again may well say the very same later."""
+
+Written = TypeVar("Written")
 
 
 class StorageError(Exception):
@@ -44,6 +46,8 @@ class _Ticket:
     stored: Stored | None = None
     leads: bool = False
     """Whether it is up to its thread to commit all that wait."""
+    until: float = field(default_factory=lambda: time.monotonic() + ANSWER_MILLISECONDS / 1000)
+    """On the monotonic clock: how long anybody waits for it."""
     called: threading.Lock = field(default_factory=threading.Lock)
     """Its thread waits here, until the webhook has been seen to or it leads. Lighter than an Event."""
 
@@ -79,7 +83,7 @@ class Intake:
         if not ticket.leads and not ticket.called.acquire(timeout=ANSWER_MILLISECONDS / 1000):
             self._leave(ticket)
         if ticket.leads:
-            self._commit_all()
+            self._commit_all(ticket.until)
         if ticket.stored is None:
             raise StorageError("the event could not be stored: the database is busy, or failed another one with it")
         return ticket.stored
@@ -96,12 +100,12 @@ class Intake:
             if not ticket.leads and ticket in self._waiting:
                 self._waiting.remove(ticket)
 
-    def _commit_all(self) -> None:
+    def _commit_all(self, until: float) -> None:
         with self._lock:
             tickets, self._waiting = self._waiting, []
         rows = [ticket.row for ticket in tickets]
         try:
-            for ticket, stored in zip(tickets, _when_possible(lambda: self._insert_all(rows)), strict=True):
+            for ticket, stored in zip(tickets, self._insert_all(rows, until), strict=True):
                 ticket.stored = stored
         except SQLAlchemyError as error:
             raise StorageError(f"the event could not be stored: {type(error).__name__}") from error
@@ -118,15 +122,21 @@ class Intake:
                 self._waiting[0].leads = True
                 self._waiting[0].called.release()
 
-    def _insert_all(self, rows: Sequence[Mapping[str, object]]) -> list[Stored]:
-        """In one statement, which is all or nothing; one by one if some of the bytes are there already."""
+    def _insert_all(self, rows: Sequence[Mapping[str, object]], until: float) -> list[Stored]:
+        """In one statement, which is all or nothing; one by one if some of the bytes are there already.
+
+        Only what stored nothing is tried again: a row of its own, seen a second time, could pass for one that was meant anew.
+        """
         try:
-            with self._engine.begin() as connection:
-                return [Stored(event_id, is_new=True) for event_id in _insert(connection, rows)]
+            return [Stored(event_id, is_new=True) for event_id in _when_possible(lambda: self._insert_new(rows), until)]
         except IntegrityError:
             if len(rows) == 1:
-                return [self._found(rows[0])]
-        return [stored for row in rows for stored in self._insert_all([row])]
+                return [_when_possible(lambda: self._found(rows[0]), until)]
+        return [stored for row in rows for stored in self._insert_all([row], until)]
+
+    def _insert_new(self, rows: Sequence[Mapping[str, object]]) -> Sequence[int]:
+        with self._engine.begin() as connection:
+            return _insert(connection, rows)
 
     def _found(self, row: Mapping[str, object]) -> Stored:
         """The same bytes are there: said twice, or said anew, because time has passed or the issue has changed in between."""
@@ -147,13 +157,12 @@ def _row(resource: str, body: bytes, received_at: datetime) -> Mapping[str, obje
     }
 
 
-def _when_possible(write: Callable[[], list[Stored]]) -> list[Stored]:
+def _when_possible(write: Callable[[], Written], until: float) -> Written:
     """Try again every two milliseconds while another process writes to SQLite, and once if the connection was broken.
 
     SQLite's own way of waiting sleeps up to a tenth of a second between two tries, and loses against a busy worker time and again.
     A connection breaks with each restart of PostgreSQL; what it had stored all the same is found by its bytes.
     """
-    until = time.monotonic() + ANSWER_MILLISECONDS / 1000
     was_broken = False
     while True:
         try:

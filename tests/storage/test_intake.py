@@ -92,6 +92,23 @@ class TestOnSqlite:
 
         assert store(intake).is_new
 
+    def test_a_lock_in_the_middle_of_a_commit_stores_nothing_twice(self, sqlite_url: str) -> None:
+        engine = open_database(sqlite_url, must_answer=True)
+        intake, bodies = Intake(engine), [b"%d" % number for number in range(40)] + [b"again"] * 20
+        store(intake, b"again", resource="error")
+
+        with ThreadPoolExecutor(16) as threads:
+            stored = [threads.submit(store, intake, body, resource="error" if body == b"again" else "issue") for body in bodies]
+            for _ in range(10):
+                with writing(sqlite_url):
+                    wait(stored, timeout=0.02)
+                wait(stored, timeout=0.003)
+            done = [one.result() for one in stored]
+
+        with engine.connect() as connection:
+            assert connection.execute(text("SELECT count(*) FROM events")).scalar_one() == 41
+        assert sum(one.is_new for one in done) == 40
+
     def test_nothing_is_written_to_a_file_that_was_deleted(self, tmp_path: Path) -> None:
         file = tmp_path / "alerts.db"
         engine = open_database(f"sqlite:///{file}", must_answer=True)
