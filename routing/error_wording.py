@@ -95,7 +95,7 @@ def constraint_in(message: str) -> str | None:
 def constraint_name_in(message: str) -> str | None:
     """What the database calls the violated constraint: `users_email_key`; SQLite names columns instead: `users.email`."""
     found = _first(_between(message, *quotes) for quotes in _CONSTRAINT_NAMES)
-    return found and "+".join(part.strip() for part in found.split(","))
+    return found and "+".join(" ".join(part.split()) for part in found.split(","))
 
 
 def property_in(message: str) -> str | None:

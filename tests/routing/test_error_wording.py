@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from routing.error_wording import MAX_NAME, constraint_in, constraint_name_in, field_in, property_in, variable_in
@@ -131,6 +131,7 @@ PHRASES = st.sampled_from(
 )
 
 
+@example("for key ' is not a function\n(reading '", 1)
 @given(st.lists(PHRASES | st.text(max_size=5), max_size=20).map("".join), st.integers(min_value=1, max_value=200))
 @pytest.mark.parametrize("read", [field_in, constraint_in, constraint_name_in, property_in, variable_in])
 def test_whatever_a_message_holds_its_name_is_one_short_word_of_it(read: Callable[[str], str | None], message: str, times: int) -> None:
