@@ -34,6 +34,8 @@ class Reason(StrEnum):
     """It spoke before, and the cooldown has passed."""
     COOLDOWN = "cooldown"
     """Held: it spoke less than the cooldown ago."""
+    WINDOW = "window"
+    """Held: a window of time keeps it silent; `why` names the window and its end."""
     PREVIEW = "preview"
     """Held: the receiver's credential is not set, so the payload was recorded and nothing was sent."""
 

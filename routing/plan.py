@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -12,6 +12,7 @@ from routing.alert import Alert, Level, Status
 from routing.notification import Lane, Reason, Severity, State
 from routing.query import Context, Facts, Verdict
 from routing.rules import Rule, RuleSet
+from routing.windows import held_until
 
 _SEVERITY_OF_LEVEL = {
     Level.FATAL: Severity.CRITICAL,
@@ -21,6 +22,7 @@ _SEVERITY_OF_LEVEL = {
     Level.DEBUG: Severity.INFO,
 }
 _WORST_FIRST = tuple(Severity)
+_SILENT = frozenset({Reason.COOLDOWN, Reason.WINDOW})
 
 
 class Disposition(StrEnum):
@@ -105,48 +107,56 @@ def plan(alert: Alert, rules: RuleSet, history: History, now: datetime) -> Plan:
         return Plan(disposition=Disposition.NOTED)
     facts = Facts(alert, Context(is_new=not history.incident_is_known, now=now))
     verdicts = tuple([rule.when.check(facts) for rule in rules.rules])
-    matched = [(rule, why) for rule, (is_met, why) in zip(rules.rules, verdicts, strict=True) if is_met]
-    reasons = {rule.name: _reason(rule, history, now) for rule, _ in matched}
+    voices = [_voice(rule, why, alert, history, now) for rule, (is_met, why) in zip(rules.rules, verdicts, strict=True) if is_met]
     return Plan(
-        disposition=Disposition.MATCHED if matched else Disposition.UNROUTED,
-        notifications=tuple(_notifications(alert, rules, matched, reasons)),
+        disposition=Disposition.MATCHED if voices else Disposition.UNROUTED,
+        notifications=tuple(_notifications(voices, rules)),
         asked=rules.names,
         verdicts=verdicts,
-        speaking=tuple(name for name, reason in reasons.items() if reason is not Reason.COOLDOWN),
+        speaking=tuple(voice.rule.name for voice in voices if voice.speaks),
     )
 
 
-def _reason(rule: Rule, history: History, now: datetime) -> Reason:
-    """Why the rule speaks now, or that its cooldown holds it."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Voice:
+    """A rule that matched: how bad it says it is, and whether it speaks of it now."""
+
+    rule: Rule
+    severity: Severity
+    reason: Reason
+    why: str
+
+    @property
+    def speaks(self) -> bool:
+        return self.reason not in _SILENT
+
+
+def _voice(rule: Rule, why: str, alert: Alert, history: History, now: datetime) -> _Voice:
+    """What holds a rule is asked in the order of Alertmanager: windows of time before what was said lately."""
+    severity = rule.severity or _SEVERITY_OF_LEVEL[alert.level]
+    hold = held_until(rule.active, rule.mute, severity, now) if rule.active or rule.mute else None
+    if hold:
+        end = f"until {hold.until:%Y-%m-%d %H:%M} UTC" if hold.until else "for good"
+        return _Voice(rule=rule, severity=severity, reason=Reason.WINDOW, why=f'{why}; held by window "{hold.window}" {end}')
     notified_at = history.notified_at.get(rule.name)
     if notified_at is None:
-        return Reason.FIRST
-    return Reason.COOLDOWN if now - notified_at < rule.cooldown else Reason.REPEAT
+        return _Voice(rule=rule, severity=severity, reason=Reason.FIRST, why=why)
+    reason = Reason.COOLDOWN if now - notified_at < rule.cooldown else Reason.REPEAT
+    return _Voice(rule=rule, severity=severity, reason=reason, why=why)
 
 
-def _notifications(
-    alert: Alert, rules: RuleSet, matched: Sequence[tuple[Rule, str]], reasons: Mapping[str, Reason]
-) -> list[PlannedNotification]:
-    """One for each receiver, naming all the rules that ask for it."""
-    receivers = dict.fromkeys(receiver for rule, _ in matched for receiver in rule.notify)
-    planned = []
-    for receiver in receivers:
-        asking = [(rule, why) for rule, why in matched if receiver in rule.notify]
-        speaking = [(rule, why) for rule, why in asking if reasons[rule.name] is not Reason.COOLDOWN]
-        voices = speaking or asking
-        planned.append(
-            PlannedNotification(
-                receiver=receiver,
-                kind=rules.receivers[receiver].kind,
-                rules=tuple(rule.name for rule, _ in voices),
-                severity=min((_severity(rule, alert) for rule, _ in voices), key=_WORST_FIRST.index),
-                reason=reasons[voices[0][0].name],
-                why="; ".join(why for _, why in voices),
-                state=State.PLANNED if speaking else State.HELD,
-            )
+def _notifications(voices: Sequence[_Voice], rules: RuleSet) -> Iterator[PlannedNotification]:
+    """One for each receiver, naming all the rules that tell it now; if none does, all that would."""
+    for receiver in dict.fromkeys(receiver for voice in voices for receiver in voice.rule.notify):
+        asking = [voice for voice in voices if receiver in voice.rule.notify]
+        speaking = [voice for voice in asking if voice.speaks]
+        named = speaking or asking
+        yield PlannedNotification(
+            receiver=receiver,
+            kind=rules.receivers[receiver].kind,
+            rules=tuple(voice.rule.name for voice in named),
+            severity=min((voice.severity for voice in named), key=_WORST_FIRST.index),
+            reason=named[0].reason,
+            why="; ".join(voice.why for voice in named),
+            state=State.PLANNED if speaking else State.HELD,
         )
-    return planned
-
-
-def _severity(rule: Rule, alert: Alert) -> Severity:
-    return rule.severity or _SEVERITY_OF_LEVEL[alert.level]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -14,6 +15,7 @@ from routing.notification import Lane, Reason, Severity, State
 from routing.plan import Disposition, History, Plan, PlannedNotification, RuleTrace, plan
 from routing.query import Verdict, parse
 from routing.rules import Receiver, Rule, RuleSet, load
+from routing.windows import Span, Window
 from tests.factories import NOW, make_alert
 
 COOLDOWN = timedelta(minutes=30)
@@ -308,3 +310,38 @@ def test_a_cooldown_only_takes_away(rules: list[Rule], alert: Alert) -> None:
 
     assert set(held.speaking) <= set(free.speaking)
     assert {one.receiver for one in held.notifications} == {one.receiver for one in free.notifications}
+
+
+NIGHT = Window(name="night", spans=(Span(times=((timedelta(hours=22), timedelta(hours=31)),)),), allow=Severity.CRITICAL)
+AT_NIGHT, IN_THE_MORNING = NOW.replace(hour=23), NOW.replace(hour=7) + timedelta(days=1)
+
+
+class TestARuleThatAWindowMutes:
+    def test_is_held_and_says_by_which_window_until_when(self) -> None:
+        held = only(decide(make_rule(mute=(NIGHT,)), now=AT_NIGHT))
+
+        assert (held.state, held.reason) == (State.HELD, Reason.WINDOW)
+        assert held.why == 'level is "error"; held by window "night" until 2026-03-05 07:00 UTC'
+
+    def test_speaks_of_what_the_window_allows(self) -> None:
+        told = only(decide(make_rule(mute=(NIGHT,), severity=Severity.CRITICAL), now=AT_NIGHT))
+
+        assert (told.state, told.reason) == (State.PLANNED, Reason.FIRST)
+
+    def test_speaks_when_the_window_is_over_because_its_cooldown_did_not_begin(self) -> None:
+        rule = make_rule(mute=(NIGHT,), cooldown=timedelta(days=1))
+
+        assert decide(rule, now=AT_NIGHT).speaking == ()
+        assert only(decide(rule, history=KNOWN, now=IN_THE_MORNING)).reason is Reason.FIRST
+
+    def test_leaves_the_word_to_another_rule_that_tells_the_same_receiver(self) -> None:
+        told = only(decide(make_rule("muted", mute=(NIGHT,)), make_rule("awake"), now=AT_NIGHT))
+
+        assert (told.state, told.rules, told.reason) == (State.PLANNED, ("awake",), Reason.FIRST)
+
+
+def test_a_rule_speaks_within_its_active_windows_only() -> None:
+    rule = make_rule(active=(replace(NIGHT, allow=None),))
+
+    assert only(decide(rule, now=AT_NIGHT)).state is State.PLANNED
+    assert only(decide(rule, now=NOW)).reason is Reason.WINDOW
