@@ -1,0 +1,24 @@
+"""The `flask …` commands for operators, a module for each group."""
+
+from __future__ import annotations
+
+from flask import Flask
+from sqlalchemy import Engine
+
+from cli.alerts import alert_commands
+from cli.notifications import notification_commands
+from cli.rules import rules_commands
+from cli.tables import database_commands
+from settings import Settings
+from storage.queue import Bell
+
+
+def register(app: Flask, settings: Settings, engine: Engine) -> None:
+    """Add the commands to an application."""
+    for group in (
+        database_commands(engine),
+        rules_commands(settings),
+        alert_commands(engine),
+        notification_commands(engine, Bell(settings.redis_url)),
+    ):
+        app.cli.add_command(group)

@@ -1,0 +1,36 @@
+"""`flask rules`: what is in rules.yaml."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from flask.cli import AppGroup
+
+from settings import Settings
+
+
+def rules_commands(settings: Settings) -> AppGroup:
+    """The group, for an application to add."""
+    group = AppGroup("rules", help="The rules.")
+
+    @group.command("check")
+    @click.argument("path", type=click.Path(exists=True, dir_okay=False, path_type=Path), default=settings.rules_file)
+    def check(path: Path) -> None:
+        """Say everything that is wrong with a rules file.
+
+        PATH is the file of RULES_FILE if left out. The status is 1 if anything is wrong.
+        """
+        from notifiers.configuration import missing_credentials, read_rules  # noqa: PLC0415 - the web process loads this module, too
+        from routing.rules import RulesError  # noqa: PLC0415 - the same
+        from storage.rules_file import RulesFile  # noqa: PLC0415 - the same
+
+        try:
+            rules = RulesFile(path, lambda text: read_rules(text, settings)).rules
+        except RulesError as error:
+            raise click.ClickException(str(error)) from None
+        click.echo(f"{path}: {len(rules.rules)} rules, {len(rules.receivers)} receivers, version {rules.version}")
+        for receiver, credential in missing_credentials(rules, settings).items():
+            click.echo(f"{path}: receivers.{receiver}: {credential} is not set, so it only previews")
+
+    return group
