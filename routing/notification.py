@@ -64,8 +64,22 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Mention:
+    """Another incident that a notification speaks of, too, in short."""
+
+    title: str
+    """As its alert said it: hostile, of any length."""
+    project: str | None = None
+    """The slug."""
+    link: str | None = None
+    """Where a person sees it in Sentry."""
+    incident: str
+    """Its stable key."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Notification:
-    """One message to one receiver about one incident."""
+    """One message to one receiver about one incident, and about others that are told together with it."""
 
     id: int
     incident: str
@@ -79,6 +93,8 @@ class Notification:
     """The condition that was met with the value that met it: `tags.critical is "true"`."""
     created_at: datetime
     alert: Alert
+    others: tuple[Mention, ...] = ()
+    """The further incidents of its group, in the order in which they are to be told."""
 
     @property
     def rule(self) -> str:
