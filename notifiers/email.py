@@ -25,7 +25,7 @@ from pydantic import Field, SecretStr, field_validator
 
 from notifiers.errors import PermanentError
 from notifiers.http import MAX_EXCERPT, Network, Timeouts
-from notifiers.message import Fact, Message, compose, cut, one_line
+from notifiers.message import Fact, Message, Other, compose, cut, one_line, others_as_text
 from notifiers.notifier import Clock, Receipt, ReceiverOptions, readable
 from notifiers.smtp import Envelope, SmtpServer, hand_in
 from routing.notification import Notification, Severity
@@ -84,7 +84,8 @@ class EmailOptions(ReceiverOptions[EmailSettings]):
     def mail(self, notification: Notification) -> Mail:
         """The mail before it has a sender."""
         message = compose(notification)
-        subject = f"[{message.severity.upper()}] {message.project}: {message.heading}: {message.title}"
+        mark = f"[{message.severity.upper()}] "
+        subject = mark + message.headed(f"{message.project}: {message.heading}: {message.title}", MAX_SUBJECT - len(mark))
         headers = {
             "To": ", ".join(self.to),
             **({"Cc": ", ".join(self.cc)} if self.cc else {}),
@@ -222,6 +223,7 @@ def _text(message: Message) -> str:
         "\n".join(f"{fact.label:<{width}}  {fact.value}" for fact in rows),
         message.stack,
         f"Open in Sentry: {message.link}" if message.link else "",
+        others_as_text(message),
         f"-- \nWhy: {message.reasons}\n",
     )
     return "\n\n".join(filter(None, sections))
@@ -244,7 +246,24 @@ def _html_lines(message: Message) -> Iterator[str]:
         yield f'<pre style="{_PANEL};{_MONOSPACE}">{escape(message.stack)}</pre>'
     if message.link:
         yield f'<p style="margin:16px 0"><a href="{escape(message.link)}" style="{_BUTTON}">Open in Sentry</a></p>'
+    if message.others:
+        yield from _html_others(message)
     yield f'<p dir="auto" style="margin:16px 0 0;font-size:12px;opacity:.7">Why: {escape(message.reasons)}</p></div></body></html>\n'
+
+
+def _html_others(message: Message) -> Iterator[str]:
+    yield f'<p style="margin:16px 0 4px;font-weight:bold">And {message.others_count} more</p>'
+    yield '<ul style="margin:0;padding-left:20px">'
+    yield from map(_html_other, message.others)
+    yield "</ul>"
+    if rest := message.others_beside(len(message.others)):
+        yield f'<p style="margin:4px 0 0">{rest}</p>'
+
+
+def _html_other(other: Other) -> str:
+    name = escape(other.name)
+    linked = f'<a href="{escape(other.link)}">{name}</a>' if other.link else name
+    return f'<li dir="auto">{linked}</li>'
 
 
 def _badge(severity: Severity) -> str:

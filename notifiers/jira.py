@@ -18,7 +18,7 @@ from pydantic import Field, JsonValue, SecretStr, field_validator
 from notifiers.errors import PermanentError, RetryableError
 from notifiers.http import MAX_EXCERPT, Network
 from notifiers.jira_fields import checked, explained, ids_of, need_no_names, refusal_of
-from notifiers.message import Message, compose, cut, one_line
+from notifiers.message import Message, Other, compose, cut, one_line
 from notifiers.notifier import Clock, Receipt, ReceiverOptions, readable
 from routing.alert import Json
 from routing.notification import Notification, Reason
@@ -33,6 +33,7 @@ MAX_LABEL = 255
 # Ours: even if every character must be escaped, the description stays within Jira's limit.
 _MAX_TITLE = 500
 _MAX_TABLE = 10_000
+_MAX_OTHERS = 5000
 
 _DISPENSABLE = frozenset({"priority", "labels", "components", "description"})
 """What an issue is created without rather than not at all."""
@@ -112,7 +113,7 @@ class JiraOptions(ReceiverOptions[JiraSettings]):
         issue: dict[str, Json] = {
             "project": {"key": self.project},
             "issuetype": {"name": self.issue_type},
-            "summary": cut(f"[{message.project}] {message.heading}: {message.title}", MAX_SUMMARY),
+            "summary": message.headed(f"[{message.project}] {message.heading}: {message.title}", MAX_SUMMARY),
             "description": _description(message),
             "labels": list(dict.fromkeys(("sentry-alert", *_rule_labels(notification), *self.labels, incident_label(notification)))),
         }
@@ -220,6 +221,7 @@ def _description(message: Message) -> str:
         _table(message),
         f"[Open in Sentry|{_link(message.link)}]" if message.link else "",
         "{noformat}\n" + _literal(message.stack) + "\n{noformat}" if message.stack else "",
+        _others(message),
         f"----\nWhy: {escaped(cut(message.reasons, 600))}\nIncident: {escaped(cut(one_line(message.incident), 300))}",
     )
     return "\n\n".join(filter(None, sections))
@@ -231,6 +233,19 @@ def _table(message: Message) -> str:
         row = f"\n|{escaped(fact.label)}|{escaped(fact.value)}|"
         table += row if len(table) + len(row) <= _MAX_TABLE else ""
     return table
+
+
+def _others(message: Message) -> str:
+    if not message.others:
+        return ""
+    shown = message.others_within(_MAX_OTHERS, lambda other: len(_other(other)) + 1)
+    lines = (f"And {message.others_count} more:", *map(_other, shown), message.others_beside(len(shown)))
+    return "\n".join(filter(None, lines))
+
+
+def _other(other: Other) -> str:
+    link = f" [Open in Sentry|{_link(other.link)}]" if other.link else ""
+    return f"* {escaped(other.name)}{link}"
 
 
 def _link(address: str) -> str:

@@ -8,11 +8,14 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
+from bisect import bisect_right
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import accumulate
 
 from routing.alert import Alert, Category, ExceptionValue, Frame, Metric
-from routing.notification import Notification, Reason, Severity
+from routing.notification import Mention, Notification, Reason, Severity
 
 STACK_FRAMES = 6
 MAX_TITLE = 1000
@@ -21,6 +24,7 @@ MAX_TAGS = 8
 MAX_NAME = 80
 MAX_WHY = 500
 MAX_FACT = 200
+MAX_OTHERS = 10
 MAX_LINE = 8000
 """No layout shows more of one line; what is longer (a message of 300 kB) is not even looked at."""
 
@@ -39,6 +43,25 @@ class Fact:
 
     label: str
     value: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Other:
+    """Another incident that the message speaks of, too."""
+
+    title: str
+    project: str | None
+    link: str | None
+
+    @property
+    def name(self) -> str:
+        """Title and project: `KeyError: 'currency' (shop-api)`."""
+        return f"{self.title} ({self.project})" if self.project else self.title
+
+    @property
+    def line(self) -> str:
+        """All of it in one line of plain text."""
+        return " ".join(filter(None, (self.name, self.link)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +89,10 @@ class Message:
     occurred_at: datetime
     incident: str
     """The incident's key, by which vendors tell repeats from news."""
+    others: tuple[Other, ...] = ()
+    """The further incidents of which it speaks, the first ten of them."""
+    others_count: int = 0
+    """How many there are in all."""
 
     @property
     def place(self) -> str:
@@ -92,7 +119,24 @@ class Message:
     @property
     def headline(self) -> str:
         """All of it in one line: `[CRITICAL] Critical error: OperationalError: … (shop-api, production)`."""
-        return f"[{self.severity.upper()}] {self.heading}: {self.title} ({self.place})"
+        return f"[{self.severity.upper()}] {self.headed(f'{self.heading}: {self.title} ({self.place})', MAX_LINE)}"
+
+    @property
+    def further(self) -> str:
+        """What a headline adds for the further incidents: ` (+4 more)`; empty where there are none."""
+        return f" (+{self.others_count} more)" if self.others_count else ""
+
+    def headed(self, usual: str, limit: int) -> str:
+        """A layout's own headline, at most `limit` characters, cut where it must be before what it adds for further incidents."""
+        return cut(usual, limit - len(self.further)) + self.further
+
+    def others_within(self, limit: int, width: Callable[[Other], int]) -> tuple[Other, ...]:
+        """The first of the further incidents, as many as a layout with such a limit holds."""
+        return self.others[: bisect_right(list(accumulate(map(width, self.others))), limit)]
+
+    def others_beside(self, shown: int) -> str:
+        """What a layout adds for those that it has not shown: `+ 3 more`; empty if it has shown all."""
+        return f"+ {self.others_count - shown} more" if self.others_count > shown else ""
 
 
 def compose(notification: Notification) -> Message:
@@ -115,6 +159,8 @@ def compose(notification: Notification) -> Message:
         other_rules=tuple(heading(rule) for rule in notification.rules[1:]),
         occurred_at=alert.occurred_at,
         incident=notification.incident,
+        others=tuple(map(_other, notification.others[:MAX_OTHERS])),
+        others_count=len(notification.others),
     )
 
 
@@ -126,7 +172,17 @@ def as_text(message: Message) -> str:
     lines += [f"Why: {message.reasons}"]
     if message.link:
         lines += [f"Sentry: {message.link}"]
+    if message.others:
+        lines += ["", others_as_text(message)]
     return "\n".join(lines)
+
+
+def others_as_text(message: Message) -> str:
+    """The further incidents as plain text, a line for each; empty where there are none."""
+    if not message.others:
+        return ""
+    rest = message.others_beside(len(message.others))
+    return "\n".join(filter(None, (f"And {message.others_count} more:", *(f"- {other.line}" for other in message.others), rest)))
 
 
 def key_within(key: str, limit: int) -> str:
@@ -203,6 +259,14 @@ def _title(alert: Alert) -> str:
     if alert.duration_ms is not None:
         return f"{title} took {duration(alert.duration_ms)}"
     return title
+
+
+def _other(mention: Mention) -> Other:
+    return Other(
+        title=cut(one_line(mention.title), MAX_FACT) or "(no title)",
+        project=cut(one_line(mention.project or ""), MAX_NAME) or None,
+        link=web_address(mention.link),
+    )
 
 
 def _culprit(alert: Alert) -> str | None:

@@ -141,7 +141,7 @@ def _dedup_key(notification: Notification) -> str:
 def _payload(message: Message) -> dict[str, Json]:
     place = "/".join(filter(None, (message.project, message.environment)))
     payload: dict[str, Json] = {
-        "summary": cut(f"[{place}] {message.heading}: {message.title}", MAX_SUMMARY),
+        "summary": message.headed(f"[{place}] {message.heading}: {message.title}", MAX_SUMMARY),
         "source": message.project,
         "severity": _SEVERITIES[message.severity],
         "timestamp": message.occurred_at.isoformat(),
@@ -165,5 +165,6 @@ def _details(message: Message) -> dict[str, Json]:
         "sentry_issue": message.reference,
     }
     facts: dict[str, Json] = {fact.label: fact.value for fact in message.facts if fact.label not in details}
-    details |= facts | {"tags": dict(message.tags), "stack": message.stack}
+    others = [*(other.line for other in message.others), message.others_beside(len(message.others))]
+    details |= facts | {"tags": dict(message.tags), "stack": message.stack, "other_incidents": list(filter(None, others))}
     return {name: value for name, value in details.items() if value}

@@ -18,7 +18,7 @@ from pydantic import BeforeValidator, SecretStr, field_validator, model_validato
 from notifiers.addresses import is_web_address
 from notifiers.errors import PermanentError
 from notifiers.http import Network
-from notifiers.message import Message, as_text, compose, cut, key_within, tail
+from notifiers.message import Message, Other, as_text, compose, cut, key_within, tail
 from notifiers.notifier import Clock, Notifier, Receipt, ReceiverOptions, credential, readable
 from routing.alert import Json
 from routing.notification import Notification, Severity
@@ -34,6 +34,8 @@ MAX_TITLE = 500
 MAX_FACT = 300
 MAX_STACK = 900
 MAX_TAG = 100
+MAX_OTHER = 150
+MAX_OTHERS_JSON = 2500
 MAX_TEXT = 3000
 """Slack recommends 4,000 characters at most for `text`: https://docs.slack.dev/reference/methods/chat.postMessage."""
 MAX_BLOCKS_JSON = 8000
@@ -215,10 +217,11 @@ class SlackWebhookNotifier:
 
 
 def blocks(message: Message) -> tuple[Block, ...]:
-    """The Block Kit layout. Where Slack might find it too long, the tags go first, then the stack, then the facts."""
-    candidates = (_header(message), _title(message), _facts(message), _stack(message), _tags(message), _actions(message), _foot(message))
+    """The Block Kit layout. Where Slack might find it too long, the tags go first, then the stack, the facts and the other incidents."""
+    opening = (_header(message), _title(message), _facts(message), _stack(message), _tags(message))
+    candidates = (*opening, _actions(message), _others(message), _foot(message))
     kept = [block for block in candidates if block]
-    for dispensable in ("tags", "trace", "facts"):
+    for dispensable in ("tags", "trace", "facts", "others"):
         if len(json.dumps(kept, ensure_ascii=False)) <= MAX_BLOCKS_JSON:
             break
         kept = [block for block in kept if block["block_id"] != dispensable]
@@ -238,7 +241,8 @@ def escaped(text: str, limit: int) -> str:
 
 def _header(message: Message) -> Block:
     words = " · ".join(filter(None, (message.heading, message.project, message.environment)))
-    text = cut(f"{_EMOJI[message.severity]} {words}", MAX_HEADER)
+    emoji = _EMOJI[message.severity]
+    text = f"{emoji} {message.headed(words, MAX_HEADER - len(emoji) - 1)}"
     return {"type": "header", "block_id": "h", "text": {"type": "plain_text", "text": text, "emoji": True}}
 
 
@@ -281,6 +285,25 @@ def _actions(message: Message) -> Block | None:
         "style": "primary",
     }
     return {"type": "actions", "block_id": "actions", "elements": [button]}
+
+
+def _others(message: Message) -> Block | None:
+    if not message.others:
+        return None
+    shown = message.others_within(MAX_OTHERS_JSON, lambda other: len(json.dumps(_other(other), ensure_ascii=False)))
+    heading: Block = {"type": "text", "text": f"And {message.others_count} more", "style": {"bold": True}}
+    elements: list[Json] = [{"type": "rich_text_section", "elements": [heading]}]
+    if shown:
+        elements.append({"type": "rich_text_list", "style": "bullet", "elements": list(map(_other, shown))})
+    if rest := message.others_beside(len(shown)):
+        elements.append({"type": "rich_text_section", "elements": [{"type": "text", "text": rest}]})
+    return {"type": "rich_text", "block_id": "others", "elements": elements}
+
+
+def _other(other: Other) -> Block:
+    text = cut(other.name, MAX_OTHER)
+    element: Block = {"type": "link", "url": other.link, "text": text} if other.link else {"type": "text", "text": text}
+    return {"type": "rich_text_section", "elements": [element]}
 
 
 def _foot(message: Message) -> Block:

@@ -255,7 +255,8 @@ def septets(text: str) -> int:
 
 
 def _body(message: Message) -> str:
-    head = f"{_WORDS[message.severity]} {_fit(message.project, _MAX_NAME)}: {_fit(message.heading, _MAX_NAME)}. "
+    heading = _fit(message.heading, _MAX_NAME - len(message.further)) + message.further
+    head = f"{_WORDS[message.severity]} {_fit(message.project, _MAX_NAME)}: {heading}. "
     tail = f" {link}" if (link := _short_link(message.link)) else ""
     return head + _fit(message.title, MAX_SEPTETS - septets(head) - septets(tail)) + tail
 

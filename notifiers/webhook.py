@@ -17,15 +17,16 @@ from pydantic import BeforeValidator, SecretStr, field_validator
 
 from notifiers.addresses import is_web_address
 from notifiers.http import Network, excerpt
-from notifiers.message import compose, cut, one_line
+from notifiers.message import compose, cut, one_line, web_address
 from notifiers.notifier import Clock, Receipt, ReceiverOptions, credential, on_the_wire, readable
 from routing.alert import Alert, Json, Metric
-from routing.notification import Notification
+from routing.notification import Mention, Notification
 
 VERSION = 1
 MAX_TEXT = 1000
 MAX_TAGS = 100
 MAX_TAG = 200
+MAX_OTHERS = 50
 SECRET_PREFIX = "whsec_"  # noqa: S105 - a prefix, not a secret
 
 
@@ -121,6 +122,8 @@ def body(notification: Notification) -> dict[str, Json]:
             "facts": [{"label": fact.label, "value": fact.value} for fact in message.facts],
             "stack": message.stack or None,
             "alert": _alert(notification.alert, message.link),
+            "others": [_other(mention) for mention in notification.others[:MAX_OTHERS]],
+            "others_count": len(notification.others),
         },
     }
 
@@ -149,6 +152,15 @@ def _alert(alert: Alert, link: str | None) -> dict[str, Json]:
         "first_seen": _moment(alert.first_seen),
         "tags": [{"key": _text(key, MAX_TAG), "value": _text(value, MAX_TAG)} for key, value in alert.tags[:MAX_TAGS]],
         "metric": _metric(alert.metric),
+    }
+
+
+def _other(mention: Mention) -> dict[str, Json]:
+    return {
+        "incident": _text(mention.incident),
+        "title": _text(mention.title, MAX_TAG),
+        "project": _text(mention.project, MAX_TAG),
+        "link": web_address(mention.link),
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -25,3 +26,9 @@ class Contract:
     speaks_http: bool = True
     takes_any_2xx: bool = False
     """The body of a 2xx does not matter."""
+
+
+def contract_of(kind: str) -> Contract:
+    """What the kind's test module says of it."""
+    contract: Contract = importlib.import_module(f"tests.notifiers.test_{kind}").CONTRACT
+    return contract

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import subprocess
 import sys
 import threading
@@ -23,19 +22,13 @@ from notifiers.registry import KINDS
 from routing.alert import Alert, ExceptionValue, Frame, Level, Metric, User
 from routing.notification import Notification
 from tests.factories import make_alert, make_notification
-from tests.notifiers.contract import Contract
+from tests.notifiers.contract import Contract, contract_of
 from tests.notifiers.rules_of_the_guide import NOTIFICATIONS
 from tests.stand_ins.faults import Fault, FaultServer, answer, end_of_file, hang, refusing, reset
 
 NOTIFICATION = NOTIFICATIONS["critical-error"]
 ROOT = Path(__file__).resolve().parents[2]
 IMPATIENT = Timeouts(connect_seconds=3, read_seconds=0.5)
-
-
-def contract_of(kind: str) -> Contract:
-    """What the kind's test module says of it."""
-    contract: Contract = importlib.import_module(f"tests.notifiers.test_{kind}").CONTRACT
-    return contract
 
 
 HTTP_KINDS = [kind for kind in KINDS if contract_of(kind).speaks_http]

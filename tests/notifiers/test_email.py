@@ -38,6 +38,7 @@ HEADERS = sorted(
     )
 )
 VOID_TAGS = {"meta", "br"}
+SHOWN_TAGS = {"html", "head", "meta", "body", "div", "p", "span", "h1", "table", "tr", "td", "pre", "a", "ul", "li"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +99,7 @@ def fault_of(rendered: str) -> str | None:
     if any(len(value.splitlines()) != 1 or "=?" in value for value in headers.values()):
         return "header"
     page = Page(html)
-    if not page.is_whole or set(page.tags) - {"html", "head", "meta", "body", "div", "p", "span", "h1", "table", "tr", "td", "pre", "a"}:
+    if not page.is_whole or not SHOWN_TAGS.issuperset(page.tags):
         return "html"
     if page.handlers or any(not re.match(r"https?://", link or "") for link in page.links):
         return "link"
