@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate
 
+from routing import plain_text
 from routing.alert import Alert, Category, ExceptionValue, Frame, Metric
 from routing.notification import Mention, Notification, Reason, Severity
 
@@ -27,9 +28,6 @@ MAX_FACT = 200
 MAX_OTHERS = 10
 MAX_LINE = 8000
 """No layout shows more of one line; what is longer (a message of 300 kB) is not even looked at."""
-
-# Control characters, line and paragraph separators, halves of surrogate pairs, bidirectional overrides, the byte order mark.
-_HIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\u202a-\u202e\u2066-\u2069\ufeff]")
 
 # Told elsewhere in the message, or a copy of what is.
 _TAGS_TOLD_ELSEWHERE = frozenset(
@@ -220,7 +218,7 @@ def tail(text: str, limit: int) -> str:
 
 def one_line(text: str) -> str:
     """Without line breaks, control characters and bidirectional overrides, which could make a message read as something else."""
-    return " ".join(_HIDDEN.sub(" ", text[:MAX_LINE]).split())
+    return plain_text.one_line(text[:MAX_LINE])
 
 
 def web_address(link: str | None) -> str | None:

@@ -8,22 +8,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from routing.alert import Alert
+from routing.braces import BracesError, split
 from routing.fingerprint_parts import PARTS, TAGS, Part, part
 
 MAX_TEMPLATE = 200
 
-_TOKEN = re.compile(r"\{\{|\}\}|\{(?P<place>[^{}]*)\}|[^{}]+|[{}]")
 _UNFIT = re.compile(r"[^A-Za-z0-9_.:/{}$~+@-]")
-_BRACES = {"{{": "{", "}}": "}"}
 
 
-class TemplateError(ValueError):
+class TemplateError(BracesError):
     """A key cannot be understood. The text says at which character, what is wrong and what to write instead."""
-
-    def __init__(self, message: str, *, position: int) -> None:
-        super().__init__(f"character {position + 1}: {message}")
-        self.position = position
-        """Offset of the character in the key, from 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,17 +53,14 @@ def fit(text: str) -> str:
 
 
 def _parts(text: str) -> Iterator[str | Part]:
-    for token in _TOKEN.finditer(text):
-        written, place = token[0], token["place"]
-        if place is not None:
-            yield _place(place, token.start())
-        elif written in "{}":
-            raise TemplateError(f"`{written}` is alone; write {{place}}, or `{written * 2}` for the sign itself", position=token.start())
-        elif unfit := _UNFIT.search(written):
+    for piece in split(text, TemplateError):
+        if piece.place is not None:
+            yield _place(piece.place, piece.position)
+        elif unfit := _UNFIT.search(piece.written):
             message = "a key holds letters, digits and _ . : / $ ~ + @ - beside its places"
-            raise TemplateError(message, position=token.start() + unfit.start())
+            raise TemplateError(message, position=piece.position + unfit.start())
         else:
-            yield _BRACES.get(written, written)
+            yield piece.written
 
 
 def _place(name: str, position: int) -> Part:

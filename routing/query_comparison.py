@@ -46,7 +46,7 @@ def text_test(values: Sequence[Value]) -> Callable[[str], bool]:
 
     def accepts(text: str) -> bool:
         folded = text.casefold()
-        return folded in exact or any(_is_like(folded, pieces) for pieces in wild)
+        return folded in exact or any(is_like(folded, pieces) for pieces in wild)
 
     return accepts
 
@@ -86,7 +86,12 @@ def date_test(term: Term) -> Callable[[Dated], bool]:
 
 def pattern(text: str) -> Pattern:
     r"""Split a text at its stars; `\*` is no star."""
-    return tuple(piece.replace("\\*", "*").casefold() for piece in _STAR.split(text))
+    return tuple(piece.casefold() for piece in exact_pattern(text))
+
+
+def exact_pattern(text: str) -> Pattern:
+    r"""The same, but as it is written: upper and lower case stay."""
+    return tuple(piece.replace("\\*", "*") for piece in _STAR.split(text))
 
 
 def contained(text: str) -> Callable[[str], bool]:
@@ -96,6 +101,17 @@ def contained(text: str) -> Callable[[str], bool]:
         (piece,) = pieces
         return lambda searched: piece in searched
     return lambda searched: any(_follow(part, pieces, 0, len(part)) for part in searched.split(BOUNDARY))
+
+
+def is_like(text: str, wanted: Pattern) -> bool:
+    """Whether a text as a whole has the pieces of a pattern in their order, with anything between them."""
+    first, *middle = wanted
+    if not middle:
+        return text == first
+    last = middle.pop()
+    if len(text) < len(first) + len(last) or not text.startswith(first) or not text.endswith(last):
+        return False
+    return _follow(text, middle, len(first), len(text) - len(last))
 
 
 def say_value(value: Value) -> str:
@@ -192,13 +208,6 @@ def _against(wanted: Operator, limit: Compared) -> Callable[[Compared], bool]:
             return lambda actual: actual <= limit
         case Operator.EQUAL | Operator.NOT_EQUAL:
             return lambda actual: actual == limit
-
-
-def _is_like(folded: str, pieces: Pattern) -> bool:
-    first, *middle, last = pieces
-    if len(folded) < len(first) + len(last) or not folded.startswith(first) or not folded.endswith(last):
-        return False
-    return _follow(folded, middle, len(first), len(folded) - len(last))
 
 
 def _follow(folded: str, pieces: Sequence[str], start: int, end: int) -> bool:
