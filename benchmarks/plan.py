@@ -19,9 +19,12 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks import rig
 from notifiers.registry import KINDS
 from routing import sentry
+from routing.alert import Status
 from routing.fingerprint import content_key, incident_key
-from routing.plan import History, plan
-from routing.rules import RuleSet, load
+from routing.history import History
+from routing.plan import plan
+from routing.rules import RuleSet
+from routing.rules_loading import load
 from storage import events
 from storage.database import open_database
 from storage.inspection import count_by_state
@@ -147,7 +150,7 @@ def _alone(bodies: Sequence[bytes], rules: RuleSet) -> tuple[float, float]:
         content_key(alert)
         incident_key(alert)
         is_read = time.perf_counter()
-        plan(alert, rules, History(incident_is_known=True), now)
+        plan(alert, rules, History(was=Status.FIRING), now)
         read, evaluate = read + is_read - began, evaluate + time.perf_counter() - is_read
     return read, evaluate
 

@@ -24,7 +24,7 @@ from benchmarks.receive import CLIENTS, Load, post
 from notifiers.registry import KINDS
 from routing.alert import Json
 from routing.notification import State
-from routing.rules import load
+from routing.rules_loading import load
 from storage.database import open_database
 from storage.inspection import count_by_state
 from storage.intake import Intake

@@ -12,7 +12,8 @@ from notifiers.notifier import Clock, Notifier, ReceiverOptions
 from notifiers.preview import PreviewNotifier
 from notifiers.registry import KINDS, VendorSettings
 from routing.document import Problem
-from routing.rules import Receiver, RulesError, RuleSet, load
+from routing.rules import Receiver, RulesError, RuleSet
+from routing.rules_loading import load
 
 
 class ConfigurationSettings(VendorSettings, Protocol):

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-from routing.alert import Alert, Level, Status
-from routing.notification import Lane, Reason, Severity, State
-from routing.query import Context, Facts, Verdict
+from routing.alert import Alert, Status
+from routing.asking import ask, facts_of, noise
+from routing.history import History
+from routing.holding import Situation
+from routing.incident import Timer
+from routing.notification import Reason
+from routing.query import Verdict
 from routing.rules import Rule, RuleSet
-from routing.windows import held_until
-
-_SEVERITY_OF_LEVEL = {
-    Level.FATAL: Severity.CRITICAL,
-    Level.ERROR: Severity.WARNING,
-    Level.WARNING: Severity.WARNING,
-    Level.INFO: Severity.INFO,
-    Level.DEBUG: Severity.INFO,
-}
-_WORST_FIRST = tuple(Severity)
-_SILENT = frozenset({Reason.COOLDOWN, Reason.WINDOW})
+from routing.silences import Silence
+from routing.voice import PlannedNotification, Voice, notifications_of, timers_of
 
 
 class Disposition(StrEnum):
@@ -31,6 +26,8 @@ class Disposition(StrEnum):
     MATCHED = "matched"
     UNROUTED = "unrouted"
     """It fires, and no rule asks for it."""
+    IGNORED = "ignored"
+    """An entry of `ignore` says that it is noise."""
     NOTED = "noted"
     """It does not fire: a resolve, an assignment, a comment."""
     UNKNOWN = "unknown"
@@ -39,18 +36,6 @@ class Disposition(StrEnum):
     """It says again what an earlier event has said."""
     UNREADABLE = "unreadable"
     """Signed, but no alert could be read from it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class History:
-    """What was known before the alert came."""
-
-    incident_is_known: bool = False
-    """Whether any earlier alert belongs to the same incident."""
-    notified_at: Mapping[str, datetime] = field(default_factory=dict)
-    """By rule: when it last spoke of this incident."""
-    duplicate_of: int | None = None
-    """The earlier event that said the same thing."""
 
 
 class RuleTrace(NamedTuple):
@@ -63,24 +48,6 @@ class RuleTrace(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PlannedNotification:
-    """One message to be sent, or held for a reason."""
-
-    receiver: str
-    kind: str
-    rules: tuple[str, ...]
-    severity: Severity
-    reason: Reason
-    why: str
-    state: State
-
-    @property
-    def lane(self) -> Lane:
-        """Critical ones travel apart."""
-        return Lane.CRITICAL if self.severity is Severity.CRITICAL else Lane.NORMAL
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """All that follows from one alert."""
 
@@ -90,8 +57,18 @@ class Plan:
     """The rules that were asked, in the order of the file."""
     verdicts: tuple[Verdict, ...] = ()
     """What each of them said."""
+    ignored_by: str = ""
+    """The entry of `ignore` that it met, and by what."""
     speaking: tuple[str, ...] = ()
-    """The rules whose cooldown begins anew."""
+    """The rules that tell of it now: their cooldown begins anew."""
+    timers: tuple[Timer, ...] = ()
+    """When rules come back to it by themselves."""
+    explains: frozenset[str] = frozenset()
+    """The keys under which its incident holds others as long as it fires."""
+    throttles: tuple[str, ...] = ()
+    """The keys of the throttles that count it as told."""
+    inputs: History = field(default_factory=History, compare=False)
+    """What of the history was looked at: with it the same call decides the same."""
 
     @property
     def trace(self) -> tuple[RuleTrace, ...]:
@@ -99,64 +76,54 @@ class Plan:
         return tuple(RuleTrace(rule, *verdict) for rule, verdict in zip(self.asked, self.verdicts, strict=True))
 
 
-def plan(alert: Alert, rules: RuleSet, history: History, now: datetime) -> Plan:
+def plan(alert: Alert, rules: RuleSet, history: History, now: datetime, silences: Sequence[Silence] = ()) -> Plan:
     """Decide. Nothing but the arguments enters, so the same arguments give the same plan at any time."""
     if history.duplicate_of is not None:
-        return Plan(disposition=Disposition.DUPLICATE)
+        return Plan(disposition=Disposition.DUPLICATE, inputs=history)
     if alert.status is not Status.FIRING:
         return Plan(disposition=Disposition.NOTED)
-    facts = Facts(alert, Context(is_new=not history.incident_is_known, now=now))
-    verdicts = tuple([rule.when.check(facts) for rule in rules.rules])
-    voices = [_voice(rule, why, alert, history, now) for rule, (is_met, why) in zip(rules.rules, verdicts, strict=True) if is_met]
+    facts = facts_of(alert, history, now)
+    if found := noise(facts, rules):
+        entry, why = found
+        return Plan(disposition=Disposition.IGNORED, ignored_by=f"{entry.name}: {why}")
+    verdicts = ask(facts, rules, history)
+    situation = Situation(facts=facts, rules=rules, history=history, silences=silences, now=now)
+    voices = [_voice(rule, why, situation) for rule, (is_met, why) in zip(rules.rules, verdicts, strict=True) if is_met]
+    speaks = any(voice.speaks for voice in voices)
     return Plan(
         disposition=Disposition.MATCHED if voices else Disposition.UNROUTED,
-        notifications=tuple(_notifications(voices, rules)),
+        notifications=tuple(notifications_of(voices, rules)),
         asked=rules.names,
         verdicts=verdicts,
-        speaking=tuple(voice.rule.name for voice in voices if voice.speaks),
+        speaking=tuple([voice.rule.name for voice in voices if voice.speaks]),
+        timers=tuple([timer for voice in voices for timer in timers_of(voice, now)]),
+        explains=situation.explains,
+        throttles=tuple(situation.throttles) if speaks else (),
+        inputs=_looked_at(situation),
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Voice:
-    """A rule that matched: how bad it says it is, and whether it speaks of it now."""
-
-    rule: Rule
-    severity: Severity
-    reason: Reason
-    why: str
-
-    @property
-    def speaks(self) -> bool:
-        return self.reason not in _SILENT
-
-
-def _voice(rule: Rule, why: str, alert: Alert, history: History, now: datetime) -> _Voice:
-    """What holds a rule is asked in the order of Alertmanager: windows of time before what was said lately."""
-    severity = rule.severity or _SEVERITY_OF_LEVEL[alert.level]
-    hold = held_until(rule.active, rule.mute, severity, now) if rule.active or rule.mute else None
+def _voice(rule: Rule, met: str, situation: Situation) -> Voice:
+    """What a rule that an alert met does about it now."""
+    history = situation.history
+    # What holds a group is looked at when the group is told.
+    hold = situation.cooldown(rule) if rule.grouping else situation.hold(rule)
+    reason = Reason.REPEAT if rule.name in history.notified_at else Reason.FIRST
+    voice = Voice(rule=rule, severity=situation.severity(rule), reason=reason, met=met, notify=rule.notify)
     if hold:
-        end = f"until {hold.until:%Y-%m-%d %H:%M} UTC" if hold.until else "for good"
-        return _Voice(rule=rule, severity=severity, reason=Reason.WINDOW, why=f'{why}; held by window "{hold.window}" {end}')
-    notified_at = history.notified_at.get(rule.name)
-    if notified_at is None:
-        return _Voice(rule=rule, severity=severity, reason=Reason.FIRST, why=why)
-    reason = Reason.COOLDOWN if now - notified_at < rule.cooldown else Reason.REPEAT
-    return _Voice(rule=rule, severity=severity, reason=reason, why=why)
+        return replace(voice, reason=hold.reason, remark=hold.why, until=hold.until)
+    if rule.grouping:
+        group, due_at = situation.group(rule)
+        remark = f"told together with others at {due_at:%Y-%m-%d %H:%M:%S} UTC"
+        return replace(voice, reason=Reason.GROUP, remark=remark, until=due_at, group=group)
+    return voice
 
 
-def _notifications(voices: Sequence[_Voice], rules: RuleSet) -> Iterator[PlannedNotification]:
-    """One for each receiver, naming all the rules that tell it now; if none does, all that would."""
-    for receiver in dict.fromkeys(receiver for voice in voices for receiver in voice.rule.notify):
-        asking = [voice for voice in voices if receiver in voice.rule.notify]
-        speaking = [voice for voice in asking if voice.speaks]
-        named = speaking or asking
-        yield PlannedNotification(
-            receiver=receiver,
-            kind=rules.receivers[receiver].kind,
-            rules=tuple(voice.rule.name for voice in named),
-            severity=min((voice.severity for voice in named), key=_WORST_FIRST.index),
-            reason=named[0].reason,
-            why="; ".join(voice.why for voice in named),
-            state=State.PLANNED if speaking else State.HELD,
-        )
+def _looked_at(situation: Situation) -> History:
+    """Of the history only what was looked at: what is known of other incidents is not this one's."""
+    return replace(
+        situation.history,
+        explained_by=situation.explained_by,
+        told_at=situation.told_at,
+        group_told_at=situation.group_told_at,
+    )

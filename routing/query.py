@@ -73,6 +73,8 @@ class Context:
 
     is_new: bool | None = None
     """Whether this incident was never seen before; None if nobody knows."""
+    is_new_here: bool | None = None
+    """Whether it was never seen in this release or environment, for who asks for that; None for who does not, and where there is none."""
     aggregates: Mapping[str, float] = field(default_factory=dict)
     """Figures over the rule's window by the names in `Query.aggregates`, in the units of `Metric.value`."""
     now: datetime | None = None
@@ -389,7 +391,9 @@ def _state_reader(word: str) -> Read[tuple[bool | None, str | None]]:
 
 
 def _is_new(alert: Alert, context: Context) -> bool | None:
-    """New by Sentry's word; where Sentry is silent, new to us; None where nobody knows."""
+    """New by Sentry's word; where Sentry is silent, new to us; None where nobody knows. Of places Sentry says nothing."""
+    if context.is_new_here is not None:
+        return context.is_new_here
     if alert.resource == "issue" and alert.action == "created":
         return True
     return context.is_new if alert.substatus is None else alert.substatus == "new"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
@@ -43,6 +43,24 @@ _EXAMPLES = {
     "spans": "spans: [{weekdays: [sat..sun]}, {times: [22:00-07:00]}]",
     "zone": "zone: Europe/Berlin",
     "allow": "allow: critical",
+    "ignore": "ignore: [{name: missing-assets, when: 'http.status_code:404 url:*/static/*'}]",
+    "inhibit": "inhibit: [{name: database-down, source: 'tags.component:database', target: 'tags.component:api', equal: [environment]}]",
+    "source": "source: 'tags.component:database level:fatal'",
+    "target": "target: 'tags.component:api'",
+    "equal": "equal: [environment]",
+    "throttles": "throttles: [{name: noisy-project, when: 'project:shop', by: [project], limit: 20, per: 1h}]",
+    "by": "by: [project]",
+    "limit": "limit: 20",
+    "per": "per: 1h",
+    "else": "else: [{name: other-errors, when: 'level:error', notify: [slack-errors]}]",
+    "escalate": "escalate: [{after: 15m, unless: acknowledged, notify: [pagerduty-on-call]}]",
+    "after": "after: 15m",
+    "unless": "unless: acknowledged",
+    "group_by": "group_by: [project, tags.team]",
+    "group_wait": "group_wait: 30s",
+    "group_interval": "group_interval: 5m",
+    "window": "window: 5m",
+    "repeat": "repeat: 4h",
 }
 
 _KEYS = "write keys with values: {key: value}, or one a line below it"
@@ -71,11 +89,11 @@ class Reading:
     faulty: set[Path]
     """Where something is wrong already: what follows from it is not told, neither there nor of what holds it."""
 
-    def form(self, model: type[FormT], path: Path, *, without: str = "") -> FormT | None:
-        """The part of the file at a path, less one key, in its form; None if it is faulty, and the faults are kept."""
+    def form(self, model: type[FormT], path: Path, *, without: Collection[str] = ()) -> FormT | None:
+        """The part of the file at a path, less some keys, in its form; None if it is faulty, and the faults are kept."""
         content = self.source.value(path)
         if isinstance(content, dict):
-            content = {key: value for key, value in content.items() if key != without}
+            content = {key: value for key, value in content.items() if key not in without}
         elif path:
             return None  # the file's own form has said so
         try:
@@ -134,8 +152,8 @@ def _advice(found: ErrorDetails, value: Content, path: Path, model: type[BaseMod
     if not path:
         return "a rules file has the keys version, receivers and rules" + ("; this one is empty" if value is None else "")
     if kind == "extra_forbidden":
-        known = ", ".join(model.model_fields)
-        hint = did_you_mean(key, model.model_fields) or f"known here: {known or 'none'}"
+        names = [field.alias or name for name, field in model.model_fields.items()]
+        hint = did_you_mean(key, names) or f"known here: {', '.join(names) or 'none'}"
         return f'unknown key "{shown(key)}"; {hint}'
     if kind == "missing":
         return f"missing; add {example}"

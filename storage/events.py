@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -13,8 +13,8 @@ from isal import isal_zlib
 from sqlalchemy import Connection, Engine, bindparam, func, select, update
 
 from routing.alert import Alert
+from routing.history import History
 from routing.plan import Disposition, Plan, RuleTrace
-from storage.incidents import Incident
 from storage.tables import events
 
 MAX_BATCH_BYTES = 2 * 1024 * 1024
@@ -48,15 +48,11 @@ class Decision:
     disposition: Disposition | None
     alert: Alert | None = None
     content_key: str | None = None
-    incident: Incident | None = None
+    incident_key: str | None = None
+    """Of the incident that it belongs to, None if it begins none."""
     duplicate_of: int | None = None
     plan: Plan | None = None
     error: str | None = None
-
-    @property
-    def incident_id(self) -> int | None:
-        """That of the incident, once it is stored."""
-        return self.incident.id if self.incident else None
 
 
 def waiting(connection: Connection, limit: int) -> tuple[Event, ...]:
@@ -64,8 +60,13 @@ def waiting(connection: Connection, limit: int) -> tuple[Event, ...]:
     is_waiting = events.c.state == EventState.WAITING
     sizes = connection.execute(select(events.c.id, func.length(events.c.body)).where(is_waiting).order_by(events.c.id).limit(limit))
     ids = _first_of_size([(id_, size) for id_, size in sizes], MAX_BATCH_BYTES)
+    return of(connection, ids)
+
+
+def of(connection: Connection, ids: Iterable[int]) -> tuple[Event, ...]:
+    """The events of these numbers, in their order."""
     columns = (events.c.id, events.c.received_at, events.c.resource, events.c.body)
-    rows = connection.execute(select(*columns).where(events.c.id.in_(ids)).order_by(events.c.id))
+    rows = connection.execute(select(*columns).where(events.c.id.in_(list(ids))).order_by(events.c.id))
     return tuple(Event(id=row.id, received_at=row.received_at, resource=row.resource, body=unpack(row.body)) for row in rows)
 
 
@@ -87,15 +88,21 @@ def unpack(packed: bytes) -> bytes:
 
 def pack_trace(plan: Plan) -> bytes | None:
     """What all rules said, as it is stored: of a thousand rules 60 kB, a tenth of it packed."""
-    return pack(msgspec.json.encode((plan.asked, plan.verdicts))) if plan.asked else None
+    return pack(msgspec.json.encode((plan.asked, plan.verdicts, plan.inputs))) if plan.asked else None
 
 
 def unpack_trace(packed: bytes | None) -> tuple[RuleTrace, ...]:
     """For every rule that was asked what it said."""
     if packed is None:
         return ()
-    asked, verdicts = msgspec.json.decode(unpack(packed), type=tuple[list[str], list[tuple[bool, str]]])
+    asked, verdicts, _ = msgspec.json.decode(unpack(packed), type=tuple[list[str], list[tuple[bool, str]], msgspec.Raw])
     return tuple(RuleTrace(rule, *verdict) for rule, verdict in zip(asked, verdicts, strict=True))
+
+
+def unpack_inputs(packed: bytes) -> History:
+    """What of the history was looked at: the same alert, rules and time decide the same by it."""
+    _, _, inputs = msgspec.json.decode(unpack(packed), type=tuple[msgspec.Raw, msgspec.Raw, History])
+    return inputs
 
 
 def is_waiting(engine: Engine) -> bool:
@@ -114,10 +121,10 @@ def first_with_content(connection: Connection, content_keys: Sequence[str]) -> d
     return {key: event_id for key, event_id in rows if key is not None}
 
 
-def record(connection: Connection, decisions: Sequence[Decision], *, rules_version: str, now: datetime) -> None:
-    """Store what was decided of each event."""
+def record(connection: Connection, decisions: Sequence[Decision], *, ids: Mapping[str, int], rules_version: str, now: datetime) -> None:
+    """Store what was decided of each event; `ids` has the numbers of the incidents by key."""
     if decisions:
-        connection.execute(_DECIDE, [_row(decision, rules_version, now) for decision in decisions])
+        connection.execute(_DECIDE, [_row(decision, ids, rules_version, now) for decision in decisions])
 
 
 def retry_failed(engine: Engine) -> int:
@@ -126,7 +133,7 @@ def retry_failed(engine: Engine) -> int:
         return connection.execute(update(events).where(events.c.state == EventState.FAILED).values(state=EventState.WAITING)).rowcount
 
 
-def _row(decision: Decision, rules_version: str, now: datetime) -> dict[str, object]:
+def _row(decision: Decision, ids: Mapping[str, int], rules_version: str, now: datetime) -> dict[str, object]:
     alert, plan = decision.alert, decision.plan
     return {
         "b_id": decision.event.id,
@@ -135,12 +142,13 @@ def _row(decision: Decision, rules_version: str, now: datetime) -> dict[str, obj
         "error": decision.error,
         "content_key": decision.content_key,
         "duplicate_of": decision.duplicate_of,
-        "incident_id": decision.incident_id,
+        "incident_id": ids.get(decision.incident_key) if decision.incident_key else None,
         "action": alert and alert.action[:64],
         "project": alert and alert.project and alert.project[:200],
         "environment": alert and alert.environment and alert.environment[:200],
         "level": alert and alert.level,
         "title": alert and alert.title[:1000],
+        "ignored_by": (plan and plan.ignored_by) or None,
         "rules_version": rules_version,
         "trace": pack_trace(plan) if plan else None,
         "planned_at": now,
@@ -165,6 +173,7 @@ _DECIDE = (
                 "environment",
                 "level",
                 "title",
+                "ignored_by",
                 "rules_version",
                 "trace",
                 "planned_at",

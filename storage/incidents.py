@@ -1,104 +1,161 @@
-"""Incidents: one for each Sentry issue or metric alert, whatever the rules, and when each rule last spoke of it."""
+"""Incidents as they are stored: one row for each, and a row for each thing that is remembered of it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, Executable, bindparam, case, delete, insert, select, update
+from sqlalchemy import Connection, Executable, Table, bindparam, case, delete, insert, select, update
+from sqlalchemy.engine import Row as SqlRow
+from sqlalchemy.sql.elements import ColumnElement
 
 from routing.alert import Alert, Status
-from storage.tables import cooldowns, incidents
+from routing.incident import Cause, Incident, Timer
+from storage.tables import cooldowns, explanations, incidents, sightings, timers
+
+Row: TypeAlias = Mapping[str, object]
+Remembered: TypeAlias = Mapping[str, Mapping[tuple[object, ...], Row]]
+"""By table the rows about one incident, by their key beside it."""
 
 
 @dataclass(slots=True, kw_only=True)
-class Incident:
-    """An incident as the planner knows it: what was stored of it, and what it has heard since."""
+class Kept:
+    """An incident with what is stored of it, so that only what has changed is written."""
 
-    key: str
+    incident: Incident
     id: int | None = None
     """None until it is stored."""
-    last_change: str | None = None
-    """The content key of what changed its status last."""
-    notified_at: dict[str, datetime] = field(default_factory=dict)
-    """By rule: when it last spoke of it."""
-    cooldowns: Mapping[str, datetime] = field(default_factory=dict)
-    """The same as it is stored."""
+    row: Row = field(default_factory=dict)
+    """What is stored of it, as far as it can change."""
+    remembered: Remembered = field(default_factory=dict)
+    """What is stored of what it remembers."""
     alerts: list[Alert] = field(default_factory=list)
     """Heard since, in their order."""
-    status: Status | None = None
-    """What it has come to since, None if that did not change."""
-    has_ended: bool = False
-
-    def hear(self, alert: Alert, content_key: str | None, *, speaking: Iterable[str], at: datetime) -> None:
-        """Take in an alert, and which rules speak of it."""
-        self.alerts.append(alert)
-        if alert.status is not Status.UNCHANGED:
-            self.status, self.last_change = alert.status, content_key
-        if alert.status is Status.RESOLVED:
-            # What begins again after its end is news: no cooldown of the old trouble holds it.
-            self.has_ended = True
-            self.notified_at.clear()
-        self.notified_at.update(dict.fromkeys(speaking, at))
 
 
-def by_key(connection: Connection, keys: Sequence[str]) -> dict[str, Incident]:
+def by_key(connection: Connection, keys: Sequence[str]) -> dict[str, Kept]:
     """The incidents that exist among these keys."""
-    columns = (incidents.c.id, incidents.c.key, incidents.c.last_change)
-    found = connection.execute(select(*columns).where(incidents.c.key.in_(keys))).all()
-    notified: dict[int, dict[str, datetime]] = {row.id: {} for row in found}
-    spoken = select(cooldowns.c.incident_id, cooldowns.c.rule, cooldowns.c.notified_at).where(cooldowns.c.incident_id.in_(notified))
-    for row in connection.execute(spoken):
-        notified[row.incident_id][row.rule] = row.notified_at
+    return _load(connection, incidents.c.key.in_(keys))
+
+
+def by_id(connection: Connection, ids: Iterable[int]) -> dict[str, Kept]:
+    """The incidents of these numbers, by key."""
+    return _load(connection, incidents.c.id.in_(list(ids)))
+
+
+def save(connection: Connection, kept: Iterable[Kept]) -> None:
+    """Store what has changed in these incidents, and the new ones, which have an id from then on."""
+    all_kept = list(kept)
+    new = [one for one in all_kept if one.id is None]
+    if new:
+        made = connection.execute(_MAKE, [_first_row(one) for one in new])
+        ids = {row.key: row.id for row in made}
+        for one in new:
+            one.id = ids[one.incident.key]
+    _execute(connection, _COUNT, [_tally(one) for one in all_kept if one.alerts])
+    changed = [(one.id, row) for one in all_kept if one.row and (row := _row(one.incident)) != one.row]
+    _execute(connection, _CHANGE, [{"b_id": id_, **row} for id_, row in changed])
+    now = [(one, _remembered(one.incident)) for one in all_kept]
+    for table in _REMEMBERED:
+        _save_remembered(connection, table, now)
+
+
+def _load(connection: Connection, which: ColumnElement[bool]) -> dict[str, Kept]:
+    found = {row.id: row for row in connection.execute(select(*_COLUMNS).where(which))}
+    remembered: dict[int, dict[str, list[dict[str, Any]]]] = {id_: {table.name: [] for table in _REMEMBERED} for id_ in found}
+    for table in _REMEMBERED if found else ():
+        for row in connection.execute(select(table).where(table.c.incident_id.in_(found))).mappings():
+            remembered[row["incident_id"]][table.name].append({name: row[name] for name in row if name != "incident_id"})
+    kept = [_kept(row, remembered[id_]) for id_, row in found.items()]
+    return {one.incident.key: one for one in kept}
+
+
+def _kept(row: SqlRow[Any], remembered: Mapping[str, Sequence[Mapping[str, Any]]]) -> Kept:
+    incident = Incident(
+        key=row.key,
+        status=Status(row.status),
+        last_change=row.last_change,
+        acknowledged=row.acknowledged,
+        assigned=row.assigned,
+        notified_at={told["rule"]: told["notified_at"] for told in remembered["cooldowns"]},
+        seen_in={seen["place"] for seen in remembered["sightings"]},
+        explains={explained["likeness"] for explained in remembered["explanations"]},
+    )
+    incident.set_timers(map(_timer, remembered["timers"]))
+    return Kept(incident=incident, id=row.id, row=_row(incident), remembered=_remembered(incident))
+
+
+def _row(incident: Incident) -> Row:
     return {
-        row.key: Incident(
-            key=row.key, id=row.id, last_change=row.last_change, notified_at=notified[row.id], cooldowns=dict(notified[row.id])
-        )
-        for row in found
+        "status": incident.status,
+        "last_change": incident.last_change,
+        "acknowledged": incident.acknowledged,
+        "assigned": incident.assigned,
     }
 
 
-def save(connection: Connection, known: Iterable[Incident]) -> None:
-    """Store what these incidents have heard, and the new ones, which have an id from then on."""
-    heard = [incident for incident in known if incident.alerts]
-    new = [incident for incident in heard if incident.id is None]
-    if new:
-        made = connection.execute(_MAKE, [_row(incident) for incident in new])
-        ids = {row.key: row.id for row in made}
-        for incident in new:
-            incident.id = ids[incident.key]
-    _many(connection, _COUNT, map(_tally, heard))
-    _many(connection, _CHANGE, ({"b_id": one.id, "status": one.status, "last_change": one.last_change} for one in heard if one.status))
-    _save_cooldowns(connection, heard)
-
-
-def _save_cooldowns(connection: Connection, heard: Sequence[Incident]) -> None:
-    if ended := [incident.id for incident in heard if incident.has_ended and incident.cooldowns]:
-        connection.execute(delete(cooldowns).where(cooldowns.c.incident_id.in_(ended)))
-    fresh, again = [], []
-    for incident in heard:
-        stored = {} if incident.has_ended else incident.cooldowns
-        for rule, at in incident.notified_at.items():
-            if rule not in stored:
-                fresh.append({"incident_id": incident.id, "rule": rule, "notified_at": at})
-            elif stored[rule] != at:
-                again.append({"b_incident": incident.id, "b_rule": rule, "notified_at": at})
-    _many(connection, insert(cooldowns), fresh)
-    _many(connection, _SPOKE_AGAIN, again)
-
-
-def _many(connection: Connection, statement: Executable, rows: Iterable[Mapping[str, object]]) -> None:
-    if rows := list(rows):
-        connection.execute(statement, rows)
-
-
-def _row(incident: Incident) -> dict[str, object]:
-    """A new incident as its first alert has it; what it heard is counted as for any other."""
-    first = incident.alerts[0]
+def _remembered(incident: Incident) -> Remembered:
     return {
-        "key": incident.key,
-        "status": first.status,
+        "cooldowns": {(rule,): {"rule": rule, "notified_at": at} for rule, at in incident.notified_at.items()},
+        "sightings": {(place,): {"place": place} for place in incident.seen_in},
+        "explanations": {(likeness,): {"likeness": likeness} for likeness in incident.explains},
+        "timers": {tuple(timer.key): _timer_row(timer) for timer in incident.timers.values()},
+    }
+
+
+def _timer(row: Mapping[str, Any]) -> Timer:
+    return Timer(
+        rule=row["rule"],
+        cause=Cause(row["cause"]),
+        step=row["step"],
+        due_at=row["due_at"],
+        event=row["event_id"],
+        group=row["group_key"],
+        why=row["why"],
+    )
+
+
+def _timer_row(timer: Timer) -> Row:
+    return {
+        "rule": timer.rule,
+        "cause": timer.cause.value,
+        "step": timer.step,
+        "due_at": timer.due_at,
+        "event_id": timer.event,
+        "group_key": timer.group,
+        "why": timer.why,
+    }
+
+
+def _save_remembered(connection: Connection, table: Table, now: Sequence[tuple[Kept, Remembered]]) -> None:
+    """Take out the rows that are gone or have changed, and put in those that are new or have changed."""
+    gone, fresh = [], []
+    for kept, rows in now:
+        before, after = kept.remembered.get(table.name, {}), rows[table.name]
+        if before == after:
+            continue
+        gone += [{"b_incident_id": kept.id, **_key(table, row)} for key, row in before.items() if after.get(key) != row]
+        fresh += [{"incident_id": kept.id, **row} for key, row in after.items() if before.get(key) != row]
+    _execute(connection, _TAKE_OUT[table.name], gone)
+    _execute(connection, insert(table), fresh)
+
+
+def _key(table: Table, row: Row) -> Row:
+    return {f"b_{column.name}": row[column.name] for column in table.primary_key if column.name in row}
+
+
+def _execute(connection: Connection, statement: Executable, rows: Sequence[Row]) -> None:
+    if rows:
+        connection.execute(statement, [dict(row) for row in rows])
+
+
+def _first_row(kept: Kept) -> Row:
+    """A new incident as its first alert has it; what it heard is counted as for any other."""
+    first = kept.alerts[0]
+    return {
+        "key": kept.incident.key,
+        **_row(kept.incident),
         "title": first.title[:1000],
         "project": first.project and first.project[:200],
         "link": first.link,
@@ -108,10 +165,12 @@ def _row(incident: Incident) -> dict[str, object]:
     }
 
 
-def _tally(incident: Incident) -> dict[str, object]:
-    return {"b_id": incident.id, "more": len(incident.alerts), "last_alert_at": max(alert.occurred_at for alert in incident.alerts)}
+def _tally(kept: Kept) -> Row:
+    return {"b_id": kept.id, "more": len(kept.alerts), "last_alert_at": max(alert.occurred_at for alert in kept.alerts)}
 
 
+_COLUMNS = tuple(incidents.c[name] for name in ("id", "key", "status", "last_change", "acknowledged", "assigned"))
+_REMEMBERED = (cooldowns, sightings, explanations, timers)
 _MAKE = insert(incidents).returning(incidents.c.id, incidents.c.key)
 _COUNT = (
     update(incidents)
@@ -125,10 +184,10 @@ _COUNT = (
     )
 )
 _CHANGE = (
-    update(incidents).where(incidents.c.id == bindparam("b_id")).values(status=bindparam("status"), last_change=bindparam("last_change"))
+    update(incidents)
+    .where(incidents.c.id == bindparam("b_id"))
+    .values({name: bindparam(name) for name in ("status", "last_change", "acknowledged", "assigned")})
 )
-_SPOKE_AGAIN = (
-    update(cooldowns)
-    .where(cooldowns.c.incident_id == bindparam("b_incident"), cooldowns.c.rule == bindparam("b_rule"))
-    .values(notified_at=bindparam("notified_at"))
-)
+_TAKE_OUT = {
+    table.name: delete(table).where(*(column == bindparam(f"b_{column.name}") for column in table.primary_key)) for table in _REMEMBERED
+}

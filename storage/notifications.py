@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,13 +11,25 @@ from sqlalchemy import Connection, Engine, Row, Select, and_, bindparam, case, e
 from sqlalchemy.sql.elements import ColumnElement
 
 from routing.alert import Alert
-from routing.notification import Attempt, Lane, Notification, Outcome, Reason, Severity, State, Tries
-from storage.events import Decision, Event, unpack
+from routing.notification import Attempt, Lane, Mention, Notification, Outcome, Reason, Severity, State, Tries
+from routing.voice import PlannedNotification
+from storage.events import Event, unpack
 from storage.tables import UtcDateTime, attempts, events, incidents, notifications, workers
 from storage.workers import moment
 
 # In the statement itself: of a parameter no database sees that the index of just these states will do.
 _PLANNED, _SENDING = (literal(state.value, literal_execute=True) for state in (State.PLANNED, State.SENDING))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """A planned notification, of which event and incident, and on what occasion."""
+
+    event_id: int
+    incident_id: int
+    notification: PlannedNotification
+    occasion: str = ""
+    """Empty: when the event came. What is said of it later has an occasion of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +46,7 @@ class Claimed:
     reason: Reason
     why: str
     created_at: datetime
+    others: tuple[Mention, ...] = ()
 
     def notification(self, alert: Alert) -> Notification:
         """What is to be said, once its event has been read."""
@@ -47,35 +60,39 @@ class Claimed:
             why=self.why,
             created_at=self.created_at,
             alert=alert,
+            others=self.others,
         )
 
 
-def insert_planned(connection: Connection, decisions: Iterable[Decision], now: datetime) -> frozenset[Lane]:
-    """Store the notifications of these decisions; says which lanes have something to send."""
-    planned = [(decision, notification) for decision in decisions if decision.plan for notification in decision.plan.notifications]
-    rows = [
-        {
-            "event_id": decision.event.id,
-            "incident_id": decision.incident_id,
-            "receiver": notification.receiver,
-            "kind": notification.kind,
-            "rules": msgspec.json.encode(notification.rules).decode(),
-            "severity": notification.severity,
-            "lane": notification.lane,
-            "reason": notification.reason,
-            "why": notification.why,
-            "state": notification.state,
-            "created_at": now,
-            "next_attempt_at": now,
-            "attempts": 0,
-            "failures": 0,
-            "finished_at": None if notification.state is State.PLANNED else now,
-        }
-        for decision, notification in planned
-    ]
-    if rows:
-        connection.execute(insert(notifications), rows)
-    return frozenset(notification.lane for _, notification in planned if notification.state is State.PLANNED)
+def insert_planned(connection: Connection, said: Sequence[Said], now: datetime) -> frozenset[Lane]:
+    """Store these notifications; says which lanes have something to send."""
+    if said:
+        connection.execute(insert(notifications), [_planned_row(one, now) for one in said])
+    return frozenset(one.notification.lane for one in said if one.notification.state is State.PLANNED)
+
+
+def _planned_row(said: Said, now: datetime) -> dict[str, object]:
+    planned = said.notification
+    return {
+        "event_id": said.event_id,
+        "incident_id": said.incident_id,
+        "receiver": planned.receiver,
+        "kind": planned.kind,
+        "rules": msgspec.json.encode(planned.rules).decode(),
+        "severity": planned.severity,
+        "lane": planned.lane,
+        "reason": planned.reason,
+        "why": planned.why,
+        "state": planned.state,
+        "created_at": now,
+        "next_attempt_at": now,
+        "attempts": 0,
+        "failures": 0,
+        "finished_at": None if planned.state is State.PLANNED else now,
+        "occasion": said.occasion,
+        "subject": planned.subject or None,
+        "others": msgspec.json.encode(planned.others).decode() if planned.others else None,
+    }
 
 
 def claim(engine: Engine, lane: Lane, *, worker: str, now: datetime, limit: int) -> tuple[Claimed, ...]:
@@ -159,13 +176,14 @@ def _claimed(row: Row[tuple[object, ...]], events_by_id: dict[int, Event]) -> Cl
         id=row.id,
         event=event,
         tries=Tries(number=row.attempts + 1, failures=row.failures, planned_at=row.created_at, may_be_there=bool(row.may_be_there)),
-        incident=row.key,
+        incident=row.subject or row.key,
         receiver=row.receiver,
         rules=tuple(msgspec.json.decode(row.rules, type=list[str])),
         severity=Severity(row.severity),
         reason=Reason(row.reason),
         why=row.why,
         created_at=row.created_at,
+        others=tuple(msgspec.json.decode(row.others, type=list[Mention])) if row.others else (),
     )
 
 
@@ -244,7 +262,19 @@ _DUE_WITH_DETAILS = (
     _due(
         *(
             notifications.c[name]
-            for name in ("event_id", "receiver", "rules", "severity", "reason", "why", "created_at", "attempts", "failures")
+            for name in (
+                "event_id",
+                "receiver",
+                "rules",
+                "severity",
+                "reason",
+                "why",
+                "created_at",
+                "attempts",
+                "failures",
+                "subject",
+                "others",
+            )
         ),
         incidents.c.key,
         events.c.resource,

@@ -12,7 +12,8 @@ from sqlalchemy import Engine
 
 from routing.notification import Lane
 from routing.rules import RuleSet
-from storage.planning import plan_batch
+from storage.coming_back import is_due, plan_due
+from storage.planning import Planned, plan_batch
 
 
 class Planner:
@@ -44,8 +45,13 @@ class Planner:
             self._planning.release()
 
     def _plan_batch(self) -> int:
-        """How many events were looked at."""
-        planned = plan_batch(self._engine, self._rules(), self._clock)
+        """How many events were looked at, and timers."""
+        looked_at = 0
+        if is_due(self._engine, self._clock()):
+            looked_at += self._announced(plan_due(self._engine, self._rules(), self._clock))
+        return looked_at + self._announced(plan_batch(self._engine, self._rules(), self._clock))
+
+    def _announced(self, planned: Planned) -> int:
         for event_id, error in planned.failures:
             self._log.error(
                 "event_not_planned", event_id=event_id, error=error, effect="kept; planned again after a change of rules or code"

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, Engine
 
 from routing import sentry
-from routing.alert import Alert, Status
+from routing.alert import Alert
 from routing.fingerprint import content_key, incident_key
 from routing.notification import Lane
-from routing.plan import Disposition, History, Plan, plan
+from routing.plan import Disposition
 from routing.rules import RuleSet
+from routing.world import TELLS_NOTHING, Heard
 from storage import events, incidents, notifications
 from storage.database import Lock, turn
 from storage.events import Decision, Event
-from storage.incidents import Incident
+from storage.memory import Memory
+from storage.notifications import Said
 
 BATCH = 100
 
@@ -46,42 +48,6 @@ class _Reading:
     error: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Memory:
-    """What is known before a batch, and what each of its events adds for those behind it."""
-
-    incidents: dict[str, Incident]
-    """By key."""
-    first_said: dict[str, int]
-    """By content key the first event that said so."""
-
-    def history(self, read: _Reading, alert: Alert) -> History:
-        """What plan() may know before this event."""
-        incident = self.incidents.get(read.incident_key)
-        return History(
-            incident_is_known=incident is not None,
-            notified_at=incident.notified_at if incident else {},
-            duplicate_of=self._first_to_say(read, alert, incident),
-        )
-
-    def learn(self, read: _Reading, alert: Alert, planned: Plan) -> Incident | None:
-        """Take in what this event did; says which incident it belongs to, None if it begins none."""
-        if read.incident_key not in self.incidents and alert.status is not Status.FIRING:
-            return None
-        incident = self.incidents.setdefault(read.incident_key, Incident(key=read.incident_key))
-        incident.hear(alert, read.content_key, speaking=planned.speaking, at=read.event.received_at)
-        return incident
-
-    def _first_to_say(self, read: _Reading, alert: Alert, incident: Incident | None) -> int | None:
-        """The earlier event that said the same, if this one only repeats it."""
-        if read.content_key is None:
-            return None
-        first = self.first_said.setdefault(read.content_key, read.event.id)
-        # Who resolves an issue, reopens it and resolves it again makes Sentry say the same thing twice, and means it.
-        is_meant = alert.resource == "issue" and incident is not None and incident.last_change != read.content_key
-        return None if first == read.event.id or is_meant else first
-
-
 def plan_batch(engine: Engine, rules: RuleSet, clock: Callable[[], datetime], *, limit: int = BATCH) -> Planned:
     """Decide the oldest waiting events and store all that follows, in one commit.
 
@@ -92,16 +58,24 @@ def plan_batch(engine: Engine, rules: RuleSet, clock: Callable[[], datetime], *,
         read = [_read(event) for event in events.waiting(connection, limit)] if connection else []
         if not connection or not read:
             return Planned(events=0)
-        memory = _remember(connection, read)
+        memory = _remember(connection, read, rules, clock())
         connection.rollback()  # all is read
         decisions = [_decide(one, rules, memory) for one in read]
         with connection.begin():
             now = clock()
-            incidents.save(connection, memory.incidents.values())
-            events.record(connection, decisions, rules_version=rules.version, now=now)
-            lanes = notifications.insert_planned(connection, decisions, now)
+            memory.save(connection, rules, now)
+            events.record(connection, decisions, ids=memory.ids, rules_version=rules.version, now=now)
+            lanes = notifications.insert_planned(connection, list(_said(decisions, memory)), now)
     failures = tuple((decision.event.id, decision.error) for decision in decisions if decision.error and not decision.disposition)
     return Planned(events=len(read), lanes=lanes, failures=failures)
+
+
+def _said(decisions: Sequence[Decision], memory: Memory) -> Iterator[Said]:
+    for decision in decisions:
+        if decision.plan and decision.incident_key:
+            incident_id = memory.ids[decision.incident_key]
+            for notification in decision.plan.notifications:
+                yield Said(event_id=decision.event.id, incident_id=incident_id, notification=notification)
 
 
 def _read(event: Event) -> _Reading:
@@ -114,34 +88,33 @@ def _read(event: Event) -> _Reading:
         return _Reading(event=event, error=_words("parse", error))
 
 
-def _remember(connection: Connection, read: Sequence[_Reading]) -> _Memory:
-    return _Memory(
-        incidents=incidents.by_key(connection, tuple({one.incident_key for one in read if one.alert})),
-        first_said=events.first_with_content(connection, tuple({one.content_key for one in read if one.content_key})),
-    )
+def _remember(connection: Connection, read: Sequence[_Reading], rules: RuleSet, now: datetime) -> Memory:
+    kept = incidents.by_key(connection, tuple({one.incident_key for one in read if one.alert}))
+    content_keys = tuple({one.content_key for one in read if one.content_key})
+    return Memory.load(connection, kept, rules, now, first_said=events.first_with_content(connection, content_keys))
 
 
-def _decide(read: _Reading, rules: RuleSet, memory: _Memory) -> Decision:
+def _decide(read: _Reading, rules: RuleSet, memory: Memory) -> Decision:
     """What becomes of one event, after all those before it."""
     alert = read.alert
     decision = Decision(event=read.event, alert=alert, content_key=read.content_key, disposition=read.disposition, error=read.error)
     if alert is None:
         return decision
-    history = memory.history(read, alert)
+    if alert.resource not in sentry.RESOURCES:
+        decision.disposition = Disposition.UNKNOWN
+        return decision
+    heard = Heard(event=read.event.id, alert=alert, incident_key=read.incident_key, content_key=read.content_key)
     try:
         # Its own time, not the planner's: the same events give the same decisions however late they are planned.
-        planned = plan(alert, rules, history, read.event.received_at)
+        planned = memory.world.hear(heard, rules, read.event.received_at)
     except Exception as error:  # noqa: BLE001 - a fault of ours must not stop the events behind this one
         decision.error = _words("plan", error)
         return decision
     decision.plan = planned
     decision.disposition = planned.disposition
-    if planned.disposition is Disposition.DUPLICATE:
-        decision.duplicate_of = history.duplicate_of
-    elif alert.resource not in sentry.RESOURCES:
-        decision.disposition = Disposition.UNKNOWN
-    else:
-        decision.incident = memory.learn(read, alert, planned)
+    decision.duplicate_of = planned.inputs.duplicate_of
+    if planned.disposition not in TELLS_NOTHING and memory.counts(heard):
+        decision.incident_key = read.incident_key
     return decision
 
 

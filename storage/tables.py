@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     Date,
     DateTime,
@@ -97,6 +98,7 @@ events = Table(
     Column("environment", CleanString(200)),
     Column("level", String(16)),
     Column("title", CleanText),
+    Column("ignored_by", CleanText),
     Column("rules_version", String(64)),
     Column("trace", LargeBinary),
     Column("planned_at", UtcDateTime),
@@ -115,6 +117,8 @@ incidents = Table(
     Column("project", CleanString(200)),
     Column("link", CleanText),
     Column("last_change", String(64)),
+    Column("acknowledged", Boolean, nullable=False),
+    Column("assigned", Boolean, nullable=False),
     Column("alert_count", Integer, nullable=False),
     Column("first_alert_at", UtcDateTime, nullable=False),
     Column("last_alert_at", UtcDateTime, nullable=False),
@@ -126,6 +130,59 @@ cooldowns = Table(
     Column("incident_id", Id, ForeignKey("incidents.id"), primary_key=True),
     Column("rule", String(200), primary_key=True),
     Column("notified_at", UtcDateTime, nullable=False),
+)
+
+timers = Table(
+    "timers",
+    metadata,
+    Column("incident_id", Id, ForeignKey("incidents.id"), primary_key=True),
+    Column("rule", String(200), primary_key=True),
+    Column("cause", String(16), primary_key=True),
+    Column("step", SmallInteger, primary_key=True, autoincrement=False),
+    Column("due_at", UtcDateTime, nullable=False),
+    Column("event_id", Id, ForeignKey("events.id"), nullable=False),
+    Column("group_key", String(200), nullable=False),
+    Column("why", CleanText, nullable=False),
+    Index("ix_timers_due", "due_at"),
+    Index("ix_timers_group", "group_key"),
+)
+
+sightings = Table(
+    "sightings",
+    metadata,
+    Column("incident_id", Id, ForeignKey("incidents.id"), primary_key=True),
+    Column("place", CleanString(250), primary_key=True),
+)
+
+explanations = Table(
+    "explanations",
+    metadata,
+    Column("incident_id", Id, ForeignKey("incidents.id"), primary_key=True),
+    Column("likeness", String(200), primary_key=True),
+)
+
+told_groups = Table(
+    "told_groups",
+    metadata,
+    Column("group_key", String(200), primary_key=True),
+    Column("told_at", UtcDateTime, nullable=False),
+)
+
+told_alerts = Table(
+    "told_alerts",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("likeness", String(200), nullable=False),
+    Column("told_at", UtcDateTime, nullable=False),
+    Index("ix_told_alerts_told_at", "told_at"),
+)
+
+rules_versions = Table(
+    "rules_versions",
+    metadata,
+    Column("version", String(64), primary_key=True),
+    Column("text", CleanText, nullable=False),
+    Column("in_force_at", UtcDateTime, nullable=False),
 )
 
 notifications = Table(
@@ -149,8 +206,11 @@ notifications = Table(
     Column("failures", SmallInteger, nullable=False),
     Column("finished_at", UtcDateTime),
     Column("reference", CleanText),
-    # However often an event is planned, it is announced to a receiver once.
-    UniqueConstraint("event_id", "receiver", name="uq_notifications_event_receiver"),
+    Column("occasion", String(64), nullable=False),
+    Column("subject", String(200)),
+    Column("others", CleanText),
+    # However often an event is planned, it is announced to a receiver once on each occasion.
+    UniqueConstraint("event_id", "receiver", "occasion", name="uq_notifications_event_receiver"),
     Index(
         "ix_notifications_due",
         "lane",

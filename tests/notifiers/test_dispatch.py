@@ -9,7 +9,8 @@ from notifiers.dispatch import Dispatch
 from notifiers.registry import KINDS
 from routing.alert import Alert
 from routing.notification import Attempt, Notification, Outcome, Tries
-from routing.rules import RuleSet, load
+from routing.rules import RuleSet
+from routing.rules_loading import load
 from settings import Settings
 from tests.factories import NOW, event_alert_webhook, make_notification
 

@@ -14,7 +14,7 @@ from routing.alert import Alert, Category, ExceptionValue, Json, Metric
 from routing.fingerprint import Fingerprint, fingerprint_key, incident_key
 from routing.fingerprint_template import parse as parse_key
 from routing.query import parse as parse_query
-from routing.rules import load
+from routing.rules_loading import load
 from routing.sentry import parse
 from tests.factories import (
     NOW,

@@ -11,15 +11,18 @@ from hypothesis import strategies as st
 
 from notifiers.preview import PreviewOptions
 from routing.alert import Alert, Level, Status
+from routing.history import History
 from routing.notification import Lane, Reason, Severity, State
-from routing.plan import Disposition, History, Plan, PlannedNotification, RuleTrace, plan
+from routing.plan import Disposition, Plan, RuleTrace, plan
 from routing.query import Verdict, parse
-from routing.rules import Receiver, Rule, RuleSet, load
+from routing.rules import Receiver, Rule, RuleSet
+from routing.rules_loading import load
+from routing.voice import PlannedNotification
 from routing.windows import Span, Window
 from tests.factories import NOW, make_alert
 
 COOLDOWN = timedelta(minutes=30)
-NEW, KNOWN = History(), History(incident_is_known=True)
+NEW, KNOWN = History(), History(was=Status.FIRING)
 
 
 def make_rule(name: str = "errors", when: str = "level:error", *notify: str, **changes: object) -> Rule:
@@ -45,7 +48,7 @@ def only(planned: Plan) -> PlannedNotification:
 
 def spoke(ago: timedelta, *rules: str) -> History:
     """These rules spoke of the incident that long before NOW."""
-    return History(incident_is_known=True, notified_at=dict.fromkeys(rules or ("errors",), NOW - ago))
+    return History(was=Status.FIRING, notified_at=dict.fromkeys(rules or ("errors",), NOW - ago))
 
 
 def test_a_rule_that_matches_for_the_first_time_tells_its_receiver() -> None:
@@ -271,7 +274,7 @@ ALERTS = st.builds(
 )
 HISTORIES = st.builds(
     lambda known, spoken, duplicate: History(
-        incident_is_known=known,
+        was=Status.FIRING if known else None,
         notified_at={f"rule-{number}": NOW - timedelta(minutes=minutes) for number, minutes in spoken.items()},
         duplicate_of=duplicate,
     ),

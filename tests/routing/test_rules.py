@@ -17,7 +17,9 @@ from notifiers.registry import KINDS
 from notifiers.slack import SlackOptions
 from routing.notification import Severity
 from routing.query import parse
-from routing.rules import DEFAULT_COOLDOWN, RulesError, RuleSet, load
+from routing.rules import RulesError, RuleSet
+from routing.rules_forms import DEFAULT_COOLDOWN
+from routing.rules_loading import load
 from routing.windows import Span, Window
 
 ROOT = Path(__file__).parents[2]

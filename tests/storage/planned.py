@@ -13,7 +13,8 @@ from notifiers.preview import PreviewOptions
 from routing.alert import Json
 from routing.notification import Attempt, Lane, Outcome
 from routing.query import Facts, Query, Verdict, parse
-from routing.rules import RuleSet, load
+from routing.rules import RuleSet
+from routing.rules_loading import load
 from storage import inspection, notifications
 from storage.inspection import Listed
 from storage.intake import Intake

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from routing.rules import RulesError, RuleSet, load
+from routing.rules import RulesError, RuleSet
+from routing.rules_loading import load
 from storage.rules_file import RulesFile
 
 GOOD, OTHER = "version: 1\nreceivers: {}\nrules: []\n", "version: 1\nreceivers: {}\nrules: [] # other\n"

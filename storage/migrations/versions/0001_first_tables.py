@@ -1,4 +1,4 @@
-"""Events, incidents, cooldowns, notifications, attempts, workers, refusals."""
+"""Events, what is remembered of incidents and around them, notifications, attempts, workers, refusals."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -20,6 +20,8 @@ def upgrade() -> None:
         sa.Column("project", sa.String(length=200), nullable=True),
         sa.Column("link", sa.Text(), nullable=True),
         sa.Column("last_change", sa.String(length=64), nullable=True),
+        sa.Column("acknowledged", sa.Boolean(), nullable=False),
+        sa.Column("assigned", sa.Boolean(), nullable=False),
         sa.Column("alert_count", sa.Integer(), nullable=False),
         sa.Column("first_alert_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("last_alert_at", sa.DateTime(timezone=True), nullable=False),
@@ -27,18 +29,39 @@ def upgrade() -> None:
         sa.UniqueConstraint("key"),
     )
     op.create_table(
+        "refusals",
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("path", sa.String(length=16), nullable=False),
+        sa.Column("status", sa.SmallInteger(), nullable=False),
+        sa.Column("count", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("day", "path", "status"),
+    )
+    op.create_table(
+        "rules_versions",
+        sa.Column("version", sa.String(length=64), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("in_force_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("version"),
+    )
+    op.create_table(
+        "told_alerts",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("likeness", sa.String(length=200), nullable=False),
+        sa.Column("told_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("ix_told_alerts_told_at", "told_alerts", ["told_at"], unique=False)
+    op.create_table(
+        "told_groups",
+        sa.Column("group_key", sa.String(length=200), nullable=False),
+        sa.Column("told_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("group_key"),
+    )
+    op.create_table(
         "workers",
         sa.Column("id", sa.String(length=64), nullable=False),
         sa.Column("alive_until", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id"),
-    )
-    op.create_table(
-        "refusals",
-        sa.Column("day", sa.Date(), nullable=False),
-        sa.Column("path", sa.String(length=16), nullable=False),
-        sa.Column("status", sa.SmallInteger(), autoincrement=False, nullable=False),
-        sa.Column("count", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("day", "path", "status"),
     )
     op.create_table(
         "cooldowns",
@@ -69,6 +92,7 @@ def upgrade() -> None:
         sa.Column("environment", sa.String(length=200), nullable=True),
         sa.Column("level", sa.String(length=16), nullable=True),
         sa.Column("title", sa.Text(), nullable=True),
+        sa.Column("ignored_by", sa.Text(), nullable=True),
         sa.Column("rules_version", sa.String(length=64), nullable=True),
         sa.Column("trace", sa.LargeBinary(), nullable=True),
         sa.Column("planned_at", sa.DateTime(timezone=True), nullable=True),
@@ -94,6 +118,26 @@ def upgrade() -> None:
         postgresql_where=sa.text("state <> 'planned'"),
     )
     op.create_table(
+        "explanations",
+        sa.Column("incident_id", Id, nullable=False),
+        sa.Column("likeness", sa.String(length=200), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["incident_id"],
+            ["incidents.id"],
+        ),
+        sa.PrimaryKeyConstraint("incident_id", "likeness"),
+    )
+    op.create_table(
+        "sightings",
+        sa.Column("incident_id", Id, nullable=False),
+        sa.Column("place", sa.String(length=250), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["incident_id"],
+            ["incidents.id"],
+        ),
+        sa.PrimaryKeyConstraint("incident_id", "place"),
+    )
+    op.create_table(
         "notifications",
         sa.Column("id", Id, nullable=False),
         sa.Column("event_id", Id, nullable=False),
@@ -113,6 +157,9 @@ def upgrade() -> None:
         sa.Column("failures", sa.SmallInteger(), nullable=False),
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("reference", sa.Text(), nullable=True),
+        sa.Column("occasion", sa.String(length=64), nullable=False),
+        sa.Column("subject", sa.String(length=200), nullable=True),
+        sa.Column("others", sa.Text(), nullable=True),
         sa.ForeignKeyConstraint(
             ["event_id"],
             ["events.id"],
@@ -122,7 +169,7 @@ def upgrade() -> None:
             ["incidents.id"],
         ),
         sa.PrimaryKeyConstraint("id"),
-        sa.UniqueConstraint("event_id", "receiver", name="uq_notifications_event_receiver"),
+        sa.UniqueConstraint("event_id", "receiver", "occasion", name="uq_notifications_event_receiver"),
     )
     op.create_index(
         "ix_notifications_claimed",
@@ -149,6 +196,28 @@ def upgrade() -> None:
         sqlite_where=sa.text("state IN ('planned', 'sending')"),
         postgresql_where=sa.text("state IN ('planned', 'sending')"),
     )
+    op.create_table(
+        "timers",
+        sa.Column("incident_id", Id, nullable=False),
+        sa.Column("rule", sa.String(length=200), nullable=False),
+        sa.Column("cause", sa.String(length=16), nullable=False),
+        sa.Column("step", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("event_id", Id, nullable=False),
+        sa.Column("group_key", sa.String(length=200), nullable=False),
+        sa.Column("why", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["event_id"],
+            ["events.id"],
+        ),
+        sa.ForeignKeyConstraint(
+            ["incident_id"],
+            ["incidents.id"],
+        ),
+        sa.PrimaryKeyConstraint("incident_id", "rule", "cause", "step"),
+    )
+    op.create_index("ix_timers_due", "timers", ["due_at"], unique=False)
+    op.create_index("ix_timers_group", "timers", ["group_key"], unique=False)
     op.create_table(
         "attempts",
         sa.Column("notification_id", Id, nullable=False),

@@ -1,0 +1,167 @@
+"""Decides what is told when the time of something has come: a window has ended, a group is complete, nobody has acknowledged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import NamedTuple
+
+from routing.alert import Alert, Status
+from routing.asking import facts_of
+from routing.durations import spell_duration
+from routing.history import History
+from routing.holding import Situation
+from routing.incident import Cause, Timer
+from routing.notification import Mention, Reason, Severity
+from routing.rules import Rule, RuleSet, Unless
+from routing.silences import Silence
+from routing.voice import PlannedNotification, Voice, notifications_of, timers_of
+
+_LATE = frozenset({Cause.WINDOW, Cause.INHIBITION, Cause.GROUP})
+"""What was not said when its alert came."""
+_WORST_FIRST = tuple(Severity)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Due:
+    """A timer whose time has come, with the alert that it will tell of and what is known by now."""
+
+    timer: Timer
+    alert: Alert
+    history: History
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comeback:
+    """All that follows from timers that are due together."""
+
+    notifications: tuple[tuple[Due, PlannedNotification], ...] = ()
+    """Each with the one whose alert it tells of, or holds."""
+    told: tuple[Due, ...] = ()
+    """All that are told now."""
+    timers: tuple[tuple[Due, Timer], ...] = ()
+    """When the rule comes back again, and to which of them."""
+    throttles: tuple[str, ...] = ()
+    """The keys of the throttles that count what is told now."""
+
+
+def come_due(due: Sequence[Due], rules: RuleSet, now: datetime, silences: Sequence[Silence] = ()) -> Comeback:
+    """Decide what is told of timers that are due: of one by itself, or of all of a group together.
+
+    Nothing is told of an incident that has ended, by a rule that is no longer in force, or of what somebody has called off. The worst
+    of a group heads its message, and of those the newest.
+    """
+    rule = rules.by_name.get(due[0].timer.rule)
+    if rule is None:
+        return Comeback()
+    answers = [_Answer(one, _situation(one, rules, now, silences)) for one in due if _is_open(one, rule)]
+    heard = [(answer, voice) for answer in answers if (voice := _voice(answer, rule))]
+    speaking = sorted((pair for pair in heard if pair[1].speaks), key=_headline)
+    notifications = [(answer.due, held) for answer, voice in heard if not voice.speaks for held in notifications_of([voice], rules)]
+    for answer, voice in speaking[:1]:
+        others = tuple(_mention(other.due) for other, _ in speaking[1:])
+        notifications += [(answer.due, said) for said in notifications_of([voice], rules, others)]
+    return Comeback(
+        notifications=tuple(notifications),
+        told=tuple(answer.due for answer, _ in speaking),
+        timers=tuple((answer.due, timer) for answer, voice in heard for timer in _timers(answer.due.timer, voice, now)),
+        throttles=tuple(key for answer, _ in speaking for key in answer.situation.throttles if answer.due.timer.cause in _LATE),
+    )
+
+
+def _situation(due: Due, rules: RuleSet, now: datetime, silences: Sequence[Silence]) -> Situation:
+    facts = facts_of(due.alert, due.history, now)
+    return Situation(facts=facts, rules=rules, history=due.history, silences=silences, now=now)
+
+
+class _Answer(NamedTuple):
+    due: Due
+    situation: Situation
+
+
+def _is_open(due: Due, rule: Rule) -> bool:
+    """Whether there is still something to tell, and nobody has called it off."""
+    timer, history = due.timer, due.history
+    if history.was is not Status.FIRING:
+        return False
+    match timer.cause:
+        case Cause.REPEAT:
+            return rule.repeat is not None and not history.acknowledged
+        case Cause.ESCALATION:
+            return timer.step < len(rule.escalate) and not _is_called_off(rule.escalate[timer.step].unless, history)
+        case Cause.GROUP:
+            return True
+        case _:
+            # It has spoken meanwhile: of a later alert that nothing held.
+            told_at = history.notified_at.get(rule.name)
+            return told_at is None or told_at + rule.cooldown <= timer.due_at
+
+
+def _is_called_off(unless: Unless, history: History) -> bool:
+    match unless:
+        case Unless.ACKNOWLEDGED:
+            return history.acknowledged
+        case Unless.ASSIGNED:
+            return history.assigned or history.acknowledged
+        case Unless.NEVER:
+            return False
+
+
+def _voice(answer: _Answer, rule: Rule) -> Voice:
+    """What the rule says now."""
+    timer, situation = answer.due.timer, answer.situation
+    hold = situation.hold(rule, with_limits=False) or (situation.throttle if timer.cause in _LATE else None)
+    reason, occasion, notify = _occasion(timer, rule, answer.due.history)
+    voice = Voice(
+        rule=rule,
+        severity=situation.severity(rule),
+        reason=reason,
+        met=timer.why,
+        remark=occasion,
+        notify=notify,
+        subject=_subject(timer, rule),
+    )
+    return replace(voice, reason=hold.reason, remark=hold.why, until=hold.until) if hold else voice
+
+
+def _occasion(timer: Timer, rule: Rule, history: History) -> tuple[Reason, str, tuple[str, ...]]:
+    """For which reason it comes back, in words, and to whom."""
+    match timer.cause:
+        case Cause.REPEAT:
+            return Reason.REMINDER, "still open", rule.notify
+        case Cause.ESCALATION:
+            step = rule.escalate[timer.step]
+            unless = "" if step.unless is Unless.NEVER else f" and not {step.unless}"
+            return Reason.ESCALATION, f"still open{unless} after {spell_duration(step.after)}", step.notify
+        case Cause.GROUP:
+            return (Reason.REPEAT if rule.name in history.notified_at else Reason.FIRST), "", rule.notify
+        case _:
+            return Reason.DELAYED, "told now", rule.notify
+
+
+def _subject(timer: Timer, rule: Rule) -> str:
+    """A group of several incidents is known to vendors by its own key, for another one may head its next message."""
+    return f"group:{timer.group}" if timer.cause is Cause.GROUP and rule.grouping and rule.grouping.by else ""
+
+
+def _timers(timer: Timer, voice: Voice, now: datetime) -> Iterator[Timer]:
+    """When it comes back again: what is held once more keeps its own cause, and an escalation begins nothing."""
+    if not voice.speaks:
+        if voice.until:
+            yield replace(timer, due_at=voice.until)
+    elif timer.cause is not Cause.ESCALATION:
+        for following in timers_of(voice, now):
+            # A reminder begins no escalation: the first message did.
+            if timer.cause is not Cause.REPEAT or following.cause is Cause.REPEAT:
+                yield replace(following, event=timer.event)
+
+
+def _headline(pair: tuple[_Answer, Voice]) -> tuple[int, float]:
+    answer, voice = pair
+    return _WORST_FIRST.index(voice.severity), -answer.due.alert.occurred_at.timestamp()
+
+
+def _mention(due: Due) -> Mention:
+    alert = due.alert
+    return Mention(title=alert.title, project=alert.project, link=alert.link, incident=due.history.incident)

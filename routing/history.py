@@ -1,0 +1,46 @@
+"""What was known before an alert came: together with the alert, the rules and the time, all that a decision rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from routing.alert import Status
+
+_NOTHING: Mapping[str, float] = {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """What was known before an alert came."""
+
+    incident: str = ""
+    """The key of the incident that it belongs to."""
+    was: Status | None = None
+    """What that incident had come to; None if this is its first alert."""
+    acknowledged: bool = False
+    assigned: bool = False
+    notified_at: Mapping[str, datetime] = field(default_factory=dict)
+    """By rule: when it last spoke of this incident."""
+    seen_in: frozenset[str] = frozenset()
+    """The releases and environments of the incident, as `Incident.seen_in` has them."""
+    duplicate_of: int | None = None
+    """The earlier event that said the same thing."""
+    figures: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """By rule the figures over many alerts for which it asks, this alert included."""
+    explained_by: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """By inhibition and what it wants equal, as `likeness` spells it: the incidents that fire and meet its source."""
+    told_at: Mapping[str, tuple[datetime, ...]] = field(default_factory=dict)
+    """By throttle and likeness: when alerts were told."""
+    group_told_at: Mapping[str, datetime] = field(default_factory=dict)
+    """By rule and likeness: when the group was last told."""
+
+    @property
+    def incident_is_known(self) -> bool:
+        """Whether any earlier alert belongs to the same incident."""
+        return self.was is not None
+
+    def figures_of(self, rule: str) -> Mapping[str, float]:
+        """Those of one rule."""
+        return self.figures.get(rule, _NOTHING)

@@ -1,0 +1,111 @@
+"""What is remembered of one incident between its alerts. Changes only by what it is told; knows no storage and no clock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple
+
+from routing.alert import Alert, Status
+from routing.query_answers import state
+
+
+class Cause(StrEnum):
+    """Why a rule will come back to an incident by itself."""
+
+    WINDOW = "window"
+    """A window of time ends that kept it silent."""
+    INHIBITION = "inhibition"
+    """What explained the incident may have ended."""
+    GROUP = "group"
+    """The message about a group is due."""
+    REPEAT = "repeat"
+    ESCALATION = "escalation"
+
+
+class TimerKey(NamedTuple):
+    """There is one timer of each kind."""
+
+    rule: str
+    cause: Cause
+    step: int
+    """Of an escalation, from 0."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timer:
+    """When a rule comes back to an incident, and what it will speak of."""
+
+    rule: str
+    cause: Cause
+    due_at: datetime
+    event: int = 0
+    """The number of the event that it will tell of."""
+    step: int = 0
+    group: str = ""
+    """The key of the group that is told together."""
+    why: str = ""
+    """What met the rule when its alert came."""
+
+    @property
+    def key(self) -> TimerKey:
+        """What it takes the place of."""
+        return TimerKey(self.rule, self.cause, self.step)
+
+
+@dataclass(slots=True, kw_only=True)
+class Incident:
+    """One trouble, from its first sign to its end."""
+
+    key: str
+    status: Status | None = None
+    """What it has come to; None until its first alert."""
+    last_change: str | None = None
+    """The content key of what changed its status last."""
+    acknowledged: bool = False
+    """Somebody has taken it on; it ends with the incident."""
+    assigned: bool = False
+    """In Sentry."""
+    notified_at: dict[str, datetime] = field(default_factory=dict)
+    """By rule: when it last spoke of it, since the incident began."""
+    timers: dict[TimerKey, Timer] = field(default_factory=dict)
+    seen_in: set[str] = field(default_factory=set)
+    """The releases and environments in which it was seen, as `release:4.2.0`."""
+    explains: set[str] = field(default_factory=set)
+    """The keys of the inhibitions by which it holds others, as long as it fires."""
+
+    def hear(self, alert: Alert, content_key: str | None) -> None:
+        """Take in what an alert says of it."""
+        if alert.status is not Status.UNCHANGED:
+            self.status, self.last_change = alert.status, content_key
+        if (assigned := state(alert, "assigned")) is not None:
+            self.assigned = assigned
+        if alert.status is Status.FIRING:
+            self.seen_in |= places(alert)
+        if alert.status is Status.RESOLVED:
+            # What begins again after its end is news: no cooldown of the old trouble holds it.
+            self.notified_at.clear()
+        if alert.status in {Status.RESOLVED, Status.ARCHIVED}:
+            self.acknowledged = False
+            self.timers.clear()
+            self.explains.clear()
+
+    def spoke(self, rules: Iterable[str], at: datetime) -> None:
+        """These rules have spoken of it: what they held back until later is said."""
+        for rule in rules:
+            self.notified_at[rule] = at
+            for cause in (Cause.WINDOW, Cause.INHIBITION):
+                self.timers.pop(TimerKey(rule, cause, 0), None)
+
+    def set_timers(self, timers: Iterable[Timer], event: int | None = None) -> None:
+        """These rules will come back to it; with an event: to tell of that one."""
+        for timer in timers:
+            self.timers[timer.key] = timer if event is None else replace(timer, event=event)
+
+
+def places(alert: Alert) -> frozenset[str]:
+    """The release and the environment of an alert, as `Incident.seen_in` has them."""
+    named = (("release", alert.release), ("environment", alert.environment))
+    return frozenset(f"{kind}:{value[:200]}" for kind, value in named if value)

@@ -1,0 +1,234 @@
+"""The forms of rules.yaml: which keys each part has, and how their values are written. Knows nothing of other parts of the file."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Annotated, NamedTuple, TypeAlias
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, field_validator
+
+from routing import fingerprint_template
+from routing.durations import read_duration
+from routing.fingerprint_template import Template
+from routing.notification import Severity
+from routing.query import Query
+from routing.query import parse as parse_query
+from routing.query_syntax import parse_key
+from routing.query_tree import Key, KeyKind
+from routing.rules import Place, Unless
+from routing.rules_reading import quoted
+
+DEFAULT_COOLDOWN = timedelta(minutes=30)
+"""That of Sentry's own alert rules."""
+DEFAULT_GROUP_WAIT = timedelta(seconds=30)
+DEFAULT_GROUP_INTERVAL = timedelta(minutes=5)
+"""Those of Alertmanager."""
+MAX_DEPTH = 8
+"""How deep `else` may be nested."""
+
+
+class Told(NamedTuple):
+    """A receiver of a rule."""
+
+    receiver: str
+    severity: Severity | None
+    """Where it is not the rule's."""
+
+
+_OVER = ("incident", "project", "everything")
+
+
+def _version(value: object) -> int:
+    if value != "1":
+        raise ValueError("this release reads version 1; write `version: 1`")
+    return 1
+
+
+def _duration(value: object) -> timedelta:
+    try:
+        return read_duration(value if isinstance(value, str) else "")
+    except ValueError as error:
+        raise ValueError(f"{quoted(value)} is {error}") from None
+
+
+def _some_time(value: object) -> timedelta:
+    duration = _duration(value)
+    if not duration:
+        raise ValueError("must last; write a duration like 5m, or take it out")
+    return duration
+
+
+def _query(value: object) -> Query:
+    if not isinstance(value, str):
+        raise ValueError("write one condition, in quotes: 'level:error tags.critical:true'")  # noqa: TRY004 - pydantic collects ValueError
+    return parse_query(value.rstrip())
+
+
+def _query_of_one(value: object) -> Query:
+    query = _query(value)
+    if query.aggregates:
+        raise ValueError(f"{min(query.aggregates)} is a figure over many alerts; only the `when` of a rule may ask for one")
+    return query
+
+
+def _template(value: object) -> Template:
+    if not isinstance(value, str):
+        raise ValueError("write one key, in quotes: '{error.type}.{constraint}'")  # noqa: TRY004 - pydantic collects ValueError
+    return fingerprint_template.parse(value)
+
+
+def _name(value: object) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}", value):
+        raise ValueError(f'{quoted(value)} is no name; write at most 100 of A-Z, a-z, 0-9, "-", "_" and ".", like critical-error')
+    return value
+
+
+def _key(value: object) -> Key:
+    if not isinstance(value, str):
+        raise ValueError("write a key of the query language, like project or tags.team")  # noqa: TRY004 - pydantic collects ValueError
+    key = parse_key(value)
+    if key.kind is KeyKind.AGGREGATE:
+        raise ValueError(f"{key} is a figure over many alerts; write what each alert says by itself, like project or tags.team")
+    return key
+
+
+def _over(value: object) -> str:
+    return value if isinstance(value, str) and value in _OVER else str(_key(value))
+
+
+def _told(value: object) -> Told:
+    """`slack-errors`, or `{pagerduty-critical: {severity: critical}}`."""
+    if isinstance(value, str):
+        return Told(value, None)
+    if isinstance(value, dict) and len(value) == 1:
+        ((receiver, changes),) = value.items()
+        severities = {severity.value: severity for severity in Severity}
+        if isinstance(changes, dict) and list(changes) == ["severity"] and changes["severity"] in severities:
+            return Told(str(receiver), severities[changes["severity"]])
+    raise ValueError("write the name of a receiver, or {name: {severity: critical}} with critical, warning or info")
+
+
+Duration = Annotated[timedelta, PlainValidator(_duration)]
+Period = Annotated[timedelta, PlainValidator(_some_time)]
+Name = Annotated[str, BeforeValidator(_name)]
+Condition = Annotated[Query, PlainValidator(_query)]
+ConditionOfOne = Annotated[Query, PlainValidator(_query_of_one)]
+Keys = Annotated[tuple[Annotated[Key, PlainValidator(_key)], ...], Field(min_length=1)]
+Names = Annotated[tuple[str, ...], Field(min_length=1)]
+Section: TypeAlias = dict[str, object]
+
+
+class Form(BaseModel):
+    """A part of the file. What it quotes in its errors is shown by `rules_reading`, never by pydantic."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, hide_input_in_errors=True)
+
+
+class FileForm(Form):
+    """Only the shape: what is in the parts is checked part by part, so that a fault in one hides none in another."""
+
+    version: Annotated[int, BeforeValidator(_version)]
+    defaults: Section = Field(default_factory=dict)
+    receivers: dict[Name, Section] = Field(default_factory=dict)
+    windows: dict[Name, Section] = Field(default_factory=dict)
+    fingerprints: tuple[Section, ...] = ()
+    ignore: tuple[Section, ...] = ()
+    inhibit: tuple[Section, ...] = ()
+    throttles: tuple[Section, ...] = ()
+    rules: tuple[Section, ...]
+
+
+class DefaultsForm(Form):
+    """What rules leave out."""
+
+    cooldown: Duration = DEFAULT_COOLDOWN
+    group_wait: Duration = DEFAULT_GROUP_WAIT
+    group_interval: Period = DEFAULT_GROUP_INTERVAL
+
+
+class ReceiverForm(BaseModel):
+    """What every kind of receiver has; the options beside are checked by the kind's own model."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+    kind: str
+    fallback: str | None = None
+    max_per_minute: Annotated[int, Field(ge=1, le=100_000)] | None = None
+
+
+class FingerprintForm(Form):
+    """Alerts that are one trouble."""
+
+    when: ConditionOfOne
+    key: Annotated[Template, PlainValidator(_template)]
+    description: str = ""
+
+
+class NoiseForm(Form):
+    """Alerts of which no rule is asked."""
+
+    name: Name
+    when: ConditionOfOne
+    description: str = ""
+
+
+class InhibitionForm(Form):
+    """What need not be told while something that explains it fires."""
+
+    name: Name
+    source: ConditionOfOne
+    target: ConditionOfOne
+    equal: Keys = ()
+    description: str = ""
+
+
+class ThrottleForm(Form):
+    """At most so many in such a time."""
+
+    name: Name
+    when: ConditionOfOne
+    by: Keys = ()
+    limit: Annotated[int, Field(ge=1, le=100_000)]
+    per: Period
+    description: str = ""
+
+
+class StepForm(Form):
+    """Whom else to tell of what stays open."""
+
+    after: Period
+    unless: Unless = Unless.ACKNOWLEDGED
+    notify: Names
+
+
+class RuleForm(Form):
+    """Whom to tell about which alerts."""
+
+    name: Name
+    when: Condition
+    notify: Annotated[tuple[Annotated[Told, PlainValidator(_told)], ...], Field(min_length=1)]
+    severity: Severity | None = None
+    cooldown: Duration | None = None
+    repeat: Period | None = None
+    window: Period | None = None
+    over: Annotated[str, PlainValidator(_over)] = "incident"
+    per: Place | None = None
+    stop: bool = False
+    active: Names = ()
+    mute: Names = ()
+    group_by: Keys = ()
+    group_wait: Duration | None = None
+    group_interval: Period | None = None
+    escalate: Annotated[tuple[StepForm, ...], Field(min_length=1)] = ()
+    enabled: bool = True
+    owner: str = ""
+    runbook: str = ""
+    description: str = ""
+    otherwise: tuple[Section, ...] = Field(default=(), alias="else")
+
+    @field_validator("runbook")
+    @classmethod
+    def _is_an_address(cls, value: str) -> str:
+        if value and not re.fullmatch(r"https?://\S{1,1000}", value):
+            raise ValueError("write the address of a page, like https://wiki.example/payments")
+        return value

@@ -1,0 +1,272 @@
+"""The text of a rules.yaml in, rules in force out, or everything that is wrong with it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from pydantic import BaseModel
+
+from routing import document
+from routing.document import Content, DocumentError, Path
+from routing.fingerprint import Fingerprint
+from routing.rules import Grouping, Inhibition, Noise, Receiver, Rule, RulesError, RuleSet, Step, Throttle
+from routing.rules_forms import (
+    MAX_DEPTH,
+    DefaultsForm,
+    FileForm,
+    FingerprintForm,
+    Form,
+    InhibitionForm,
+    NoiseForm,
+    ReceiverForm,
+    RuleForm,
+    ThrottleForm,
+)
+from routing.rules_reading import Reading, did_you_mean, quoted, unset_variables
+from routing.windows import Window, WindowForm
+
+FormT = TypeVar("FormT", bound=Form)
+
+_OF_RECEIVERS = ("fallback", "max_per_minute")
+"""What every kind of receiver has beside its own options."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """A rule of the file, and where it stands."""
+
+    path: Path
+    form: RuleForm
+    otherwise: str | None
+    """The rule under whose `else` it stands."""
+
+
+def load(text: str, *, kinds: Mapping[str, type[BaseModel]], environment: Mapping[str, str]) -> RuleSet:
+    """Read the text of a rules.yaml.
+
+    Args:
+        text: the file's content.
+        kinds: for each kind of receiver the model of its options.
+        environment: what `${NAME}` stands for. A value that names an unset variable is empty, which in a secret option means that
+            the credential is not set; rules and defaults must not name one.
+
+    Raises:
+        RulesError: with every problem, each with its line, column and what to write instead. No value of the environment shows.
+    """
+    try:
+        source = document.read(text)
+    except DocumentError as error:
+        raise RulesError(error.problems) from None
+    reading = Reading(source=source, environment=environment, problems=list(source.problems), faulty=set(source.faults))
+    reading.form(FileForm, ())
+    defaults = reading.form(DefaultsForm, ("defaults",)) if source.value(("defaults",)) else DefaultsForm()
+    receivers = {receiver.name: receiver for receiver in _receivers(reading, kinds)}
+    windows = dict(_windows(reading))
+    found = tuple(_rules(reading, ("rules",)))
+    fingerprints = tuple(Fingerprint(when=form.when, key=form.key) for form in _forms(reading, "fingerprints", FingerprintForm))
+    ignore = tuple(Noise(name=form.name, when=form.when) for form in _forms(reading, "ignore", NoiseForm))
+    inhibit = tuple(map(_inhibition, _forms(reading, "inhibit", InhibitionForm)))
+    throttles = tuple(map(_throttle, _forms(reading, "throttles", ThrottleForm)))
+    _check_names(reading)
+    _check_variables(reading)
+    if reading.problems or not defaults:
+        raise RulesError(tuple(reading.problems))
+    return RuleSet(
+        rules=tuple(_rule(one, defaults, windows) for one in _enabled(found)),
+        receivers=receivers,
+        version=hashlib.sha256(text.encode()).hexdigest()[:12],
+        fingerprints=fingerprints,
+        windows=windows,
+        ignore=ignore,
+        inhibit=inhibit,
+        throttles=throttles,
+    )
+
+
+def _forms(reading: Reading, section: str, form: type[FormT]) -> Iterator[FormT]:
+    """The items of a list that are without fault."""
+    for index in _items(reading.source.value((section,))):
+        if item := reading.form(form, (section, index)):
+            yield item
+
+
+def _rules(reading: Reading, path: Path, *, otherwise: str | None = None, depth: int = 0) -> Iterator[_Found]:
+    """The rules of a list in their order, those under `else` after theirs; the faulty ones are left out."""
+    if depth > MAX_DEPTH:
+        reading.add(path, f"rules are nested more than {MAX_DEPTH} deep; write them one below the other")
+        return
+    for index in _items(reading.source.value(path)):
+        place = (*path, index)
+        form = reading.form(RuleForm, place)
+        if form:
+            yield _Found(path=place, form=form, otherwise=otherwise)
+        name = reading.value((*place, "name"))
+        yield from _rules(reading, (*place, "else"), otherwise=name if isinstance(name, str) else None, depth=depth + 1)
+
+
+def _enabled(found: Sequence[_Found]) -> Iterator[_Found]:
+    """Those in force: what stands under a rule that is not, is not either."""
+    out_of_force: set[str] = set()
+    for one in found:
+        if one.form.enabled and one.otherwise not in out_of_force:
+            yield one
+        else:
+            out_of_force.add(one.form.name)
+
+
+def _rule(found: _Found, defaults: DefaultsForm, windows: Mapping[str, Window]) -> Rule:
+    form = found.form
+    return Rule(
+        name=form.name,
+        when=form.when,
+        severity=form.severity,
+        notify=tuple(told.receiver for told in form.notify),
+        severities={told.receiver: told.severity for told in form.notify if told.severity},
+        cooldown=defaults.cooldown if form.cooldown is None else form.cooldown,
+        window=form.window,
+        over=form.over,
+        per=form.per,
+        otherwise=found.otherwise,
+        stop=form.stop,
+        active=tuple(windows[name] for name in form.active),
+        mute=tuple(windows[name] for name in form.mute),
+        grouping=_grouping(form, defaults),
+        repeat=form.repeat,
+        escalate=tuple(Step(after=step.after, unless=step.unless, notify=step.notify) for step in form.escalate),
+        owner=form.owner,
+        runbook=form.runbook,
+    )
+
+
+def _grouping(form: RuleForm, defaults: DefaultsForm) -> Grouping | None:
+    if not form.group_by and form.group_wait is None and form.group_interval is None:
+        return None
+    return Grouping(
+        by=form.group_by,
+        wait=defaults.group_wait if form.group_wait is None else form.group_wait,
+        interval=defaults.group_interval if form.group_interval is None else form.group_interval,
+    )
+
+
+def _inhibition(form: InhibitionForm) -> Inhibition:
+    return Inhibition(name=form.name, source=form.source, target=form.target, equal=form.equal)
+
+
+def _throttle(form: ThrottleForm) -> Throttle:
+    return Throttle(name=form.name, when=form.when, by=form.by, limit=form.limit, per=form.per)
+
+
+def _windows(reading: Reading) -> Iterator[tuple[str, Window]]:
+    for name in _keys(reading.source.value(("windows",))):
+        if form := reading.form(WindowForm, ("windows", name)):
+            yield name, form.window(name)
+
+
+def _receivers(reading: Reading, kinds: Mapping[str, type[BaseModel]]) -> Iterator[Receiver]:
+    source = reading.source
+    for name in _keys(source.value(("receivers",))):
+        path = ("receivers", name)
+        form = reading.form(ReceiverForm, path)
+        if form and form.kind not in kinds:
+            written = quoted(source.value((*path, "kind")))
+            known = f"kinds are {', '.join(sorted(kinds))}"
+            reading.add((*path, "kind"), f"{written} is no kind of receiver; {did_you_mean(written, kinds) or known}")
+        elif form and (options := reading.form(kinds[form.kind], path, without=("kind", *_OF_RECEIVERS))):
+            yield Receiver(
+                name=name,
+                kind=form.kind,
+                options=options,
+                fallback=form.fallback,
+                max_per_minute=form.max_per_minute,
+                position=source.position(path),
+                unset=dict(_unset(source.value(path), reading.environment)),
+            )
+
+
+def _unset(options: Content, environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Options that name a variable which is not set, with its name."""
+    for path, name in unset_variables(options, environment):
+        if path:
+            yield str(path[0]), name
+
+
+def _check_names(reading: Reading) -> None:
+    """Names that are used twice, or used and never defined."""
+    for section in ("ignore", "inhibit", "throttles"):
+        _check_unique(reading, [(section, index) for index in _items(reading.source.value((section,)))])
+    rules = list(_paths_of_rules(reading, ("rules",)))
+    _check_unique(reading, rules)
+    for rule in rules:
+        for key, section in (("notify", "receivers"), ("active", "windows"), ("mute", "windows")):
+            _check_defined(reading, (*rule, key), section)
+        for index in _items(reading.source.value((*rule, "escalate"))):
+            _check_defined(reading, (*rule, "escalate", index, "notify"), "receivers")
+    for name in _keys(reading.source.value(("receivers",))):
+        _check_fallback(reading, name)
+
+
+def _paths_of_rules(reading: Reading, path: Path) -> Iterator[Path]:
+    for index in _items(reading.source.value(path)):
+        yield (*path, index)
+        if len(path) <= 2 * MAX_DEPTH:
+            yield from _paths_of_rules(reading, (*path, index, "else"))
+
+
+def _check_unique(reading: Reading, paths: Iterable[Path]) -> None:
+    lines: dict[str, int] = {}
+    for path in paths:
+        place = (*path, "name")
+        name = reading.value(place)
+        if isinstance(name, str) and name in lines:
+            written, what = quoted(reading.source.value(place)), _SINGULAR[str(path[0])]
+            reading.add(place, f"{written} names the {what} of line {lines[name]} already; rename one of them")
+        elif isinstance(name, str):
+            lines[name] = reading.source.position(place)[0]
+
+
+def _check_defined(reading: Reading, path: Path, section: str) -> None:
+    """A list of names: each must be a key of the section."""
+    known = _keys(reading.source.value((section,)))
+    for position in _items(reading.source.value(path)):
+        place = (*path, position)
+        value = reading.value(place)
+        name = next(iter(value), None) if isinstance(value, dict) else value
+        if isinstance(name, str) and name not in known:
+            written = quoted(name if isinstance(value, dict) else reading.source.value(place))
+            reading.add(place, f"no {section[:-1]} {written}; {did_you_mean(written, known) or f'define it under {section}'}")
+
+
+def _check_fallback(reading: Reading, receiver: str) -> None:
+    """It must be another receiver, and whoever follows the fallbacks must come to an end."""
+    place: Path = ("receivers", receiver, "fallback")
+    known = _keys(reading.source.value(("receivers",)))
+    followed, name = [receiver], reading.value(place)
+    while isinstance(name, str) and name in known and name not in followed:
+        followed.append(name)
+        name = reading.value(("receivers", name, "fallback"))
+    if isinstance(name, str) and name not in known and len(followed) == 1:
+        written = quoted(reading.source.value(place))
+        reading.add(place, f"no receiver {written}; {did_you_mean(written, known) or 'define it under receivers'}")
+    elif name == receiver:
+        reading.add(place, f"comes back to itself: {' -> '.join((*followed, receiver))}; let the last one have none")
+
+
+def _check_variables(reading: Reading) -> None:
+    """A condition that an unset variable leaves empty would be met by every alert, so no rule may name one."""
+    for section in ("defaults", "windows", "fingerprints", "ignore", "inhibit", "throttles", "rules"):
+        for path, _ in unset_variables(reading.source.value((section,)), reading.environment):
+            reading.add((section, *path), "write the value here, or set the variable")
+
+
+def _keys(content: Content) -> tuple[str, ...]:
+    return tuple(content) if isinstance(content, dict) else ()
+
+
+def _items(content: Content) -> range:
+    return range(len(content) if isinstance(content, list) else 0)
+
+
+_SINGULAR = {"rules": "rule", "ignore": "entry", "inhibit": "inhibition", "throttles": "throttle"}

@@ -1,0 +1,110 @@
+"""A rule that matched an alert: whom it tells and how bad it is, whether it speaks now, and when it comes back to it by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from routing.incident import Cause, Timer
+from routing.notification import Lane, Mention, Reason, Severity, State
+from routing.rules import Rule, RuleSet
+
+SILENT = frozenset({Reason.COOLDOWN, Reason.GROUP, Reason.INHIBITED, Reason.SILENCED, Reason.THROTTLED, Reason.WINDOW})
+"""Reasons for which a rule does not speak now."""
+
+_CAUSES = {Reason.WINDOW: Cause.WINDOW, Reason.INHIBITED: Cause.INHIBITION, Reason.GROUP: Cause.GROUP}
+_WORST_FIRST = tuple(Severity)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedNotification:
+    """One message to be sent, or held for a reason."""
+
+    receiver: str
+    kind: str
+    rules: tuple[str, ...]
+    severity: Severity
+    reason: Reason
+    why: str
+    state: State
+    others: tuple[Mention, ...] = ()
+    """Other incidents that it tells of, too."""
+    subject: str = ""
+    """What it is about to its receiver, where that is not the incident but a group of them."""
+
+    @property
+    def lane(self) -> Lane:
+        """Critical ones travel apart."""
+        return Lane.CRITICAL if self.severity is Severity.CRITICAL else Lane.NORMAL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Voice:
+    """What a rule does about an alert now."""
+
+    rule: Rule
+    severity: Severity
+    reason: Reason
+    met: str
+    """By what the rule was met."""
+    notify: tuple[str, ...]
+    remark: str = ""
+    """What keeps it silent now, or on what occasion it speaks."""
+    until: datetime | None = None
+    """When a rule that is silent looks again."""
+    group: str = ""
+    """The key of the group that is told together."""
+    subject: str = ""
+    """What its message is about, where that is not the incident."""
+
+    @property
+    def why(self) -> str:
+        """All of that, for people."""
+        return f"{self.met}; {self.remark}" if self.remark else self.met
+
+    @property
+    def speaks(self) -> bool:
+        """Whether it tells of the alert now."""
+        return self.reason not in SILENT
+
+    def severity_for(self, receiver: str) -> Severity:
+        """What one receiver is told."""
+        return self.rule.severities.get(receiver, self.severity)
+
+
+def worst(voices: Sequence[Voice], receiver: str | None = None) -> Severity:
+    """How bad the worst of them says it is, to one receiver or by itself."""
+    said = [voice.severity_for(receiver) if receiver else voice.severity for voice in voices]
+    return min(said, key=_WORST_FIRST.index)
+
+
+def notifications_of(voices: Sequence[Voice], rules: RuleSet, others: tuple[Mention, ...] = ()) -> Iterator[PlannedNotification]:
+    """One for each receiver, naming all the rules that tell it now; if none does, all that would."""
+    for receiver in dict.fromkeys(receiver for voice in voices for receiver in voice.notify):
+        asking = [voice for voice in voices if receiver in voice.notify]
+        speaking = [voice for voice in asking if voice.speaks]
+        named = speaking or asking
+        yield PlannedNotification(
+            receiver=receiver,
+            kind=rules.receivers[receiver].kind,
+            rules=tuple(voice.rule.name for voice in named),
+            severity=worst(named, receiver),
+            reason=named[0].reason,
+            why="; ".join(voice.why for voice in named),
+            state=State.PLANNED if speaking else State.HELD,
+            others=others if speaking else (),
+            subject=speaking[0].subject if speaking else "",
+        )
+
+
+def timers_of(voice: Voice, now: datetime) -> Iterator[Timer]:
+    """When a rule that an alert met comes back to it: to say what it could not say now, to repeat itself, to tell others."""
+    rule = voice.rule
+    if voice.until and voice.reason in _CAUSES:
+        yield Timer(rule=rule.name, cause=_CAUSES[voice.reason], due_at=voice.until, group=voice.group, why=voice.met)
+    if voice.speaks and rule.repeat:
+        yield Timer(rule=rule.name, cause=Cause.REPEAT, due_at=now + rule.repeat, why=voice.met)
+    if voice.speaks and voice.reason is not Reason.REPEAT:
+        for number, step in enumerate(rule.escalate):
+            yield Timer(rule=rule.name, cause=Cause.ESCALATION, due_at=now + step.after, step=number, why=voice.met)

@@ -1,0 +1,151 @@
+"""All that is remembered between alerts: decisions rest on it and change it. Whoever keeps it, a database or a test, loads and saves it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from routing.alert import Alert, Status
+from routing.comeback import Comeback, Due, come_due
+from routing.history import History
+from routing.incident import Cause, Incident, Timer
+from routing.plan import Disposition, Plan, plan
+from routing.rules import RuleSet
+from routing.silences import Silence
+
+TELLS_NOTHING = frozenset({Disposition.DUPLICATE, Disposition.IGNORED})
+"""What becomes of alerts that are kept, and change nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """An alert with its number, and the keys by which it is known again."""
+
+    event: int
+    alert: Alert
+    incident_key: str
+    content_key: str | None
+
+
+@dataclass(slots=True, kw_only=True)
+class World:
+    """What is known before an event; each event that is heard adds to it for those behind."""
+
+    incidents: dict[str, Incident] = field(default_factory=dict)
+    """By key."""
+    first_said: dict[str, int] = field(default_factory=dict)
+    """By content key the first event that said so."""
+    silences: Sequence[Silence] = ()
+    explained_by: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """By inhibition and likeness the incidents that fire and explain others."""
+    told_at: dict[str, tuple[datetime, ...]] = field(default_factory=dict)
+    """By throttle and likeness when alerts were told."""
+    group_told_at: dict[str, datetime] = field(default_factory=dict)
+    """By rule and likeness when a group was last told."""
+    new_told: list[tuple[str, datetime]] = field(default_factory=list)
+    """What came to `told_at` since it was loaded."""
+    new_group_told: set[str] = field(default_factory=set)
+    """The same of `group_told_at`."""
+
+    def hear(self, heard: Heard, rules: RuleSet, at: datetime) -> Plan:
+        """Decide about an alert that came at this time, and remember what follows."""
+        incident = self.incidents.get(heard.incident_key)
+        planned = plan(heard.alert, rules, self._history(heard, incident), at, self.silences)
+        if planned.disposition not in TELLS_NOTHING and (incident or heard.alert.status is Status.FIRING):
+            incident = incident or self.incidents.setdefault(heard.incident_key, Incident(key=heard.incident_key))
+            self._learn(incident, heard, planned, rules, at)
+        return planned
+
+    def come_due(self, together: Sequence[tuple[Incident, Timer]], alerts: Mapping[int, Alert], rules: RuleSet, now: datetime) -> Comeback:
+        """Decide what is told of timers that are due together, and remember what follows.
+
+        `alerts` has those of the events that the timers tell of; of what is not there nothing is told.
+        """
+        due = [
+            Due(timer=timer, alert=alerts[timer.event], history=self._known(incident))
+            for incident, timer in together
+            if timer.event in alerts
+        ]
+        comeback = come_due(due, rules, now, self.silences) if due else Comeback()
+        for incident, timer in together:
+            incident.timers.pop(timer.key, None)
+        self._remember(comeback, rules, now)
+        return comeback
+
+    def acknowledge(self, incident_key: str) -> bool:
+        """Somebody has taken an incident on; whether it is one that fires."""
+        incident = self.incidents.get(incident_key)
+        if incident is None or incident.status is not Status.FIRING:
+            return False
+        incident.acknowledged = True
+        return True
+
+    def _history(self, heard: Heard, incident: Incident | None) -> History:
+        """What plan() may know before this alert."""
+        first = self._first_to_say(heard, incident)
+        if first is not None:
+            return History(incident=heard.incident_key, duplicate_of=first)
+        return self._known(incident or Incident(key=heard.incident_key))
+
+    def _known(self, incident: Incident) -> History:
+        return History(
+            incident=incident.key,
+            was=incident.status,
+            acknowledged=incident.acknowledged,
+            assigned=incident.assigned,
+            notified_at=dict(incident.notified_at),
+            seen_in=frozenset(incident.seen_in),
+            explained_by=self.explained_by,
+            told_at=self.told_at,
+            group_told_at=self.group_told_at,
+        )
+
+    def _first_to_say(self, heard: Heard, incident: Incident | None) -> int | None:
+        """The earlier event that said the same, if this one only repeats it."""
+        if heard.content_key is None:
+            return None
+        first = self.first_said.setdefault(heard.content_key, heard.event)
+        # Who resolves an issue, reopens it and resolves it again makes Sentry say the same thing twice, and means it.
+        is_meant = heard.alert.resource == "issue" and incident is not None and incident.last_change != heard.content_key
+        return None if first == heard.event or is_meant else first
+
+    def _learn(self, incident: Incident, heard: Heard, planned: Plan, rules: RuleSet, at: datetime) -> None:
+        explained = set(incident.explains)
+        incident.hear(heard.alert, heard.content_key)
+        incident.spoke(planned.speaking, at)
+        incident.set_timers(planned.timers, heard.event)
+        incident.explains |= planned.explains
+        self._explain(incident.key, explained, incident.explains)
+        self._count(planned.throttles, rules, at)
+
+    def _remember(self, comeback: Comeback, rules: RuleSet, now: datetime) -> None:
+        for due in comeback.told:
+            if due.timer.cause is not Cause.ESCALATION:
+                self.incidents[due.history.incident].spoke([due.timer.rule], now)
+            if due.timer.cause is Cause.GROUP:
+                self.group_told_at[due.timer.group] = now
+                self.new_group_told.add(due.timer.group)
+        for due, timer in comeback.timers:
+            self.incidents[due.history.incident].set_timers([timer])
+        self._count(comeback.throttles, rules, now)
+
+    def _explain(self, incident: str, before: set[str], after: set[str]) -> None:
+        for key in before - after:
+            self.explained_by[key] = tuple(other for other in self.explained_by.get(key, ()) if other != incident)
+        for key in after - before:
+            self.explained_by[key] = tuple(sorted({*self.explained_by.get(key, ()), incident}))
+
+    def _count(self, throttles: Iterable[str], rules: RuleSet, at: datetime) -> None:
+        for key in throttles:
+            self.told_at[key] = (*(told for told in self.told_at.get(key, ()) if told > at - rules.longest_throttle), at)
+            self.new_told.append((key, at))
+
+
+def together(timers: Iterable[tuple[Incident, Timer]]) -> Iterator[list[tuple[Incident, Timer]]]:
+    """Each timer by itself, those of a group together, in the order in which they are due."""
+    batches: dict[tuple[str, ...], list[tuple[Incident, Timer]]] = {}
+    for incident, timer in sorted(timers, key=lambda pair: (pair[1].due_at, pair[0].key, pair[1].key)):
+        name = (timer.group,) if timer.cause is Cause.GROUP else (incident.key, *map(str, timer.key))
+        batches.setdefault(name, []).append((incident, timer))
+    yield from batches.values()
