@@ -1,0 +1,362 @@
+"""What is told of a trouble over time: else, stop, groups, windows, reminders, escalations, inhibitions, throttles."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from routing.alert import Level, Status
+from routing.notification import Severity
+from routing.plan import Disposition
+from routing.query import parse
+from routing.silences import Silence
+from tests.factories import NOW
+from tests.routing.story import Story
+
+EVENING = datetime(2026, 3, 4, 22, 30, tzinfo=UTC)
+
+
+class TestFlow:
+    RULES = """
+rules:
+  - {name: critical, when: "level:fatal", notify: [pager], stop: true}
+  - name: payment
+    when: "payment"
+    notify: [mail]
+    else:
+      - {name: production, when: "environment:production", notify: [chat], else: [{name: rest, when: "", notify: [mail]}]}
+"""
+
+    def test_a_rule_that_stops_lets_none_after_it_be_asked(self) -> None:
+        story = Story(self.RULES)
+
+        assert story.alert(level=Level.FATAL) == ["pager first"]
+        assert story.plan.trace[1:] == (
+            ("payment", False, 'not asked: "critical" matched, and stops'),
+            ("production", False, 'not asked: "critical" matched, and stops'),
+            ("rest", False, 'not asked: "critical" matched, and stops'),
+        )
+
+    @pytest.mark.parametrize(
+        ("alert", "told", "matched"),
+        [
+            ({"title": "payment failed"}, ["mail first"], "payment"),
+            ({}, ["chat first"], "production"),
+            ({"environment": "staging"}, ["mail first"], "rest"),
+        ],
+        ids=["met", "else", "else of else"],
+    )
+    def test_rules_under_else_are_asked_only_if_theirs_was_asked_and_not_met(
+        self, alert: dict[str, Any], told: list[str], matched: str
+    ) -> None:
+        story = Story(self.RULES)
+
+        assert story.alert(**alert) == told
+        assert [trace.rule for trace in story.plan.trace if trace.matched] == [matched]
+
+    def test_what_is_ignored_is_asked_of_no_rule_and_remembered_of_nothing(self) -> None:
+        story = Story("ignore: [{name: staging, when: 'environment:staging'}]\nrules: [{name: all, when: '', notify: [chat]}]")
+
+        assert story.alert(environment="staging") == []
+        assert (story.plan.disposition, story.plan.ignored_by) == (Disposition.IGNORED, 'staging: environment is "staging"')
+        assert story.world.incidents == {}
+
+    def test_an_error_may_be_new_in_a_release_although_it_is_known(self) -> None:
+        story = Story("rules: [{name: new, when: 'is:new', per: release, notify: [chat], cooldown: 0s}]")
+
+        assert [story.alert(release=release) for release in ("1", "1", "2", "1")] == [["chat first"], [], ["chat repeat"], []]
+
+    def test_a_receiver_may_be_told_another_severity(self) -> None:
+        story = Story("rules: [{name: one, when: '', severity: info, notify: [chat, {pager: {severity: critical}}]}]")
+
+        story.alert()
+
+        assert [notification.severity for notification in story.notifications] == [Severity.INFO, Severity.CRITICAL]
+
+
+class TestWindows:
+    RULES = """
+windows: {night: {times: [22:00-07:00], allow: critical}}
+rules: [{name: errors, when: "", notify: [chat], mute: [night], cooldown: 2h}]
+"""
+
+    def test_what_a_window_held_is_told_when_it_ends(self) -> None:
+        story = Story(self.RULES, now=EVENING)
+
+        assert story.alert() == ["(chat window)"]
+        assert story.wait("8h") == []
+        assert story.wait("1h") == ["chat delayed"]
+        assert story.notifications[0].why == "any alert; told now"
+        assert story.alert() == ["(chat cooldown)"]
+
+    def test_of_several_alerts_of_an_incident_the_last_is_told_once(self) -> None:
+        story = Story(self.RULES, now=EVENING)
+        for _ in range(3):
+            story.alert()
+            story.wait("10m")
+
+        assert story.wait("12h") == ["chat delayed"]
+
+    def test_what_has_ended_by_then_is_not_told(self) -> None:
+        story = Story(self.RULES, now=EVENING)
+        story.alert()
+
+        story.resolved()
+
+        assert story.wait("12h") == []
+
+    def test_what_is_critical_passes_and_leaves_nothing_to_tell_later(self) -> None:
+        story = Story(self.RULES, now=EVENING)
+        story.alert()
+
+        assert story.alert(level=Level.FATAL) == ["chat first"]
+        assert story.wait("12h") == []
+
+
+class TestGroups:
+    RULES = """
+rules: [{name: errors, when: "", notify: [chat], group_by: [project], group_wait: 30s, group_interval: 5m, cooldown: 1h}]
+"""
+
+    def test_alerts_that_come_together_are_told_together(self) -> None:
+        story = Story(self.RULES)
+
+        for issue in (1, 2, 3):
+            assert story.alert(issue, title=f"T{issue}") == ["(chat group)"]
+            story.wait("1s")
+
+        assert story.wait("27s") == ["chat first"]
+        (told,) = story.notifications
+        assert sorted(other.title for other in told.others) == ["T1", "T2"]
+        assert told.subject.startswith("group:errors:")
+
+    def test_the_worst_heads_the_message(self) -> None:
+        story = Story(self.RULES)
+        story.alert(1, level=Level.WARNING)
+        story.alert(2, level=Level.FATAL)
+        story.alert(3, level=Level.INFO)
+
+        story.wait("30s")
+
+        assert story.notifications[0].severity is Severity.CRITICAL
+        assert [other.incident for other in story.notifications[0].others] == ["issue:1", "issue:3"]
+
+    def test_what_joins_later_waits_for_the_interval(self) -> None:
+        story = Story(self.RULES)
+        story.alert(1)
+        story.wait("30s")
+        story.alert(2)
+
+        assert story.wait("4m") == []
+        assert story.wait("1m") == ["chat first"]
+        assert story.notifications[0].others == ()
+
+    def test_another_project_is_another_group(self) -> None:
+        story = Story(self.RULES)
+        story.alert(1, project="shop")
+        story.alert(2, project="blog")
+
+        assert story.wait("30s") == ["chat first", "chat first"]
+
+    def test_what_resolves_before_the_first_message_is_never_announced(self) -> None:
+        story = Story(self.RULES)
+        story.alert(1)
+        story.alert(2)
+        story.resolved(1)
+
+        assert story.wait("30s") == ["chat first"]
+        assert story.notifications[0].others == ()
+
+    def test_what_was_told_lately_does_not_join(self) -> None:
+        story = Story(self.RULES)
+        story.alert(1)
+        story.wait("30s")
+
+        assert story.alert(1) == ["(chat cooldown)"]
+        assert story.wait("30m") == []
+
+    def test_a_wait_without_a_key_collects_the_alerts_of_each_incident(self) -> None:
+        story = Story("rules: [{name: errors, when: '', notify: [chat], group_wait: 30s}]")
+        story.alert(1)
+        story.alert(1)
+        story.alert(2)
+
+        assert story.wait("30s") == ["chat first", "chat first"]
+        assert {notification.subject for notification in story.notifications} == {""}
+
+
+class TestReminders:
+    RULES = "rules: [{name: errors, when: '', notify: [chat], repeat: 4h}]"
+
+    def test_a_rule_says_it_again_while_the_incident_fires(self) -> None:
+        story = Story(self.RULES)
+        story.alert()
+
+        assert story.wait("4h") == ["chat reminder"]
+        assert story.wait("9h") == ["chat reminder"] * 2
+
+    @pytest.mark.parametrize("how", ["resolved", "acknowledged", "archived"])
+    def test_it_says_it_no_more_once_somebody_has_acted(self, how: str) -> None:
+        story = Story(self.RULES)
+        story.alert()
+
+        match how:
+            case "resolved":
+                story.resolved()
+            case "archived":
+                story.alert(status=Status.ARCHIVED)
+            case _:
+                assert story.world.acknowledge("issue:1")
+
+        assert story.wait("12h") == []
+
+
+class TestEscalations:
+    RULES = """
+rules:
+  - name: errors
+    when: ""
+    notify: [chat]
+    severity: critical
+    cooldown: 5m
+    escalate:
+      - {after: 15m, unless: acknowledged, notify: [pager]}
+      - {after: 1h, unless: assigned, notify: [pager, mail]}
+"""
+
+    def test_others_are_told_of_what_stays_open(self) -> None:
+        story = Story(self.RULES)
+
+        assert story.alert() == ["chat first"]
+        assert story.wait("15m") == ["pager escalation"]
+        assert story.notifications[0].why == "any alert; still open and not acknowledged after 15m"
+        assert story.wait("1h") == ["pager escalation", "mail escalation"]
+        assert story.wait("1d") == []
+
+    def test_an_acknowledgement_calls_it_off(self) -> None:
+        story = Story(self.RULES)
+        story.alert()
+        story.wait("10m")
+
+        story.world.acknowledge("issue:1")
+
+        assert story.wait("2h") == []
+
+    def test_who_is_assigned_calls_off_only_the_step_that_asks_for_it(self) -> None:
+        story = Story(self.RULES)
+        story.alert()
+
+        story.alert(resource="issue", action="assigned", status=Status.UNCHANGED)
+
+        assert story.wait("2h") == ["pager escalation"]
+
+    def test_alerts_that_follow_do_not_begin_it_anew(self) -> None:
+        story = Story(self.RULES)
+        story.alert()
+        story.wait("10m")
+
+        assert story.alert() == ["chat repeat"]
+        assert story.wait("6m") == ["pager escalation"]
+
+    def test_what_comes_back_after_its_end_escalates_again(self) -> None:
+        story = Story(self.RULES)
+        story.alert()
+        story.world.acknowledge("issue:1")
+        story.resolved()
+
+        assert story.alert() == ["chat first"]
+        assert story.wait("15m") == ["pager escalation"]
+
+
+class TestInhibition:
+    RULES = """
+inhibit: [{name: database-down, source: "level:fatal", target: "level:[error, fatal]", equal: [environment]}]
+rules: [{name: errors, when: "", notify: [chat], cooldown: 1h}]
+"""
+
+    def test_what_something_else_explains_is_held_and_told_once_that_has_ended(self) -> None:
+        story = Story(self.RULES)
+        assert story.alert(1, level=Level.FATAL) == ["chat first"]
+
+        assert story.alert(2) == ["(chat inhibited)"]
+        assert story.notifications[0].why == 'any alert; inhibited by "database-down": issue:1 fires'
+        assert "chat delayed" not in story.wait("1h")
+        story.resolved(1)
+
+        assert story.wait("5m") == ["chat delayed"]
+
+    @pytest.mark.parametrize(
+        ("other", "told"),
+        [
+            ({"environment": "staging"}, ["chat first"]),
+            ({"level": Level.WARNING}, ["chat first"]),
+            ({"level": Level.FATAL}, ["chat first"]),
+        ],
+        ids=["not equal", "no target", "source as well as target"],
+    )
+    def test_what_it_does_not_explain_is_told(self, other: dict[str, Any], told: list[str]) -> None:
+        story = Story(self.RULES)
+        story.alert(1, level=Level.FATAL)
+
+        assert story.alert(2, **other) == told
+
+    def test_what_both_lack_they_have_in_common(self) -> None:
+        story = Story(self.RULES)
+        story.alert(1, level=Level.FATAL, environment=None, tags=())
+
+        assert story.alert(2, environment=None, tags=()) == ["(chat inhibited)"]
+
+    def test_nothing_explains_itself(self) -> None:
+        story = Story(self.RULES)
+        story.alert(1, level=Level.FATAL)
+        story.wait("2h")
+
+        assert story.alert(1, level=Level.ERROR) == ["chat repeat"]
+
+
+class TestThrottles:
+    RULES = """
+throttles: [{name: noisy, when: "level:error", by: [project], limit: 2, per: 1h}]
+rules: [{name: errors, when: "", notify: [chat, mail]}]
+"""
+
+    def test_what_is_alike_is_told_so_many_times(self) -> None:
+        story = Story(self.RULES)
+
+        told = [story.alert(issue) for issue in (1, 2, 3)]
+
+        assert told == [["chat first", "mail first"]] * 2 + [["(chat throttled)", "(mail throttled)"]]
+        assert 'throttled by "noisy": 2 alerts of project "shop-api" were told since' in story.notifications[0].why
+        assert story.alert(4, project="blog") == ["chat first", "mail first"]
+        assert story.alert(5, level=Level.WARNING) == ["chat first", "mail first"]
+
+    def test_as_time_passes_alerts_are_told_again(self) -> None:
+        story = Story(self.RULES)
+        for issue in (1, 2):
+            story.alert(issue)
+
+        story.wait("1h")
+
+        assert story.alert(3) == ["chat first", "mail first"]
+
+
+class TestSilences:
+    def test_a_silence_holds_what_it_matches_for_its_time(self) -> None:
+        silence = Silence(
+            id=7,
+            matchers=(parse("environment:production"),),
+            author="ann",
+            comment="migration",
+            starts_at=NOW,
+            ends_at=NOW + timedelta(hours=1),
+            created_at=NOW,
+        )
+        story = Story("rules: [{name: errors, when: '', notify: [chat]}]", silences=[silence])
+
+        assert story.alert(1) == ["(chat silenced)"]
+        assert "silenced by silence 7 of ann until 2026-03-04 11:15 UTC: migration" in story.notifications[0].why
+        assert story.alert(2, environment="staging", tags=()) == ["chat first"]
+        assert story.wait("1h") == []
+        assert story.alert(1) == ["chat first"]
