@@ -58,7 +58,8 @@ def come_due(due: Sequence[Due], rules: RuleSet, now: datetime, silences: Sequen
     answers = [_Answer(one, _situation(one, rules, now, silences)) for one in due if _is_open(one, rule)]
     heard = [(answer, voice) for answer in answers if (voice := _voice(answer, rule))]
     speaking = sorted((pair for pair in heard if pair[1].speaks), key=_headline)
-    notifications = [(answer.due, held) for answer, voice in heard if not voice.speaks for held in notifications_of([voice], rules)]
+    held = [(answer, voice) for answer, voice in heard if not voice.speaks and not _is_known(answer.due.timer, voice)]
+    notifications = [(answer.due, one) for answer, voice in held for one in notifications_of([voice], rules)]
     for answer, voice in speaking[:1]:
         others = tuple(_mention(other.due) for other, _ in speaking[1:])
         notifications += [(answer.due, said) for said in notifications_of([voice], rules, others)]
@@ -138,6 +139,11 @@ def _occasion(timer: Timer, rule: Rule, history: History) -> tuple[Reason, str, 
             return (Reason.REPEAT if rule.name in history.notified_at else Reason.FIRST), "", rule.notify
         case _:
             return Reason.DELAYED, "told now", rule.notify
+
+
+def _is_known(timer: Timer, voice: Voice) -> bool:
+    """Whether it is still held by what held it before, so that nothing is to be said of it."""
+    return (timer.cause, voice.reason) in {(Cause.WINDOW, Reason.WINDOW), (Cause.INHIBITION, Reason.INHIBITED)}
 
 
 def _subject(timer: Timer, rule: Rule) -> str:

@@ -33,6 +33,8 @@ class Shown:
     state: EventState
     disposition: Disposition | None
     duplicate_of: int | None
+    ignored_by: str | None
+    """The entry of `ignore` that it met, and by what."""
     error: str | None
     trace: tuple[RuleTrace, ...]
 
