@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from routing.alert import Alert
+from routing.templates import MessageTemplate
 
 
 class Severity(StrEnum):
@@ -109,6 +110,8 @@ class Notification:
     alert: Alert
     others: tuple[Mention, ...] = ()
     """The further incidents of its group, in the order in which they are to be told."""
+    template: MessageTemplate | None = None
+    """How rules.yaml wants it headed and begun; None: as every message."""
 
     @property
     def rule(self) -> str:
