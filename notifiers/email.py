@@ -219,7 +219,8 @@ def _text(message: Message) -> str:
     rows = _rows(message)
     width = min(max(len(fact.label) for fact in rows), 24)
     sections = (
-        f"{message.heading}: {message.title}",
+        message.template_title or f"{message.heading}: {message.title}",
+        *message.opening,
         "\n".join(f"{fact.label:<{width}}  {fact.value}" for fact in rows),
         message.stack,
         f"Open in Sentry: {message.link}" if message.link else "",
@@ -238,7 +239,9 @@ def _html_lines(message: Message) -> Iterator[str]:
     yield '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="color-scheme" content="light dark"></head>'
     yield f'<body style="margin:0;padding:16px;{_FONT}"><div style="max-width:720px;overflow-wrap:anywhere">'
     yield f'<p style="margin:0 0 4px">{_badge(message.severity)}&ensp;{escape(message.heading)}</p>'
-    yield f'<h1 dir="auto" style="margin:0 0 12px;font-size:18px">{escape(message.title)}</h1>'
+    yield f'<h1 dir="auto" style="margin:0 0 12px;font-size:18px">{escape(message.template_title or message.title)}</h1>'
+    for paragraph in message.opening:
+        yield f'<p dir="auto" style="margin:0 0 12px;white-space:pre-line">{escape(paragraph)}</p>'
     yield '<table role="presentation" cellpadding="0" cellspacing="0" style="border-collapse:collapse">'
     yield from map(_html_row, _rows(message))
     yield "</table>"

@@ -32,8 +32,9 @@ MAX_LABEL = 255
 
 # Ours: even if every character must be escaped, the description stays within Jira's limit.
 _MAX_TITLE = 500
-_MAX_TABLE = 10_000
-_MAX_OTHERS = 5000
+_MAX_TEXT = 600
+_MAX_TABLE = 5000
+_MAX_OTHERS = 4000
 
 _DISPENSABLE = frozenset({"priority", "labels", "components", "description"})
 """What an issue is created without rather than not at all."""
@@ -218,6 +219,7 @@ def _description(message: Message) -> str:
     sections = (
         f"*{escaped(message.heading)}* in {escaped(message.place)}",
         escaped(cut(message.title, _MAX_TITLE)),
+        "\n".join(map(escaped, cut(message.text, _MAX_TEXT).splitlines())),
         _table(message),
         f"[Open in Sentry|{_link(message.link)}]" if message.link else "",
         "{noformat}\n" + _literal(message.stack) + "\n{noformat}" if message.stack else "",

@@ -26,6 +26,7 @@ MAX_NAME = 80
 MAX_WHY = 500
 MAX_FACT = 200
 MAX_OTHERS = 10
+MAX_TEXT = 1000
 MAX_LINE = 8000
 """No layout shows more of one line; what is longer (a message of 300 kB) is not even looked at."""
 
@@ -91,6 +92,10 @@ class Message:
     """The further incidents of which it speaks, the first ten of them."""
     others_count: int = 0
     """How many there are in all."""
+    template_title: str = ""
+    """The headline as a template of rules.yaml has it, in place of every layout's own; empty where it says nothing of it."""
+    text: str = ""
+    """What a template says first; may have lines."""
 
     @property
     def place(self) -> str:
@@ -125,8 +130,14 @@ class Message:
         return f" (+{self.others_count} more)" if self.others_count else ""
 
     def headed(self, usual: str, limit: int) -> str:
-        """A layout's own headline, at most `limit` characters, cut where it must be before what it adds for further incidents."""
-        return cut(usual, limit - len(self.further)) + self.further
+        """A layout's headline, the template's or its own, at most `limit` characters, cut before what it adds for further incidents."""
+        return cut(self.template_title or usual, limit - len(self.further)) + self.further
+
+    @property
+    def opening(self) -> tuple[str, ...]:
+        """The paragraphs below a headline: the alert's title where a template has lost it, and the template's text."""
+        is_lost = self.template_title and self.title not in f"{self.template_title}\n{self.text}"
+        return tuple(filter(None, (self.title if is_lost else "", self.text)))
 
     def others_within(self, limit: int, width: Callable[[Other], int]) -> tuple[Other, ...]:
         """The first of the further incidents, as many as a layout with such a limit holds."""
@@ -139,7 +150,7 @@ class Message:
 
 def compose(notification: Notification) -> Message:
     """Work out what to say of a notification."""
-    alert = notification.alert
+    alert, template = notification.alert, notification.template
     return Message(
         severity=notification.severity,
         heading=heading(notification.rule) + (", again" if notification.reason is Reason.REPEAT else ""),
@@ -159,12 +170,14 @@ def compose(notification: Notification) -> Message:
         incident=notification.incident,
         others=tuple(map(_other, notification.others[:MAX_OTHERS])),
         others_count=len(notification.others),
+        template_title=cut(one_line(template.title_of(alert)), MAX_TITLE) if template else "",
+        text=_text(template.text_of(alert)) if template else "",
     )
 
 
 def as_text(message: Message) -> str:
     """The whole message as plain text, for where there is no layout."""
-    lines = [message.headline, *(f"{row.label}: {row.value}" for row in message.rows)]
+    lines = [message.headline, *message.opening, *(f"{row.label}: {row.value}" for row in message.rows)]
     if message.stack:
         lines += ["", message.stack, ""]
     lines += [f"Why: {message.reasons}"]
@@ -257,6 +270,10 @@ def _title(alert: Alert) -> str:
     if alert.duration_ms is not None:
         return f"{title} took {duration(alert.duration_ms)}"
     return title
+
+
+def _text(text: str) -> str:
+    return cut("\n".join(map(one_line, text[:MAX_LINE].splitlines())).strip(), MAX_TEXT)
 
 
 def _other(mention: Mention) -> Other:

@@ -157,6 +157,7 @@ def _details(message: Message) -> dict[str, Json]:
     """Flat, for PagerDuty shows it as a table; what is not known is left out."""
     details: dict[str, Json] = {
         "rule": message.heading,
+        "text": "\n\n".join(message.opening),
         "why": message.why,
         "also": list(message.other_rules[:20]),
         "culprit": message.culprit,

@@ -33,6 +33,7 @@ MAX_FIELDS = 10
 MAX_TITLE = 500
 MAX_FACT = 300
 MAX_STACK = 900
+MAX_LEAD = 500
 MAX_TAG = 100
 MAX_OTHER = 150
 MAX_OTHERS_JSON = 2500
@@ -43,6 +44,7 @@ MAX_BLOCKS_JSON = 8000
 
 EVENT_TYPE = "sentry_alert"
 _CLOCKS_DIFFER = timedelta(minutes=10)
+_DISPENSABLE = ("tags", "trace", "facts", "others", "lead")
 
 _EMOJI: Mapping[Severity, str] = {
     Severity.CRITICAL: ":rotating_light:",
@@ -217,11 +219,11 @@ class SlackWebhookNotifier:
 
 
 def blocks(message: Message) -> tuple[Block, ...]:
-    """The Block Kit layout. Where Slack might find it too long, the tags go first, then the stack, the facts and the other incidents."""
-    opening = (_header(message), _title(message), _facts(message), _stack(message), _tags(message))
+    """The Block Kit layout. Where Slack might find it too long, what can be spared goes: the tags first, a template's text last."""
+    opening = (_header(message), _title(message), _lead(message), _facts(message), _stack(message), _tags(message))
     candidates = (*opening, _actions(message), _others(message), _foot(message))
     kept = [block for block in candidates if block]
-    for dispensable in ("tags", "trace", "facts", "others"):
+    for dispensable in _DISPENSABLE:
         if len(json.dumps(kept, ensure_ascii=False)) <= MAX_BLOCKS_JSON:
             break
         kept = [block for block in kept if block["block_id"] != dispensable]
@@ -254,6 +256,13 @@ def _title(message: Message) -> Block:
     if message.culprit:
         elements += [{"type": "text", "text": "\n"}, {"type": "text", "text": message.culprit, "style": {"code": True}}]
     return {"type": "rich_text", "block_id": "title", "elements": [{"type": "rich_text_section", "elements": elements}]}
+
+
+def _lead(message: Message) -> Block | None:
+    if not message.text:
+        return None
+    section: Block = {"type": "rich_text_section", "elements": [{"type": "text", "text": cut(message.text, MAX_LEAD)}]}
+    return {"type": "rich_text", "block_id": "lead", "elements": [section]}
 
 
 def _facts(message: Message) -> Block | None:

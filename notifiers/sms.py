@@ -30,6 +30,8 @@ _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 _SERVICE = re.compile(r"MG[0-9a-fA-F]{32}")
 _WORDS: Mapping[Severity, str] = {Severity.CRITICAL: "CRIT", Severity.WARNING: "WARN", Severity.INFO: "INFO"}
 _MAX_NAME = 30
+_MIN_TEXT = 8
+"""Of less than that nobody makes sense."""
 _MAX_LINK = 80
 """What leaves the title some room beside a project and a heading of full length."""
 
@@ -255,10 +257,18 @@ def septets(text: str) -> int:
 
 
 def _body(message: Message) -> str:
-    heading = _fit(message.heading, _MAX_NAME - len(message.further)) + message.further
-    head = f"{_WORDS[message.severity]} {_fit(message.project, _MAX_NAME)}: {heading}. "
     tail = f" {link}" if (link := _short_link(message.link)) else ""
-    return head + _fit(message.title, MAX_SEPTETS - septets(head) - septets(tail)) + tail
+    room = MAX_SEPTETS - septets(tail)
+    head = _fit(f"{_WORDS[message.severity]} {_headline(message)}", room - len(message.further)) + message.further
+    text = message.text if message.template_title else message.text or message.title
+    left = room - septets(head) - len(". ")
+    return head + (f". {_fit(' '.join(text.split()), left)}" if text and left >= _MIN_TEXT else "") + tail
+
+
+def _headline(message: Message) -> str:
+    if message.template_title:
+        return message.template_title
+    return f"{_fit(message.project, _MAX_NAME)}: {_fit(message.heading, _MAX_NAME - len(message.further))}"
 
 
 def _fit(text: str, limit: int) -> str:

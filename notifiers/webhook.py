@@ -119,6 +119,7 @@ def body(notification: Notification) -> dict[str, Json]:
             "reason": notification.reason,
             "why": message.why,
             "headline": message.headline,
+            "text": message.text or None,
             "facts": [{"label": fact.label, "value": fact.value} for fact in message.facts],
             "stack": message.stack or None,
             "alert": _alert(notification.alert, message.link),
