@@ -18,7 +18,7 @@ def register(app: Flask, settings: Settings, engine: Engine) -> None:
     for group in (
         database_commands(engine),
         rules_commands(settings),
-        alert_commands(engine),
+        alert_commands(engine, settings),
         notification_commands(engine, Bell(settings.redis_url)),
     ):
         app.cli.add_command(group)

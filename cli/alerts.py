@@ -2,34 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from datetime import datetime
 
 import click
 from flask.cli import AppGroup
 from sqlalchemy import Engine
 
-from cli.group import NUMBER, DatabaseGroup
-from cli.notifications import one_line
+from cli.explain import as_json, explain, lines
+from cli.group import DatabaseGroup, Moment
+from settings import Settings
 from storage import inspection, refusals
-from storage.inspection import NoSuchEventError, Shown
 
 
-def alert_commands(engine: Engine) -> AppGroup:
+def alert_commands(engine: Engine, settings: Settings) -> AppGroup:
     """The group, for an application to add."""
     group = DatabaseGroup(engine, "alerts", help="What came in.")
 
     @group.command("explain")
-    @click.argument("event_id", metavar="EVENT", type=NUMBER)
-    def explain(event_id: int) -> None:
-        """Say what each rule said to an event, and what followed."""
-        try:
-            event = inspection.find_event(engine, event_id)
-        except NoSuchEventError as error:
-            raise click.ClickException(str(error)) from None
-        for line in _explanation(event):
-            click.echo(line)
-        for notification in reversed(inspection.listed(engine, event_id=event_id)):
-            click.echo(one_line(notification))
+    @click.argument("subject", metavar="EVENT|FILE")
+    @click.option(
+        "--at", type=Moment(), metavar="TIME", help="What would be decided if it came then: 2026-03-04T23:30, in UTC unless it says."
+    )
+    @click.option("--resource", help="Which webhook a FILE holds, where it does not show: event_alert, issue, metric_alert, legacy.")
+    @click.option("--json", "is_json", is_flag=True, help="For programs.")
+    def explain_(subject: str, at: datetime | None, resource: str | None, *, is_json: bool) -> None:
+        """Say what each rule said to an event, and what followed.
+
+        Or, with --at or for a FILE with the body of a webhook, what the rules of RULES_FILE would do by all that is known now.
+        """
+        explanation = explain(engine, settings, subject, at=at, resource=resource)
+        click.echo(as_json(explanation) if is_json else "\n".join(lines(explanation)))
 
     @group.command("refused")
     @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 10_000), help="At most so many, newest first.")
@@ -44,15 +46,13 @@ def alert_commands(engine: Engine) -> AppGroup:
         if not found:
             click.echo("none refused")
 
+    @group.command("ignored")
+    def ignored() -> None:
+        """Say how many events each entry of `ignore` has kept from the rules."""
+        found = inspection.ignored(engine)
+        for entry, count in found.items():
+            click.echo(f"{count:8}  {entry}")
+        if not found:
+            click.echo("none ignored")
+
     return group
-
-
-def _explanation(event: Shown) -> Iterator[str]:
-    kind = ".".join(filter(None, (event.resource, event.action))) or "of no resource"
-    yield f"event {event.id}, {kind}, received {event.received_at:%Y-%m-%d %H:%M:%S} UTC"
-    if event.title:
-        yield f"{event.title} ({event.project or 'no project'}, {event.environment or 'no environment'})"
-    what = f"{event.disposition} of event {event.duplicate_of}" if event.duplicate_of else str(event.disposition or event.state)
-    yield what + (f": {event.error}" if event.error else "")
-    for rule in event.trace:
-        yield f"  {'matched' if rule.matched else 'not    '}  {rule.rule}: {rule.why}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import click
 from flask.cli import AppGroup
 from sqlalchemy import Engine
@@ -11,6 +13,22 @@ from storage.database import SchemaError
 
 NUMBER = click.IntRange(1, 2**63 - 1)
 """What a database can number rows with."""
+
+
+class Moment(click.ParamType[datetime]):
+    """A time as ISO 8601 spells it, in UTC unless it says otherwise."""
+
+    name = "time"
+
+    def convert(self, value: str | datetime, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """An aware moment."""
+        if isinstance(value, datetime):
+            return value
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f'"{value}" is no time; write one like 2026-03-04T23:30 or 2026-03-04T23:30+01:00', param, ctx)
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 class DatabaseGroup(AppGroup):

@@ -57,6 +57,7 @@ _READERS: Mapping[str, Callable[[resources.Webhook], Alert]] = {
 RESOURCES = frozenset(_READERS)
 """Those that this version knows."""
 
+_RESOURCE_OF_DATA = {"metric_alert": "metric_alert", "error": "error", "event": "event_alert", "issue": "issue", "comment": "comment"}
 _ONLY_ACTION = {"event_alert": "triggered", "error": "created", "legacy": "triggered", "glitchtip": "triggered"}
 _WITHOUT_ENVELOPE = frozenset({"legacy", "glitchtip"})
 _MAX_RESOURCE = 40
@@ -109,6 +110,19 @@ def parse(
     webhook = _open(resource, content, received_at)
     alert = _READERS.get(webhook.resource, resources.read_unknown)(webhook)
     return _linked(alert, base_url, alert.organization or organization)
+
+
+def resource_of(body: bytes) -> str | None:
+    """Which resource a webhook's body is of, by what it holds; None where that does not show. For bodies that come without headers."""
+    try:
+        content = decode(body)
+    except UnreadableJsonError:
+        return None
+    if not isinstance(content, dict):
+        return None
+    data = mapping(content.get("data"))
+    found = next((resource for key, resource in _RESOURCE_OF_DATA.items() if data.get(key)), None)
+    return found or ("legacy" if "project_name" in content and "event" in content else None)
 
 
 def _open(resource: str, content: Object, received_at: datetime) -> resources.Webhook:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
@@ -36,6 +37,7 @@ class Shown:
     ignored_by: str | None
     """The entry of `ignore` that it met, and by what."""
     error: str | None
+    rules_version: str | None
     trace: tuple[RuleTrace, ...]
 
     @property
@@ -117,6 +119,18 @@ def listed(
     query = query.where(*(column == value for column, value in wanted if value is not None))
     with engine.connect() as connection:
         return tuple(_listed(row) for row in connection.execute(query))
+
+
+def ignored(engine: Engine) -> Mapping[str, int]:
+    """By entry of `ignore` how many events met it, the most first."""
+    with engine.connect() as connection:
+        rows = connection.execute(
+            select(events.c.ignored_by, func.count()).where(events.c.disposition == Disposition.IGNORED).group_by(events.c.ignored_by)
+        )
+        counts: Counter[str] = Counter()
+        for ignored_by, count in rows:
+            counts[str(ignored_by).partition(":")[0]] += count
+    return dict(counts.most_common())
 
 
 def tried(engine: Engine, notification_id: int) -> tuple[Tried, ...]:

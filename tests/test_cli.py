@@ -22,8 +22,7 @@ from storage import inspection, notifications
 from storage.database import REVISION, current_revision, open_database
 from storage.refusals import RefusalCounter
 from tests.factories import NOW, SECRET
-from tests.storage.planned import ended, issue, plan_all, store, stumbling
-from tests.storage.planned import make_rules as rules_of_storage
+from tests.storage.planned import ended, issue, plan_all, store
 from tests.storage.test_refusals import eventually
 
 ROOT = Path(__file__).parents[1]
@@ -141,50 +140,6 @@ class TestRulesCheck:
 
     def test_takes_the_shipped_file(self, flask: FlaskCliRunner) -> None:
         assert run(flask, "rules", "check", str(ROOT / "rules.yaml")).startswith(f"{ROOT / 'rules.yaml'}: 5 rules, 12 receivers")
-
-
-class TestAlertsExplain:
-    def test_says_what_each_rule_said_and_what_followed(self, flask: FlaskCliRunner, engine: Engine) -> None:
-        notify(engine, 1)
-
-        lines = run(flask, "alerts", "explain", "1").splitlines()
-
-        assert lines[0] == "event 1, event_alert.triggered, received 2026-03-04 10:15:32 UTC"
-        assert lines[1].endswith(" (shop-api, production)")
-        assert lines[2:5] == ["matched", "  not      critical: tags.critical is absent", '  matched  payment: text has "payment"']
-        assert lines[5] == "1  2026-03-04 10:15:32  planned   chat  payment  first  attempts=0"
-
-    def test_names_the_event_that_said_the_same(self, flask: FlaskCliRunner, engine: Engine) -> None:
-        for sdk in ("one", "other"):
-            store(engine, issue(1, sdk={"name": sdk}))
-        plan_all(engine)
-
-        assert run(flask, "alerts", "explain", "2").splitlines()[2:] == ["duplicate of event 1"]
-
-    def test_shows_the_error_of_one_that_could_not_be_planned(self, flask: FlaskCliRunner, engine: Engine) -> None:
-        store(engine, issue(1, title="boom"))
-        rules = rules_of_storage()
-        broken = replace(rules.rules[0], when=stumbling("boom", ValueError("no such thing")))
-        plan_all(engine, replace(rules, rules=(broken,)))
-
-        assert "failed: plan: ValueError: no such thing" in run(flask, "alerts", "explain", "1")
-
-    def test_of_one_that_waits_says_that_it_waits(self, flask: FlaskCliRunner, engine: Engine) -> None:
-        store(engine)
-
-        assert run(flask, "alerts", "explain", "1").splitlines()[-1] == "waiting"
-
-    @pytest.mark.parametrize(
-        ("number", "status", "said"),
-        [
-            ("999", 1, "Error: there is no event 999\n"),
-            ("0", 2, "Invalid value for 'EVENT'"),
-            ("x", 2, "'x' is not a valid integer"),
-            ("99999999999999999999", 2, "Invalid value for 'EVENT'"),
-        ],
-    )
-    def test_of_a_wrong_number_says_so(self, flask: FlaskCliRunner, number: str, status: int, said: str) -> None:
-        assert said in run(flask, "alerts", "explain", number, status=status)
 
 
 class TestAlertsRefused:
