@@ -154,6 +154,30 @@ sightings = Table(
     Column("place", CleanString(250), primary_key=True),
 )
 
+samples = Table(
+    "samples",
+    metadata,
+    Column("event_id", Id, ForeignKey("events.id"), primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("incident_id", Id, ForeignKey("incidents.id")),
+    Column("project", String(200)),
+    Column("sentry_event", CleanString(200)),
+    # JSON; null where the rules asked for nothing that was there.
+    Column("values", Text),
+    Index("ix_samples_at", "at"),
+    Index("ix_samples_incident", "incident_id", "at"),
+    Index("ix_samples_project", "project", "at"),
+)
+
+sample_scopes = Table(
+    "sample_scopes",
+    metadata,
+    Column("scope", String(200), primary_key=True),
+    Column("at", UtcDateTime, primary_key=True),
+    Column("event_id", Id, ForeignKey("events.id"), primary_key=True, autoincrement=False),
+    Index("ix_sample_scopes_at", "at"),
+)
+
 explanations = Table(
     "explanations",
     metadata,
