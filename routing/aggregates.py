@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import operator
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -26,14 +26,16 @@ TRANSACTION_STATUS = "transaction.status"
 _DEFAULT_COLUMN = "transaction.duration"
 _ARGUMENT = re.compile(r'(?:"(?:[^"\\]|\\.)*"|\([^()]*\)|[^,"()])+')
 _PERCENTILES = {"p50": 0.5, "p75": 0.75, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p100": 1.0}
-_OPERATORS: Mapping[str, Callable[[float, float], bool]] = {
-    "equals": operator.eq,
-    "notequals": operator.ne,
-    "less": operator.lt,
-    "lessorequals": operator.le,
-    "greater": operator.gt,
-    "greaterorequals": operator.ge,
+_OPERATORS: Mapping[str, Callable[[int, int, int], int]] = {
+    "equals": lambda _, begin, end: end - begin,
+    "notequals": lambda every, begin, end: every - (end - begin),
+    "less": lambda _, begin, __: begin,
+    "lessorequals": lambda _, __, end: end,
+    "greater": lambda every, _, end: every - end,
+    "greaterorequals": lambda every, begin, _: every - begin,
 }
+"""Of so many numbers by size, those equal to the limit standing from one place to before another: how many are meant."""
+_OF_TEXT = frozenset({"equals", "notequals"})
 _NO_FAILURE = frozenset({"ok", "cancelled", "canceled", "unknown"})
 """Sentry counts every other status as a failure (docs.sentry.io/product/performance/metrics, failure rate)."""
 _COUNT_IF = 'count_if takes a key, an operator and a value, count_if(level,equals,error), or a condition in quotes, count_if("level:error")'
@@ -53,11 +55,11 @@ class Stretch(Protocol):
     def count(self) -> int:
         """How many they are."""
 
-    def values(self, column: str) -> Sequence[Value]:
-        """What they say under a key, one value for each that says something."""
+    def tally(self, column: str) -> Mapping[Value, int]:
+        """What they say under a key, and how many say so."""
 
     def numbers(self, column: str) -> Sequence[float]:
-        """Those of the values that are numbers, the smallest first."""
+        """Those of what they say that are numbers, the smallest first."""
 
 
 Compute: TypeAlias = Callable[[Stretch], float | None]
@@ -159,7 +161,7 @@ def _count_unique(name: str, arguments: tuple[str, ...]) -> Aggregate:
     if len(arguments) != 1:
         raise FigureError(f"{name}() takes one key; write {name}(user)")
     column = str(parse_key(unquoted(arguments[0])))
-    return Aggregate(lambda stretch: len(set(stretch.values(column))), column)
+    return Aggregate(lambda stretch: len(stretch.tally(column)), column)
 
 
 def _count_if(_: str, arguments: tuple[str, ...]) -> Aggregate:
@@ -167,9 +169,17 @@ def _count_if(_: str, arguments: tuple[str, ...]) -> Aggregate:
         return _count_met(unquoted(arguments[0]))
     if len(arguments) != 3 or arguments[1].lower() not in _OPERATORS:
         raise FigureError(f"{_COUNT_IF}; operators are equals, notEquals, less, lessOrEquals, greater and greaterOrEquals")
+    spelled, wanted = arguments[1].lower(), unquoted(arguments[2])
     column = str(parse_key(unquoted(arguments[0])))
-    accepts = _test(column, arguments[1].lower(), unquoted(arguments[2]))
-    return Aggregate(lambda stretch: sum(map(accepts, stretch.values(column))), column)
+    kind = kind_of(parse_key(column))
+    if kind in QUANTITATIVE or spelled not in _OF_TEXT:
+        number = read_value(kind if kind in QUANTITATIVE else Kind.NUMBER, wanted) if kind else None
+        if not isinstance(number, Quantity):
+            raise FigureError(f'count_if({column},{arguments[1]},{wanted}): "{wanted}" is no number; {_COUNT_IF}')
+        return Aggregate(partial(_count_numbers, column, _OPERATORS[spelled], number.amount), column)
+    truth = read_value(Kind.BOOLEAN, wanted) if kind is Kind.BOOLEAN else None
+    text = bounded(str(truth.truth) if isinstance(truth, BooleanValue) else wanted).casefold()
+    return Aggregate(partial(_count_texts, column, text, is_equal=spelled == "equals"), column)
 
 
 def _count_met(condition: str) -> Aggregate:
@@ -180,25 +190,16 @@ def _count_met(condition: str) -> Aggregate:
     if query.aggregates:
         raise FigureError(f'in count_if("{condition}"): {min(query.aggregates)} is a figure itself; write what one alert says')
     column = f'"{query}"'
-    return Aggregate(lambda stretch: len(stretch.values(column)), column)
+    return Aggregate(lambda stretch: sum(stretch.tally(column).values()), column)
 
 
-def _test(column: str, spelled: str, wanted: str) -> Callable[[Value], bool]:
-    kind = kind_of(parse_key(column))
-    compare = _OPERATORS[spelled]
-    limit = _limit(kind, wanted) if kind in QUANTITATIVE or compare not in {operator.eq, operator.ne} else None
-    if limit is not None:
-        return lambda value: (number := as_number(value)) is not None and compare(number, limit)
-    if kind in QUANTITATIVE or compare not in {operator.eq, operator.ne}:
-        raise FigureError(f'count_if({column},{spelled},{wanted}): "{wanted}" is no number; {_COUNT_IF}')
-    truth = read_value(Kind.BOOLEAN, wanted) if kind is Kind.BOOLEAN else None
-    text = bounded(str(truth.truth) if isinstance(truth, BooleanValue) else wanted).casefold()
-    return lambda value: (_as_text(value).casefold() == text) is (compare is operator.eq)
+def _count_numbers(column: str, meant: Callable[[int, int, int], int], limit: float, stretch: Stretch) -> float:
+    numbers = stretch.numbers(column)
+    return meant(len(numbers), bisect_left(numbers, limit), bisect_right(numbers, limit))
 
 
-def _limit(kind: Kind | None, wanted: str) -> float | None:
-    value = read_value(kind if kind in QUANTITATIVE else Kind.NUMBER, wanted) if kind else None
-    return value.amount if isinstance(value, Quantity) else None
+def _count_texts(column: str, text: str, stretch: Stretch, *, is_equal: bool) -> float:
+    return sum(many for value, many in stretch.tally(column).items() if (_as_text(value).casefold() == text) is is_equal)
 
 
 def _as_text(value: Value) -> str:
@@ -206,13 +207,13 @@ def _as_text(value: Value) -> str:
 
 
 def _failures(stretch: Stretch) -> float | None:
-    statuses = stretch.values(TRANSACTION_STATUS)
-    return sum(status not in _NO_FAILURE for status in statuses) if statuses else None
+    statuses = stretch.tally(TRANSACTION_STATUS)
+    return sum(many for status, many in statuses.items() if status not in _NO_FAILURE) if statuses else None
 
 
 def _failure_rate(stretch: Stretch) -> float | None:
     failures = _failures(stretch)
-    return None if failures is None else failures / len(stretch.values(TRANSACTION_STATUS))
+    return None if failures is None else failures / sum(stretch.tally(TRANSACTION_STATUS).values())
 
 
 def _mean(ordered: Sequence[float]) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -188,11 +189,12 @@ class _Listed:
     def count(self) -> int:
         return len(self._samples)
 
-    def values(self, column: str) -> Sequence[Value]:
-        return [one.values[column] for one in self._samples if column in one.values]
+    def tally(self, column: str) -> Mapping[Value, int]:
+        return Counter(one.values[column] for one in self._samples if column in one.values)
 
     def numbers(self, column: str) -> Sequence[float]:
-        return sorted(number for number in map(as_number, self.values(column)) if number is not None)
+        said = (as_number(one.values[column]) for one in self._samples if column in one.values)
+        return sorted(number for number in said if number is not None)
 
 
 def _compared(arguments: tuple[str, ...]) -> tuple[str, timedelta]:

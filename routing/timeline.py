@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Generic, TypeAlias, TypeVar
 
 from routing.aggregates import Value, as_number
 from routing.figures import Asked, Figure, PolledFigures
@@ -15,6 +17,11 @@ STALE_POLL = timedelta(minutes=5)
 
 _MAX_STEPS = 64
 """From so many on it is quicker to sort anew than to take out and put in one by one."""
+Said: TypeAlias = Value | None
+"""None where an alert says nothing."""
+Held = TypeVar("Held")
+Step: TypeAlias = Callable[[Held, Sequence[Said]], None]
+
 _NOTHING: Mapping[str, Mapping[str, float]] = {}
 
 
@@ -70,8 +77,9 @@ class Timeline:
         self._times: list[datetime] = []
         self._samples: list[Sample] = []
         self._events: set[str] = set()
-        self._columns: dict[str, list[Value | None]] = {}
-        self._ordered: dict[tuple[str, timedelta, timedelta], _Ordered] = {}
+        self._columns: dict[str, list[Said]] = {}
+        self._numbers: dict[tuple[str, timedelta, timedelta], _Sliding[list[float]]] = {}
+        self._tallies: dict[tuple[str, timedelta, timedelta], _Sliding[Counter[Value]]] = {}
         for sample in sorted(samples, key=lambda sample: sample.at):
             self.add(sample)
 
@@ -83,7 +91,8 @@ class Timeline:
             self._events.add(sample.event)
         place = bisect_right(self._times, sample.at)
         if place < len(self._times):
-            self._ordered.clear()  # the places behind it move
+            self._numbers.clear()  # the places behind it move
+            self._tallies.clear()
         self._times.insert(place, sample.at)
         self._samples.insert(place, sample)
         for column, values in self._columns.items():
@@ -97,65 +106,92 @@ class Timeline:
         """Where the samples after one time and until another stand."""
         return bisect_right(self._times, begin), bisect_right(self._times, end)
 
-    def column(self, name: str) -> list[Value | None]:
-        """What all samples say under a key, in their order."""
+    def numbers(self, column: str, window: tuple[timedelta, timedelta]) -> _Sliding[list[float]]:
+        """The numbers under a key by size, as a window of this length that ended so long ago had them last."""
+        key = (column, *window)
+        return self._numbers.get(key) or self._numbers.setdefault(key, _Sliding(self._column(column), _sorted, _take_out, _put_in))
+
+    def tally(self, column: str, window: tuple[timedelta, timedelta]) -> _Sliding[Counter[Value]]:
+        """How often each thing is said under a key, in the same way."""
+        key = (column, *window)
+        return self._tallies.get(key) or self._tallies.setdefault(key, _Sliding(self._column(column), _counted, _discount, _count))
+
+    def _column(self, name: str) -> list[Said]:
         values = self._columns.get(name)
         if values is None:
             values = self._columns[name] = [sample.values.get(name) for sample in self._samples]
         return values
 
-    def ordered(self, name: str, length: timedelta, ago: timedelta) -> _Ordered:
-        """The numbers under a key, as the window that is so long and ended so long ago had them last."""
-        found = self._ordered.get((name, length, ago))
-        if found is None:
-            found = self._ordered[name, length, ago] = _Ordered(self.column(name))
-        return found
-
 
 class _Span:
     """A stretch of a timeline."""
 
-    __slots__ = ("_ago", "_begin", "_end", "_timeline", "length")
+    __slots__ = ("_begin", "_end", "_timeline", "_window", "length")
 
     def __init__(self, timeline: Timeline, length: timedelta, now: datetime, ago: timedelta) -> None:
         self.length = length
         self._timeline = timeline
-        self._ago = ago
+        self._window = (length, ago)
         self._begin, self._end = timeline.places(now - ago - length, now - ago)
 
     def count(self) -> int:
         return self._end - self._begin
 
-    def values(self, column: str) -> Sequence[Value]:
-        return [value for value in self._timeline.column(column)[self._begin : self._end] if value is not None]
+    def tally(self, column: str) -> Mapping[Value, int]:
+        return self._timeline.tally(column, self._window).between(self._begin, self._end)
 
     def numbers(self, column: str) -> Sequence[float]:
-        return self._timeline.ordered(column, self.length, self._ago).between(self._begin, self._end)
+        return self._timeline.numbers(column, self._window).between(self._begin, self._end)
 
 
-class _Ordered:
-    """The numbers of a window by size. The next window is mostly the same one a step further, so only the difference is made."""
+class _Sliding(Generic[Held]):
+    """What is held of the values of a window. The next window is mostly the same one a step further, so only the difference is made."""
 
-    __slots__ = ("_begin", "_end", "_numbers", "_values")
+    __slots__ = ("_begin", "_collect", "_end", "_enter", "_held", "_leave", "_values")
 
-    def __init__(self, values: list[Value | None]) -> None:
+    def __init__(self, values: list[Said], collect: Callable[[Sequence[Said]], Held], leave: Step[Held], enter: Step[Held]) -> None:
         self._values = values
+        self._collect, self._leave, self._enter = collect, leave, enter
         self._begin = self._end = 0
-        self._numbers: list[float] = []
+        self._held = collect(())
 
-    def between(self, begin: int, end: int) -> Sequence[float]:
-        """Those of the values from one place to before another."""
+    def between(self, begin: int, end: int) -> Held:
+        """Of the values from one place to before another."""
         if begin < self._begin or not begin <= self._end <= end or begin - self._begin + end - self._end > _MAX_STEPS:
-            self._numbers = sorted(_numbers(self._values[begin:end]))
+            self._held = self._collect(self._values[begin:end])
         else:
-            for gone in _numbers(self._values[self._begin : begin]):
-                del self._numbers[bisect_left(self._numbers, gone)]
-            for new in _numbers(self._values[self._end : end]):
-                insort(self._numbers, new)
+            self._leave(self._held, self._values[self._begin : begin])
+            self._enter(self._held, self._values[self._end : end])
         self._begin, self._end = begin, end
-        return self._numbers
+        return self._held
 
 
-def _numbers(values: Iterable[Value | None]) -> list[float]:
-    found = (None if value is None else as_number(value) for value in values)
-    return [number for number in found if number is not None]
+def _sorted(said: Sequence[Said]) -> list[float]:
+    found = (None if value is None else as_number(value) for value in said)
+    return sorted(number for number in found if number is not None)
+
+
+def _take_out(held: list[float], said: Sequence[Said]) -> None:
+    for number in _sorted(said):
+        del held[bisect_left(held, number)]
+
+
+def _put_in(held: list[float], said: Sequence[Said]) -> None:
+    for number in _sorted(said):
+        insort(held, number)
+
+
+def _counted(said: Sequence[Said]) -> Counter[Value]:
+    return Counter(value for value in said if value is not None)
+
+
+def _discount(held: Counter[Value], said: Sequence[Said]) -> None:
+    for value in said:
+        if value is not None:
+            held[value] -= 1
+            if not held[value]:
+                del held[value]
+
+
+def _count(held: Counter[Value], said: Sequence[Said]) -> None:
+    held.update(value for value in said if value is not None)
