@@ -6,11 +6,14 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Protocol
 
+from pydantic import BaseModel
+
 from notifiers.errors import PermanentError
 from notifiers.http import Network
 from notifiers.notifier import Clock, Notifier, ReceiverOptions
 from notifiers.preview import PreviewNotifier
 from notifiers.registry import KINDS, VendorSettings
+from routing.destinations import Changes, Refusal
 from routing.document import Problem
 from routing.rules import Receiver, RulesError, RuleSet
 from routing.rules_loading import load
@@ -52,9 +55,15 @@ def missing_credentials(rules: RuleSet, settings: VendorSettings) -> Mapping[str
     return {name: missing for name, missing in found.items() if missing}
 
 
-def open_receiver(receiver: Receiver, settings: VendorSettings, *, network: Network, clock: Clock) -> Notifier:
-    """The notifier of a receiver, or one that only records if its credential is not set."""
-    options = _options(receiver)
+def open_receiver(
+    receiver: Receiver, settings: VendorSettings, *, network: Network, clock: Clock, changes: Changes | None = None
+) -> Notifier:
+    """The notifier of a receiver, or one that only records if its credential is not set.
+
+    Raises:
+        PermanentError: the receiver's options and an alert's changes to them do not go together.
+    """
+    options = _options(receiver, changes)
     if missing := _missing(receiver, settings):
         return PreviewNotifier(options.render, because=f"{missing} is not set")
     return options.open(settings, network=network, clock=clock)
@@ -78,7 +87,12 @@ def _no_clock() -> datetime:
     raise AssertionError("a notifier looks at the clock only when it sends")
 
 
-def _options(receiver: Receiver) -> ReceiverOptions[VendorSettings]:
-    options = receiver.options
+def _options(receiver: Receiver, changes: Changes | None = None) -> ReceiverOptions[VendorSettings]:
+    options: BaseModel | Refusal = receiver.options
+    if changes:
+        # The rules may have changed since they were made.
+        options = receiver.destination.options(changes) if receiver.destination else Refusal(why="it takes no such options any more")
+    if isinstance(options, Refusal):
+        raise PermanentError(f"receiver {receiver.name}: {options.why}")
     assert isinstance(options, ReceiverOptions)  # noqa: S101 - KINDS holds nothing else; routing must not know that
     return options

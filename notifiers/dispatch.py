@@ -5,9 +5,11 @@ Knows neither database nor queue: what was claimed comes with all that is needed
 
 from __future__ import annotations
 
+import json
 import random
 import threading
 from collections.abc import Callable, Hashable
+from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Protocol
@@ -20,11 +22,16 @@ from notifiers.notifier import Clock, Notifier
 from notifiers.registry import VendorSettings
 from routing import sentry
 from routing.alert import Alert
+from routing.destinations import Changes
 from routing.notification import Attempt, Notification, Tries
 from routing.rules import RuleSet
 
 ALERTS_KEPT = 32
 """The notifications of one event are claimed together: its alert is read once for all of them."""
+
+
+NOTIFIERS_KEPT = 200
+"""For each thread: alerts may name any number of destinations."""
 
 
 class DispatchSettings(VendorSettings, Protocol):
@@ -70,6 +77,10 @@ class Claimed(Protocol):
     def tries(self) -> Tries:
         """Those before this one."""
 
+    @property
+    def changes(self) -> Changes:
+        """Options of the receiver that hang on the alert."""
+
     def notification(self, alert: Alert) -> Notification:
         """What is to be said of the alert."""
 
@@ -87,8 +98,8 @@ class Dispatch:
     def deliver(self, claimed: Claimed) -> Attempt:
         """Try once, and say how it ended. Raises nothing, whatever fails."""
         return attempt(
-            lambda: claimed.notification(self._alert(claimed.event)),
-            lambda: self._notifier(claimed.receiver),
+            lambda: self._completed(claimed.notification(self._alert(claimed.event))),
+            lambda: self._notifier(claimed.receiver, claimed.changes),
             tries=claimed.tries,
             policy=RetryPolicy(),
             clock=self._clock,
@@ -99,15 +110,27 @@ class Dispatch:
         base_url, organization = self._settings.sentry_base_url, self._settings.sentry_org
         return sentry.parse(event.resource, event.body, event.received_at, base_url=base_url, organization=organization)
 
-    def _notifier(self, receiver: str) -> Notifier:
+    def _completed(self, notification: Notification) -> Notification:
+        """With what the rules in force say of how it is told."""
+        rules = self._rules()
+        rule, receiver = rules.by_name.get(notification.rule), rules.receivers.get(notification.receiver)
+        template = (rule.template if rule else None) or (receiver.template if receiver else None)
+        owner, runbook = (rule.owner, rule.runbook) if rule else ("", "")
+        return replace(notification, template=template, owner=owner, runbook=runbook) if template or owner or runbook else notification
+
+    def _notifier(self, receiver: str, changes: Changes) -> Notifier:
         """The receiver's notifier of this thread."""
         rules = self._rules()
         if getattr(self._threads, "rules", None) is not rules:
             self._threads.rules, self._threads.notifiers = rules, {}
         notifiers: dict[str, Notifier] = self._threads.notifiers
-        if receiver not in notifiers:
-            if receiver not in rules.receivers:
-                # Not for good: another worker may have read a newer file, and the next edit may bring it back.
-                raise RetryableError(f"receiver {receiver} is not in the rules in force")
-            notifiers[receiver] = open_receiver(rules.receivers[receiver], self._settings, network=self._network, clock=self._clock)
-        return notifiers[receiver]
+        if receiver not in rules.receivers:
+            # Not for good: another worker may have read a newer file, and the next edit may bring it back.
+            raise RetryableError(f"receiver {receiver} is not in the rules in force")
+        name = f"{receiver} {json.dumps(changes, sort_keys=True)}" if changes else receiver
+        if name not in notifiers:
+            if len(notifiers) >= NOTIFIERS_KEPT:
+                notifiers.clear()
+            opened = rules.receivers[receiver]
+            notifiers[name] = open_receiver(opened, self._settings, network=self._network, clock=self._clock, changes=changes)
+        return notifiers[name]

@@ -135,6 +135,10 @@ class JiraOptions(ReceiverOptions[JiraSettings]):
         return JiraNotifier(self, site, clock)
 
 
+_AGAIN = frozenset({Reason.REPEAT, Reason.REMINDER, Reason.ESCALATION})
+"""What somebody has told of the incident before, perhaps here."""
+
+
 class JiraNotifier:
     """Creates issues in one project."""
 
@@ -143,14 +147,14 @@ class JiraNotifier:
         self._ids: Mapping[str, str] = {key: key for key in options.fields} if need_no_names(options.fields) else {}
 
     def send(self, notification: Notification) -> Receipt:
-        """Create the issue, unless this is a repeat and the incident has an open one.
+        """Create the issue, unless it was told before and the incident has an open one.
 
         By one request; by a second one, with less, only if Jira has refused the first one for a field that can be done
         without: a priority that is not on the project's screen must not cost the issue. Before the first issue Jira is asked
         for the ids of fields that rules.yaml calls by their names.
         """
         issue = self._options.issue(notification)
-        if notification.reason is Reason.REPEAT:
+        if notification.reason in _AGAIN:
             for found in self._site.newest(f"{self._of_incident(notification)} AND statusCategory != Done ORDER BY created DESC"):
                 return self._receipt(found.key, issue, status=200, excerpt=f"{found.key} is open already, so no second issue was made")
         fields = self._by_id(issue)

@@ -42,6 +42,8 @@ class Fact:
 
     label: str
     value: str
+    is_link: bool = False
+    """The value is an address that a person would open."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,12 +150,16 @@ class Message:
         return f"+ {self.others_count - shown} more" if self.others_count > shown else ""
 
 
+_OCCASIONS = {Reason.REPEAT: ", again", Reason.REMINDER: ", still open", Reason.ESCALATION: ", escalated"}
+"""What a heading adds for those who have heard of it before, or should have."""
+
+
 def compose(notification: Notification) -> Message:
     """Work out what to say of a notification."""
     alert, template = notification.alert, notification.template
     return Message(
         severity=notification.severity,
-        heading=heading(notification.rule) + (", again" if notification.reason is Reason.REPEAT else ""),
+        heading=heading(notification.rule) + _OCCASIONS.get(notification.reason, ""),
         title=_title(alert),
         project=cut(one_line(alert.project or ""), MAX_NAME) or "unknown project",
         environment=_line_or_none(alert.environment),
@@ -291,8 +297,13 @@ def _culprit(alert: Alert) -> str | None:
 
 def _facts(notification: Notification) -> tuple[Fact, ...]:
     alert = notification.alert
-    if alert.metric:
-        return _metric_facts(alert.metric)
+    rule = (("Owner", notification.owner), ("Runbook", notification.runbook))
+    of_rule = tuple(Fact(label=label, value=cut(one_line(value), MAX_FACT), is_link=label == "Runbook") for label, value in rule if value)
+    return of_rule + (_metric_facts(alert.metric) if alert.metric else _facts_of_event(notification))
+
+
+def _facts_of_event(notification: Notification) -> tuple[Fact, ...]:
+    alert = notification.alert
     candidates = (
         ("Duration", duration(alert.duration_ms) if alert.duration_ms is not None else None),
         ("Events", _count(alert.event_count)),

@@ -18,7 +18,7 @@ from pydantic import BeforeValidator, SecretStr, field_validator, model_validato
 from notifiers.addresses import is_web_address
 from notifiers.errors import PermanentError
 from notifiers.http import Network
-from notifiers.message import Message, Other, as_text, compose, cut, key_within, tail
+from notifiers.message import Fact, Message, Other, as_text, compose, cut, key_within, tail
 from notifiers.notifier import Clock, Notifier, Receipt, ReceiverOptions, credential, readable
 from routing.alert import Json
 from routing.notification import Notification, Severity
@@ -230,6 +230,11 @@ def blocks(message: Message) -> tuple[Block, ...]:
     return tuple(kept)
 
 
+def _value(fact: Fact) -> str:
+    value = escaped(fact.value, MAX_FACT)
+    return f"<{value.replace('|', '%7C')}>" if fact.is_link else value
+
+
 def escaped(text: str, limit: int) -> str:
     """As Slack's mark-up shows it literally, cut before it is escaped, at most `limit` characters after.
 
@@ -266,7 +271,7 @@ def _lead(message: Message) -> Block | None:
 
 
 def _facts(message: Message) -> Block | None:
-    fields = [_mrkdwn(f"*{escaped(fact.label, MAX_FACT)}*\n{escaped(fact.value, MAX_FACT)}") for fact in message.facts[:MAX_FIELDS]]
+    fields = [_mrkdwn(f"*{escaped(fact.label, MAX_FACT)}*\n{_value(fact)}") for fact in message.facts[:MAX_FIELDS]]
     return {"type": "section", "block_id": "facts", "fields": fields} if fields else None
 
 

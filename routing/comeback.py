@@ -59,10 +59,10 @@ def come_due(due: Sequence[Due], rules: RuleSet, now: datetime, silences: Sequen
     heard = [(answer, voice) for answer in answers if (voice := _voice(answer, rule))]
     speaking = sorted((pair for pair in heard if pair[1].speaks), key=_headline)
     held = [(answer, voice) for answer, voice in heard if not voice.speaks and not _is_known(answer.due.timer, voice)]
-    notifications = [(answer.due, one) for answer, voice in held for one in notifications_of([voice], rules)]
+    notifications = [(answer.due, one) for answer, voice in held for one in notifications_of([voice], rules, answer.situation.facts)]
     for answer, voice in speaking[:1]:
         others = tuple(_mention(other.due) for other, _ in speaking[1:])
-        notifications += [(answer.due, said) for said in notifications_of([voice], rules, others)]
+        notifications += [(answer.due, said) for said in notifications_of([voice], rules, answer.situation.facts, others)]
     return Comeback(
         notifications=tuple(notifications),
         told=tuple(answer.due for answer, _ in speaking),

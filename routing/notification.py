@@ -51,6 +51,8 @@ class Reason(StrEnum):
     """Held: another incident that fires explains it."""
     THROTTLED = "throttled"
     """Held: as many alerts like it were told in this time as may be."""
+    NOWHERE = "nowhere"
+    """Held: the alert names no destination that it may, and the receiver has no fallback."""
     PREVIEW = "preview"
     """Held: the receiver's credential is not set, so the payload was recorded and nothing was sent."""
 
@@ -110,6 +112,10 @@ class Notification:
     alert: Alert
     others: tuple[Mention, ...] = ()
     """The further incidents of its group, in the order in which they are to be told."""
+    owner: str = ""
+    """Who sees to it, as the rule says."""
+    runbook: str = ""
+    """The address of a page that says what to do."""
     template: MessageTemplate | None = None
     """How rules.yaml wants it headed and begun; None: as every message."""
 

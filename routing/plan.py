@@ -92,7 +92,7 @@ def plan(alert: Alert, rules: RuleSet, history: History, now: datetime, silences
     speaks = any(voice.speaks for voice in voices)
     return Plan(
         disposition=Disposition.MATCHED if voices else Disposition.UNROUTED,
-        notifications=tuple(notifications_of(voices, rules)),
+        notifications=tuple(notifications_of(voices, rules, facts)),
         asked=rules.names,
         verdicts=verdicts,
         speaking=tuple([voice.rule.name for voice in voices if voice.speaks]),

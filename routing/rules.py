@@ -10,11 +10,13 @@ from functools import cached_property
 
 from pydantic import BaseModel
 
+from routing.destinations import Destination
 from routing.document import Problem
 from routing.fingerprint import Fingerprint
 from routing.notification import Severity
 from routing.query import Query
 from routing.query_tree import Key
+from routing.templates import MessageTemplate
 from routing.windows import Window
 
 
@@ -34,8 +36,11 @@ class Receiver:
     kind: str
     options: BaseModel
     """Of the model that the kind declares."""
+    destination: Destination | None = None
+    """Where some options hang on the alert; None where none does."""
     fallback: str | None = None
     """The receiver that is told instead where this one cannot be."""
+    template: MessageTemplate | None = None
     max_per_minute: int | None = None
     """What comes faster waits its turn; critical messages do not wait."""
     position: tuple[int, int] = (1, 1)
@@ -117,8 +122,11 @@ class Rule:
     repeat: timedelta | None = None
     """Says it again at such intervals for as long as the incident fires and nobody has acknowledged it."""
     escalate: tuple[Step, ...] = ()
+    template: MessageTemplate | None = None
+    """Instead of that of the receivers."""
     owner: str = ""
     runbook: str = ""
+    """The address of a page that says what to do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +159,12 @@ class Throttle:
     per: timedelta
 
 
+def is_twin(one: Receiver, other: Receiver) -> bool:
+    """Whether both are one destination by two names; of those that name none, or whose variables are not set, nobody knows."""
+    named = type(one.options).model_fields and not (one.unset or other.unset or one.destination or other.destination)
+    return bool(named) and one.kind == other.kind and one.options == other.options
+
+
 @dataclass(frozen=True, kw_only=True)
 class RuleSet:
     """A rules.yaml in force."""
@@ -181,6 +195,18 @@ class RuleSet:
     def longest_throttle(self) -> timedelta:
         """How long it matters that an alert was told."""
         return max((throttle.per for throttle in self.throttles), default=timedelta())
+
+    @cached_property
+    def twins(self) -> Mapping[str, str]:
+        """By receiver the first one of the file that is the same destination by another name; most are their own."""
+        first: list[Receiver] = []
+        found = {}
+        for receiver in self.receivers.values():
+            twin = next((one for one in first if is_twin(one, receiver)), None)
+            if twin is None:
+                first.append(receiver)
+            found[receiver.name] = (twin or receiver).name
+        return found
 
     @cached_property
     def by_name(self) -> Mapping[str, Rule]:

@@ -9,6 +9,7 @@ from typing import Annotated, NamedTuple, TypeAlias
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, field_validator
 
 from routing import fingerprint_template
+from routing.destinations import Allow
 from routing.durations import read_duration
 from routing.fingerprint_template import Template
 from routing.notification import Severity
@@ -136,6 +137,7 @@ class FileForm(Form):
     ignore: tuple[Section, ...] = ()
     inhibit: tuple[Section, ...] = ()
     throttles: tuple[Section, ...] = ()
+    templates: dict[Name, Section] = Field(default_factory=dict)
     rules: tuple[Section, ...]
 
 
@@ -150,10 +152,12 @@ class DefaultsForm(Form):
 class ReceiverForm(BaseModel):
     """What every kind of receiver has; the options beside are checked by the kind's own model."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="ignore", arbitrary_types_allowed=True, hide_input_in_errors=True)
     kind: str
     fallback: str | None = None
     max_per_minute: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    allow: Allow | None = None
+    template: str | None = None
 
 
 class FingerprintForm(Form):
@@ -221,7 +225,8 @@ class RuleForm(Form):
     group_interval: Period | None = None
     escalate: Annotated[tuple[StepForm, ...], Field(min_length=1)] = ()
     enabled: bool = True
-    owner: str = ""
+    template: str | None = None
+    owner: Annotated[str, Field(max_length=200)] = ""
     runbook: str = ""
     description: str = ""
     otherwise: tuple[Section, ...] = Field(default=(), alias="else")

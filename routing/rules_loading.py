@@ -10,8 +10,10 @@ from typing import TypeVar
 from pydantic import BaseModel
 
 from routing import document
+from routing.destinations import Destination, check, examples, find
 from routing.document import Content, DocumentError, Path
 from routing.fingerprint import Fingerprint
+from routing.places import AllowList
 from routing.rules import Grouping, Inhibition, Noise, Receiver, Rule, RulesError, RuleSet, Step, Throttle
 from routing.rules_forms import (
     MAX_DEPTH,
@@ -26,11 +28,12 @@ from routing.rules_forms import (
     ThrottleForm,
 )
 from routing.rules_reading import Reading, did_you_mean, quoted, unset_variables
+from routing.templates import MessageTemplate, TemplateForm
 from routing.windows import Window, WindowForm
 
 FormT = TypeVar("FormT", bound=Form)
 
-_OF_RECEIVERS = ("fallback", "max_per_minute")
+_OF_RECEIVERS = tuple(ReceiverForm.model_fields)
 """What every kind of receiver has beside its own options."""
 
 
@@ -63,7 +66,8 @@ def load(text: str, *, kinds: Mapping[str, type[BaseModel]], environment: Mappin
     reading = Reading(source=source, environment=environment, problems=list(source.problems), faulty=set(source.faults))
     reading.form(FileForm, ())
     defaults = reading.form(DefaultsForm, ("defaults",)) if source.value(("defaults",)) else DefaultsForm()
-    receivers = {receiver.name: receiver for receiver in _receivers(reading, kinds)}
+    templates = dict(_templates(reading))
+    receivers = {receiver.name: receiver for receiver in _receivers(reading, kinds, templates)}
     windows = dict(_windows(reading))
     found = tuple(_rules(reading, ("rules",)))
     fingerprints = tuple(Fingerprint(when=form.when, key=form.key) for form in _forms(reading, "fingerprints", FingerprintForm))
@@ -75,7 +79,7 @@ def load(text: str, *, kinds: Mapping[str, type[BaseModel]], environment: Mappin
     if reading.problems or not defaults:
         raise RulesError(tuple(reading.problems))
     return RuleSet(
-        rules=tuple(_rule(one, defaults, windows) for one in _enabled(found)),
+        rules=tuple(_rule(one, defaults, windows, templates) for one in _enabled(found)),
         receivers=receivers,
         version=hashlib.sha256(text.encode()).hexdigest()[:12],
         fingerprints=fingerprints,
@@ -117,7 +121,7 @@ def _enabled(found: Sequence[_Found]) -> Iterator[_Found]:
             out_of_force.add(one.form.name)
 
 
-def _rule(found: _Found, defaults: DefaultsForm, windows: Mapping[str, Window]) -> Rule:
+def _rule(found: _Found, defaults: DefaultsForm, windows: Mapping[str, Window], templates: Mapping[str, MessageTemplate]) -> Rule:
     form = found.form
     return Rule(
         name=form.name,
@@ -136,6 +140,7 @@ def _rule(found: _Found, defaults: DefaultsForm, windows: Mapping[str, Window]) 
         grouping=_grouping(form, defaults),
         repeat=form.repeat,
         escalate=tuple(Step(after=step.after, unless=step.unless, notify=step.notify) for step in form.escalate),
+        template=templates.get(form.template or ""),
         owner=form.owner,
         runbook=form.runbook,
     )
@@ -165,7 +170,13 @@ def _windows(reading: Reading) -> Iterator[tuple[str, Window]]:
             yield name, form.window(name)
 
 
-def _receivers(reading: Reading, kinds: Mapping[str, type[BaseModel]]) -> Iterator[Receiver]:
+def _templates(reading: Reading) -> Iterator[tuple[str, MessageTemplate]]:
+    for name in _keys(reading.source.value(("templates",))):
+        if form := reading.form(TemplateForm, ("templates", name)):
+            yield name, form.template
+
+
+def _receivers(reading: Reading, kinds: Mapping[str, type[BaseModel]], templates: Mapping[str, MessageTemplate]) -> Iterator[Receiver]:
     source = reading.source
     for name in _keys(source.value(("receivers",))):
         path = ("receivers", name)
@@ -174,16 +185,35 @@ def _receivers(reading: Reading, kinds: Mapping[str, type[BaseModel]]) -> Iterat
             written = quoted(source.value((*path, "kind")))
             known = f"kinds are {', '.join(sorted(kinds))}"
             reading.add((*path, "kind"), f"{written} is no kind of receiver; {did_you_mean(written, kinds) or known}")
-        elif form and (options := reading.form(kinds[form.kind], path, without=("kind", *_OF_RECEIVERS))):
+        elif form and (found := _options(reading, path, kinds[form.kind], form)):
+            options, destination = found
             yield Receiver(
                 name=name,
                 kind=form.kind,
                 options=options,
+                destination=destination,
                 fallback=form.fallback,
+                template=templates.get(form.template or ""),
                 max_per_minute=form.max_per_minute,
                 position=source.position(path),
                 unset=dict(_unset(source.value(path), reading.environment)),
             )
+
+
+def _options(reading: Reading, path: Path, model: type[BaseModel], form: ReceiverForm) -> tuple[BaseModel, Destination | None] | None:
+    """The options of a receiver; those that hang on the alert as an example could complete them."""
+    content = reading.source.value(path)
+    written = {key: value for key, value in content.items() if key not in _OF_RECEIVERS} if isinstance(content, dict) else {}
+    computed = find(written, model)
+    for fault in (*computed.faults, *check(computed, form.allow)):
+        reading.add((*path, *fault.path), fault.message)
+    options = reading.form(model, path, without=_OF_RECEIVERS, instead=examples(computed, model, form.allow))
+    if options is None:
+        return None
+    if not computed.options:
+        return options, None
+    values = {key: reading.value((*path, key)) for key in written}
+    return options, Destination(model=model, written=values, computed=computed.options, allow=form.allow or AllowList(()))
 
 
 def _unset(options: Content, environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
@@ -204,8 +234,10 @@ def _check_names(reading: Reading) -> None:
             _check_defined(reading, (*rule, key), section)
         for index in _items(reading.source.value((*rule, "escalate"))):
             _check_defined(reading, (*rule, "escalate", index, "notify"), "receivers")
+        _check_one_defined(reading, (*rule, "template"), "templates")
     for name in _keys(reading.source.value(("receivers",))):
         _check_fallback(reading, name)
+        _check_one_defined(reading, ("receivers", name, "template"), "templates")
 
 
 def _paths_of_rules(reading: Reading, path: Path) -> Iterator[Path]:
@@ -239,6 +271,14 @@ def _check_defined(reading: Reading, path: Path, section: str) -> None:
             reading.add(place, f"no {section[:-1]} {written}; {did_you_mean(written, known) or f'define it under {section}'}")
 
 
+def _check_one_defined(reading: Reading, place: Path, section: str) -> None:
+    """A name, where there is one, must be a key of the section."""
+    known = _keys(reading.source.value((section,)))
+    if isinstance(name := reading.value(place), str) and name not in known:
+        written = quoted(reading.source.value(place))
+        reading.add(place, f"no {section[:-1]} {written}; {did_you_mean(written, known) or f'define it under {section}'}")
+
+
 def _check_fallback(reading: Reading, receiver: str) -> None:
     """It must be another receiver, and whoever follows the fallbacks must come to an end."""
     place: Path = ("receivers", receiver, "fallback")
@@ -247,16 +287,15 @@ def _check_fallback(reading: Reading, receiver: str) -> None:
     while isinstance(name, str) and name in known and name not in followed:
         followed.append(name)
         name = reading.value(("receivers", name, "fallback"))
-    if isinstance(name, str) and name not in known and len(followed) == 1:
-        written = quoted(reading.source.value(place))
-        reading.add(place, f"no receiver {written}; {did_you_mean(written, known) or 'define it under receivers'}")
+    if len(followed) == 1 and name != receiver:
+        _check_one_defined(reading, place, "receivers")
     elif name == receiver:
         reading.add(place, f"comes back to itself: {' -> '.join((*followed, receiver))}; let the last one have none")
 
 
 def _check_variables(reading: Reading) -> None:
     """A condition that an unset variable leaves empty would be met by every alert, so no rule may name one."""
-    for section in ("defaults", "windows", "fingerprints", "ignore", "inhibit", "throttles", "rules"):
+    for section in ("defaults", "windows", "fingerprints", "ignore", "inhibit", "throttles", "templates", "rules"):
         for path, _ in unset_variables(reading.source.value((section,)), reading.environment):
             reading.add((section, *path), "write the value here, or set the variable")
 

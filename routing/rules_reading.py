@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from routing import document
+from routing.braces import BracesError
 from routing.document import Content, Document, Path, Problem, shown
-from routing.fingerprint_template import TemplateError
 from routing.query import QueryError
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 FormT = TypeVar("FormT", bound=BaseModel)
 
+_NOTHING: Mapping[str, object] = {}
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 _MAX_MESSAGE = 800
 
@@ -60,6 +61,9 @@ _EXAMPLES = {
     "group_wait": "group_wait: 30s",
     "group_interval": "group_interval: 5m",
     "window": "window: 5m",
+    "template": "template: short",
+    "templates": "templates: {short: {title: '[{project}] {title}'}}",
+    "fallback": "fallback: slack-alerts",
     "repeat": "repeat: 4h",
 }
 
@@ -89,20 +93,22 @@ class Reading:
     faulty: set[Path]
     """Where something is wrong already: what follows from it is not told, neither there nor of what holds it."""
 
-    def form(self, model: type[FormT], path: Path, *, without: Collection[str] = ()) -> FormT | None:
-        """The part of the file at a path, less some keys, in its form; None if it is faulty, and the faults are kept."""
+    def form(
+        self, model: type[FormT], path: Path, *, without: Collection[str] = (), instead: Mapping[str, object] = _NOTHING
+    ) -> FormT | None:
+        """The part of the file at a path in its form, less some keys, and with some values put in; None if it is faulty."""
         content = self.source.value(path)
         if isinstance(content, dict):
-            content = {key: value for key, value in content.items() if key not in without}
+            content = {key: value for key, value in content.items() if key not in {*without, *instead}}
         elif path:
             return None  # the file's own form has said so
         try:
-            return model.model_validate(_substitute(content, self.environment))
+            return model.model_validate(_with(_substitute(content, self.environment), instead))
         except ValidationError as error:
             found = error.errors()
         # What a variable holds may be a secret, and errors quote: so they are told of stars in its place.
         stars = {name: "*" * len(value) for name, value in self.environment.items()}
-        told = {fault["loc"]: fault for fault in _faults(model, _substitute(content, stars))}
+        told = {fault["loc"]: fault for fault in _faults(model, _with(_substitute(content, stars), instead))}
         for fault in found:
             place = (*path, *(part for part in fault["loc"] if part != "[key]"))
             tellable = told.get(fault["loc"])
@@ -164,7 +170,7 @@ def _advice(found: ErrorDetails, value: Content, path: Path, model: type[BaseMod
 
 def _advice_on_value(found: ErrorDetails, value: Content) -> str:
     kind, context = found["type"], found.get("ctx", {})
-    if isinstance(cause := context.get("error"), QueryError | TemplateError):
+    if isinstance(cause := context.get("error"), QueryError | BracesError):
         return f"{cause}{_picture(value, cause.position)}"
     if kind == "enum":
         return f"{quoted(value)} is not known; write {context.get('expected')}"
@@ -173,7 +179,11 @@ def _advice_on_value(found: ErrorDetails, value: Content) -> str:
     return _ADVICE.get(kind, found["msg"].removeprefix("Value error, "))
 
 
-def _faults(model: type[BaseModel], content: Content) -> list[ErrorDetails]:
+def _with(content: Content, instead: Mapping[str, object]) -> object:
+    return {**content, **instead} if isinstance(content, dict) else content
+
+
+def _faults(model: type[BaseModel], content: object) -> list[ErrorDetails]:
     try:
         model.model_validate(content)
     except ValidationError as error:

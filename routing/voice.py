@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
+from routing.addressing import Address, address
+from routing.destinations import Changes
 from routing.incident import Cause, Timer
 from routing.notification import Lane, Mention, Reason, Severity, State
+from routing.query import Facts
 from routing.rules import Rule, RuleSet
 
 SILENT = frozenset({Reason.COOLDOWN, Reason.GROUP, Reason.INHIBITED, Reason.SILENCED, Reason.THROTTLED, Reason.WINDOW})
@@ -30,6 +33,8 @@ class PlannedNotification:
     state: State
     others: tuple[Mention, ...] = ()
     """Other incidents that it tells of, too."""
+    changes: Changes = field(default_factory=dict)
+    """Options of the receiver that hang on the alert."""
     subject: str = ""
     """What it is about to its receiver, where that is not the incident but a group of them."""
 
@@ -79,23 +84,39 @@ def worst(voices: Sequence[Voice], receiver: str | None = None) -> Severity:
     return min(said, key=_WORST_FIRST.index)
 
 
-def notifications_of(voices: Sequence[Voice], rules: RuleSet, others: tuple[Mention, ...] = ()) -> Iterator[PlannedNotification]:
-    """One for each receiver, naming all the rules that tell it now; if none does, all that would."""
-    for receiver in dict.fromkeys(receiver for voice in voices for receiver in voice.notify):
-        asking = [voice for voice in voices if receiver in voice.notify]
-        speaking = [voice for voice in asking if voice.speaks]
+def notifications_of(
+    voices: Sequence[Voice], rules: RuleSet, facts: Facts, others: tuple[Mention, ...] = ()
+) -> Iterator[PlannedNotification]:
+    """One for each destination, naming all the rules that tell it now; if none does, all that would."""
+    for where, asking in _by_destination(voices, rules, facts):
+        speaking = [] if where.is_lost else [voice for voice in asking if voice.speaks]
         named = speaking or asking
         yield PlannedNotification(
-            receiver=receiver,
-            kind=rules.receivers[receiver].kind,
+            receiver=where.receiver.name,
+            kind=where.receiver.kind,
+            changes=where.changes,
             rules=tuple(voice.rule.name for voice in named),
-            severity=worst(named, receiver),
-            reason=named[0].reason,
-            why="; ".join(voice.why for voice in named),
+            severity=worst(named, where.receiver.name),
+            reason=Reason.NOWHERE if where.is_lost else named[0].reason,
+            why="; ".join((*(voice.why for voice in named), *filter(None, (where.remark,)))),
             state=State.PLANNED if speaking else State.HELD,
             others=others if speaking else (),
             subject=speaking[0].subject if speaking else "",
         )
+
+
+def _by_destination(voices: Sequence[Voice], rules: RuleSet, facts: Facts) -> Iterator[tuple[Address, list[Voice]]]:
+    """The rules that ask for each destination, whatever they call it."""
+    found: list[tuple[Address, list[Voice]]] = []
+    for name in dict.fromkeys(receiver for voice in voices for receiver in voice.notify):
+        where = address(name, rules, facts)
+        asking = [voice for voice in voices if name in voice.notify]
+        known = next((voices for other, voices in found if where.is_same(other)), None)
+        if known is None:
+            found.append((where, asking))
+        else:
+            known += [voice for voice in asking if voice not in known]
+    yield from found
 
 
 def timers_of(voice: Voice, now: datetime) -> Iterator[Timer]:

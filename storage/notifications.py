@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import msgspec
@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine, Row, Select, and_, bindparam, case, e
 from sqlalchemy.sql.elements import ColumnElement
 
 from routing.alert import Alert
+from routing.destinations import Changes
 from routing.notification import Attempt, Lane, Mention, Notification, Outcome, Reason, Severity, State, Tries
 from routing.voice import PlannedNotification
 from storage.events import Event, unpack
@@ -47,6 +48,8 @@ class Claimed:
     why: str
     created_at: datetime
     others: tuple[Mention, ...] = ()
+    changes: Changes = field(default_factory=dict)
+    """Options of the receiver that hang on the alert."""
 
     def notification(self, alert: Alert) -> Notification:
         """What is to be said, once its event has been read."""
@@ -91,6 +94,7 @@ def _planned_row(said: Said, now: datetime) -> dict[str, object]:
         "finished_at": None if planned.state is State.PLANNED else now,
         "occasion": said.occasion,
         "subject": planned.subject or None,
+        "changes": msgspec.json.encode(planned.changes).decode() if planned.changes else None,
         "others": msgspec.json.encode(planned.others).decode() if planned.others else None,
     }
 
@@ -184,6 +188,7 @@ def _claimed(row: Row[tuple[object, ...]], events_by_id: dict[int, Event]) -> Cl
         why=row.why,
         created_at=row.created_at,
         others=tuple(msgspec.json.decode(row.others, type=list[Mention])) if row.others else (),
+        changes=msgspec.json.decode(row.changes, type=dict[str, str | list[str]]) if row.changes else {},
     )
 
 

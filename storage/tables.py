@@ -233,6 +233,7 @@ notifications = Table(
     Column("occasion", String(64), nullable=False),
     Column("subject", String(200)),
     Column("others", CleanText),
+    Column("changes", CleanText),
     # However often an event is planned, it is announced to a receiver once on each occasion.
     UniqueConstraint("event_id", "receiver", "occasion", name="uq_notifications_event_receiver"),
     Index(

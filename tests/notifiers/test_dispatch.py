@@ -31,6 +31,7 @@ class Waiting:
 
     receiver: str = "chat"
     event: Came = field(default_factory=Came)
+    changes: dict[str, object] = field(default_factory=dict)
     tries: Tries = field(default_factory=lambda: Tries(number=1, failures=0, planned_at=NOW, may_be_there=False))
     read: list[Alert] = field(default_factory=list)
 
@@ -87,3 +88,31 @@ def test_rules_that_have_changed_open_receivers_anew() -> None:
     after = dispatch.deliver(Waiting(receiver="pager"))
 
     assert (before.outcome, after.outcome) == (Outcome.RETRY, Outcome.PREVIEWED)
+
+
+COMPUTED = """
+version: 1
+receivers:
+  team: {kind: jira, project: "{tags.team}", issue_type: Bug, allow: ["[A-Z]*", "OPS"], template: short}
+templates: {short: {title: "{project} is in trouble"}}
+rules: [{name: critical-error, when: '', notify: [team], owner: the payments team, runbook: "https://wiki.example/payments"}]
+"""
+
+
+def test_the_options_that_an_alert_made_are_those_it_is_told_by() -> None:
+    (done,) = deliver(Waiting(receiver="team", changes={"project": "OPS"}), rules=make_rules(COMPUTED))
+
+    assert '"key": "OPS"' in done.payload
+
+
+def test_options_that_the_rules_no_longer_take_end_it() -> None:
+    (done,) = deliver(Waiting(receiver="chat", changes={"channel": "#x"}))
+
+    assert (done.outcome, done.excerpt) == (Outcome.REFUSED, "receiver chat: it takes no such options any more")
+
+
+def test_the_message_is_told_as_rule_and_receiver_want_it() -> None:
+    (done,) = deliver(Waiting(receiver="team", changes={"project": "OPS"}), rules=make_rules(COMPUTED))
+
+    for said in ("shop-api is in trouble", "the payments team", "https://wiki.example/payments"):
+        assert said in done.payload

@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
+from notifiers.registry import KINDS
 from routing.alert import Level, Status
-from routing.notification import Severity
+from routing.notification import Reason, Severity, State
 from routing.plan import Disposition
 from routing.query import parse
+from routing.rules_loading import load
 from routing.silences import Silence
 from tests.factories import NOW
 from tests.routing.story import Story
@@ -360,3 +362,46 @@ class TestSilences:
         assert story.alert(2, environment="staging", tags=()) == ["chat first"]
         assert story.wait("1h") == []
         assert story.alert(1) == ["chat first"]
+
+
+class TestDestinations:
+    RULES = """
+version: 1
+receivers:
+  general: {kind: slack, channel: "#general"}
+  everybody: {kind: slack, channel: "#general"}
+  team: {kind: slack, channel: "#team-{tags.team}", allow: ["#team-*", "#general"], fallback: general}
+  lonely: {kind: slack, channel: "#{tags.team}", allow: ["#team-*"]}
+rules: [{name: one, when: "environment:production", notify: [NOTIFY]}, {name: other, when: "", notify: [general]}]
+"""
+
+    def story(self, *receivers: str) -> Story:
+        story = Story("rules: []")
+        story.rules = load(self.RULES.replace("NOTIFY", ", ".join(receivers)), kinds=KINDS, environment={})
+        return story
+
+    def told(self, story: Story, **tags: str) -> list[tuple[str, object, tuple[str, ...]]]:
+        story.alert(tags=tuple(tags.items()))
+        return [(one.receiver, one.changes.get("channel"), one.rules) for one in story.notifications]
+
+    def test_the_alert_names_its_channel(self) -> None:
+        told = self.told(self.story("team"), team="payments")
+
+        assert told == [("team", "#team-payments", ("one",)), ("general", None, ("other",))]
+
+    def test_what_it_may_not_name_goes_to_the_fallback_which_is_told_once(self) -> None:
+        story = self.story("team")
+
+        assert self.told(story, team="x y") == [("general", None, ("one", "other"))]
+        assert story.notifications[0].why.endswith("general is told instead")
+
+    def test_without_a_fallback_it_is_held_and_says_why(self) -> None:
+        story = self.story("lonely")
+        story.alert(tags=())
+
+        lonely = story.notifications[0]
+        assert (lonely.receiver, lonely.reason, lonely.state) == ("lonely", Reason.NOWHERE, State.HELD)
+        assert "the alert has no tags.team" in lonely.why
+
+    def test_two_names_of_one_destination_are_told_once(self) -> None:
+        assert self.told(self.story("everybody")) == [("general", None, ("one", "other"))]

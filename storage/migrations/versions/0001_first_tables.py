@@ -128,39 +128,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("incident_id", "likeness"),
     )
     op.create_table(
-        "sample_scopes",
-        sa.Column("scope", sa.String(length=200), nullable=False),
-        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("event_id", Id, autoincrement=False, nullable=False),
-        sa.ForeignKeyConstraint(
-            ["event_id"],
-            ["events.id"],
-        ),
-        sa.PrimaryKeyConstraint("scope", "at", "event_id"),
-    )
-    op.create_index("ix_sample_scopes_at", "sample_scopes", ["at"], unique=False)
-    op.create_table(
-        "samples",
-        sa.Column("event_id", Id, nullable=False),
-        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("incident_id", Id, nullable=True),
-        sa.Column("project", sa.String(length=200), nullable=True),
-        sa.Column("sentry_event", sa.String(length=200), nullable=True),
-        sa.Column("values", sa.Text(), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["event_id"],
-            ["events.id"],
-        ),
-        sa.ForeignKeyConstraint(
-            ["incident_id"],
-            ["incidents.id"],
-        ),
-        sa.PrimaryKeyConstraint("event_id"),
-    )
-    op.create_index("ix_samples_at", "samples", ["at"], unique=False)
-    op.create_index("ix_samples_incident", "samples", ["incident_id", "at"], unique=False)
-    op.create_index("ix_samples_project", "samples", ["project", "at"], unique=False)
-    op.create_table(
         "sightings",
         sa.Column("incident_id", Id, nullable=False),
         sa.Column("place", sa.String(length=250), nullable=False),
@@ -193,6 +160,7 @@ def upgrade() -> None:
         sa.Column("occasion", sa.String(length=64), nullable=False),
         sa.Column("subject", sa.String(length=200), nullable=True),
         sa.Column("others", sa.Text(), nullable=True),
+        sa.Column("changes", sa.Text(), nullable=True),
         sa.ForeignKeyConstraint(
             ["event_id"],
             ["events.id"],
@@ -229,6 +197,39 @@ def upgrade() -> None:
         sqlite_where=sa.text("state IN ('planned', 'sending')"),
         postgresql_where=sa.text("state IN ('planned', 'sending')"),
     )
+    op.create_table(
+        "sample_scopes",
+        sa.Column("scope", sa.String(length=200), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("event_id", Id, autoincrement=False, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["event_id"],
+            ["events.id"],
+        ),
+        sa.PrimaryKeyConstraint("scope", "at", "event_id"),
+    )
+    op.create_index("ix_sample_scopes_at", "sample_scopes", ["at"], unique=False)
+    op.create_table(
+        "samples",
+        sa.Column("event_id", Id, nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("incident_id", Id, nullable=True),
+        sa.Column("project", sa.String(length=200), nullable=True),
+        sa.Column("sentry_event", sa.String(length=200), nullable=True),
+        sa.Column("values", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["event_id"],
+            ["events.id"],
+        ),
+        sa.ForeignKeyConstraint(
+            ["incident_id"],
+            ["incidents.id"],
+        ),
+        sa.PrimaryKeyConstraint("event_id"),
+    )
+    op.create_index("ix_samples_at", "samples", ["at"], unique=False)
+    op.create_index("ix_samples_incident", "samples", ["incident_id", "at"], unique=False)
+    op.create_index("ix_samples_project", "samples", ["project", "at"], unique=False)
     op.create_table(
         "timers",
         sa.Column("incident_id", Id, nullable=False),
