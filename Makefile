@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test lint format lock bench
+.PHONY: help demo run test lint format lock bench schema
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ format: $(VENV)/.dev ## let ruff lay out the code
 
 bench: $(VENV)/.dev ## the benchmarks, each prints a table
 	@for bench in receive plan send; do $(BIN)/python benchmarks/$$bench.py || exit 1; done
+
+schema: $(VENV)/.run ## write rules.schema.json anew, from the forms of rules.yaml
+	@ALLOW_UNSIGNED=true $(BIN)/flask rules schema > rules.schema.json.new && mv rules.schema.json.new rules.schema.json
 
 lock: ## pin all dependencies anew, with hashes (needs uv)
 	uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes pyproject.toml -o requirements.txt

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
@@ -32,5 +33,16 @@ def rules_commands(settings: Settings) -> AppGroup:
         click.echo(f"{path}: {len(rules.rules)} rules, {len(rules.receivers)} receivers, version {rules.version}")
         for receiver, credential in missing_credentials(rules, settings).items():
             click.echo(f"{path}: receivers.{receiver}: {credential} is not set, so it only previews")
+
+    @group.command("schema")
+    def schema() -> None:
+        """Print the JSON Schema of rules.yaml, for editors.
+
+        `make schema` writes it to rules.schema.json.
+        """
+        from notifiers.registry import KINDS  # noqa: PLC0415 - the web process loads this module, too
+        from routing.rules_schema import rules_schema  # noqa: PLC0415 - the same
+
+        click.echo(json.dumps(rules_schema(KINDS), indent=2, ensure_ascii=False))
 
     return group
