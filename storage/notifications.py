@@ -263,24 +263,10 @@ def _due(*columns: ColumnElement[object] | ColumnElement[bool]) -> Select[tuple[
 
 _DUE = _due()
 _WAS_AMBIGUOUS = exists().where(attempts.c.notification_id == notifications.c.id, attempts.c.outcome == Outcome.AMBIGUOUS)
+_DETAILS = "event_id receiver rules severity reason why created_at attempts failures subject others changes"
 _DUE_WITH_DETAILS = (
     _due(
-        *(
-            notifications.c[name]
-            for name in (
-                "event_id",
-                "receiver",
-                "rules",
-                "severity",
-                "reason",
-                "why",
-                "created_at",
-                "attempts",
-                "failures",
-                "subject",
-                "others",
-            )
-        ),
+        *(notifications.c[name] for name in _DETAILS.split()),
         incidents.c.key,
         events.c.resource,
         events.c.received_at,
