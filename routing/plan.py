@@ -123,6 +123,7 @@ def _looked_at(situation: Situation) -> History:
     """Of the history only what was looked at: what is known of other incidents is not this one's."""
     return replace(
         situation.history,
+        figures={rule: dict(figures) for rule, figures in situation.history.figures.items()},
         explained_by=situation.explained_by,
         told_at=situation.told_at,
         group_told_at=situation.group_told_at,

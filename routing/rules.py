@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from routing.destinations import Destination
 from routing.document import Problem
+from routing.figures import Asked, asked
 from routing.fingerprint import Fingerprint
 from routing.notification import Severity
 from routing.query import Query
@@ -190,6 +191,11 @@ class RuleSet:
     def has_flow(self) -> bool:
         """Whether any rule decides if another one is asked."""
         return any(rule.stop or rule.otherwise for rule in self.rules)
+
+    @cached_property
+    def asked(self) -> Asked:
+        """The figures over many alerts for which the rules ask."""
+        return asked(self.rules)
 
     @cached_property
     def longest_throttle(self) -> timedelta:

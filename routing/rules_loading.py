@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from routing import document
 from routing.destinations import Destination, check, examples, find
 from routing.document import Content, DocumentError, Path
+from routing.figures import FigureError, figures_of
 from routing.fingerprint import Fingerprint
 from routing.places import AllowList
 from routing.rules import Grouping, Inhibition, Noise, Receiver, Rule, RulesError, RuleSet, Step, Throttle
@@ -75,6 +76,7 @@ def load(text: str, *, kinds: Mapping[str, type[BaseModel]], environment: Mappin
     inhibit = tuple(map(_inhibition, _forms(reading, "inhibit", InhibitionForm)))
     throttles = tuple(map(_throttle, _forms(reading, "throttles", ThrottleForm)))
     _check_names(reading)
+    _check_figures(reading, found)
     _check_variables(reading)
     if reading.problems or not defaults:
         raise RulesError(tuple(reading.problems))
@@ -291,6 +293,15 @@ def _check_fallback(reading: Reading, receiver: str) -> None:
         _check_one_defined(reading, place, "receivers")
     elif name == receiver:
         reading.add(place, f"comes back to itself: {' -> '.join((*followed, receiver))}; let the last one have none")
+
+
+def _check_figures(reading: Reading, found: Iterable[_Found]) -> None:
+    """What a condition asks over many alerts must be something that they can answer."""
+    for one in found:
+        try:
+            figures_of(one.form.when, one.form.window, one.form.over)
+        except FigureError as error:
+            reading.add((*one.path, "when"), str(error))
 
 
 def _check_variables(reading: Reading) -> None:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from routing.alert import Alert, Status
+from routing.asking import facts_of, noise
 from routing.comeback import Comeback, Due, come_due
 from routing.history import History
 from routing.incident import Cause, Incident, Timer
 from routing.plan import Disposition, Plan, plan
 from routing.rules import RuleSet
+from routing.samples import Sample, Scope, sample, scopes
 from routing.silences import Silence
+from routing.timeline import Samples
 
 TELLS_NOTHING = frozenset({Disposition.DUPLICATE, Disposition.IGNORED})
 """What becomes of alerts that are kept, and change nothing."""
@@ -26,6 +29,15 @@ class Heard:
     alert: Alert
     incident_key: str
     content_key: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Left:
+    """What an alert leaves behind for figures over many of them."""
+
+    heard: Heard
+    sample: Sample
+    scopes: tuple[Scope, ...]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -43,6 +55,10 @@ class World:
     """By throttle and likeness when alerts were told."""
     group_told_at: dict[str, datetime] = field(default_factory=dict)
     """By rule and likeness when a group was last told."""
+    samples: Samples = field(default_factory=Samples)
+    """What alerts have left behind for figures."""
+    new_samples: list[Left] = field(default_factory=list)
+    """What came to them since they were loaded."""
     new_told: list[tuple[str, datetime]] = field(default_factory=list)
     """What came to `told_at` since it was loaded."""
     new_group_told: set[str] = field(default_factory=set)
@@ -51,7 +67,7 @@ class World:
     def hear(self, heard: Heard, rules: RuleSet, at: datetime) -> Plan:
         """Decide about an alert that came at this time, and remember what follows."""
         incident = self.incidents.get(heard.incident_key)
-        planned = plan(heard.alert, rules, self._history(heard, incident), at, self.silences)
+        planned = plan(heard.alert, rules, self._history(heard, incident, rules, at), at, self.silences)
         if planned.disposition not in TELLS_NOTHING and (incident or heard.alert.status is Status.FIRING):
             incident = incident or self.incidents.setdefault(heard.incident_key, Incident(key=heard.incident_key))
             self._learn(incident, heard, planned, rules, at)
@@ -81,12 +97,26 @@ class World:
         incident.acknowledged = True
         return True
 
-    def _history(self, heard: Heard, incident: Incident | None) -> History:
+    def _history(self, heard: Heard, incident: Incident | None, rules: RuleSet, at: datetime) -> History:
         """What plan() may know before this alert."""
         first = self._first_to_say(heard, incident)
         if first is not None:
             return History(incident=heard.incident_key, duplicate_of=first)
-        return self._known(incident or Incident(key=heard.incident_key))
+        known = self._known(incident or Incident(key=heard.incident_key))
+        if not rules.asked.figures or heard.alert.status is not Status.FIRING:
+            return known
+        return replace(known, figures=self._figures(heard, known, rules, at))
+
+    def _figures(self, heard: Heard, known: History, rules: RuleSet, at: datetime) -> Mapping[str, Mapping[str, float]]:
+        """By rule the figures for which it asks, this alert included unless it is noise."""
+        facts = facts_of(heard.alert, known, at)
+        if noise(facts, rules):
+            return {}
+        asked = rules.asked
+        left = Left(heard=heard, sample=sample(facts, asked.columns, at), scopes=scopes(asked.look_back, facts, heard.incident_key))
+        self.samples.add(left.sample, left.scopes)
+        self.new_samples.append(left)
+        return self.samples.figures(asked, left.scopes, at)
 
     def _known(self, incident: Incident) -> History:
         return History(

@@ -14,7 +14,7 @@ from routing.world import Heard, World
 from storage import events, incidents
 from storage.events import Event
 from storage.inspection import NoSuchEventError
-from storage.memory import Memory
+from storage.memory import Coming, Memory
 
 
 def decide(engine: Engine | None, alert: Alert, rules: RuleSet, at: datetime) -> Plan:
@@ -39,7 +39,8 @@ def _world(engine: Engine | None, alert: Alert, rules: RuleSet, at: datetime) ->
     if engine is None:
         return World()
     with engine.connect() as connection:
-        return Memory.load(connection, incidents.by_key(connection, (incident_key(alert),)), rules, at).world
+        key = incident_key(alert)
+        return Memory.load(connection, incidents.by_key(connection, (key,)), rules, at, heard=[Coming(alert, key, at)]).world
 
 
 def _heard(alert: Alert) -> Heard:

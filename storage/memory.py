@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Self
+from typing import NamedTuple, Self
 
 from sqlalchemy import Connection
 
+from routing.alert import Alert
+from routing.figures import to_load
+from routing.query import Facts
 from routing.rules import RuleSet
-from routing.world import Heard, World
-from storage import incidents, silences, surroundings
+from routing.samples import scopes
+from routing.timeline import Samples
+from routing.world import Heard, Left, World
+from storage import incidents, samples, silences, surroundings
 from storage.incidents import Kept
+from storage.samples import Taken
+
+
+class Coming(NamedTuple):
+    """An alert that is to be decided."""
+
+    alert: Alert
+    incident_key: str
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,15 +38,16 @@ class Memory:
     """By the key of the incident."""
 
     @classmethod
-    def load(
-        cls, connection: Connection, kept: dict[str, Kept], rules: RuleSet, now: datetime, first_said: dict[str, int] | None = None
-    ) -> Self:
-        """The world of these incidents, with all that these rules look at beside them."""
+    def load(cls, connection: Connection, kept: dict[str, Kept], rules: RuleSet, now: datetime, *, heard: Iterable[Coming] = ()) -> Self:
+        """The world of these incidents, with all that these rules look at beside them to decide these alerts."""
         world = World(
             incidents={key: one.incident for key, one in kept.items()},
-            first_said=first_said or {},
             silences=silences.in_force(connection, now),
         )
+        if rules.asked.figures:
+            asked = rules.asked
+            wanted = to_load(asked, [(one.at, scopes(asked.look_back, Facts(one.alert), one.incident_key)) for one in heard])
+            world.samples = Samples(samples.load(connection, wanted))
         surroundings.load(connection, world, rules, now)
         return cls(world=world, kept=kept)
 
@@ -54,3 +69,13 @@ class Memory:
         """Store what has changed."""
         incidents.save(connection, self.kept.values())
         surroundings.save(connection, self.world, rules, now)
+        if self.world.new_samples:
+            samples.forget(connection, now - max(rules.asked.look_back.values()))
+            samples.save(connection, [self._taken(left) for left in self.world.new_samples])
+
+    def _taken(self, left: Left) -> Taken:
+        heard = left.heard
+        kept = self.kept.get(heard.incident_key)
+        return Taken(
+            event=heard.event, sample=left.sample, incident=kept.id if kept else None, project=heard.alert.project, scopes=left.scopes
+        )

@@ -18,7 +18,7 @@ from routing.world import TELLS_NOTHING, Heard
 from storage import events, incidents, notifications
 from storage.database import Lock, turn
 from storage.events import Decision, Event
-from storage.memory import Memory
+from storage.memory import Coming, Memory
 from storage.notifications import Said
 
 BATCH = 100
@@ -89,9 +89,12 @@ def _read(event: Event) -> _Reading:
 
 
 def _remember(connection: Connection, read: Sequence[_Reading], rules: RuleSet, now: datetime) -> Memory:
-    kept = incidents.by_key(connection, tuple({one.incident_key for one in read if one.alert}))
+    coming = [Coming(one.alert, one.incident_key, one.event.received_at) for one in read if one.alert]
+    kept = incidents.by_key(connection, tuple({one.incident_key for one in coming}))
+    memory = Memory.load(connection, kept, rules, now, heard=coming)
     content_keys = tuple({one.content_key for one in read if one.content_key})
-    return Memory.load(connection, kept, rules, now, first_said=events.first_with_content(connection, content_keys))
+    memory.world.first_said.update(events.first_with_content(connection, content_keys))
+    return memory
 
 
 def _decide(read: _Reading, rules: RuleSet, memory: Memory) -> Decision:

@@ -41,8 +41,8 @@ class Story:
         alert = make_alert(issue_id=str(issue), received_at=self.now, occurred_at=self.now, **changes)
         event = len(self._alerts) + 1
         self._alerts[event] = alert
-        heard = Heard(event=event, alert=alert, incident_key=f"issue:{issue}", content_key=None)
-        self.plan = self.world.hear(heard, self.rules, self.now)
+        self.heard = Heard(event=event, alert=alert, incident_key=f"issue:{issue}", content_key=None)
+        self.plan = self.world.hear(self.heard, self.rules, self.now)
         self.notifications = list(self.plan.notifications)
         return self._told()
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from notifiers.registry import KINDS
-from routing.alert import Level, Status
+from routing.alert import Level, Status, User
+from routing.history import History
 from routing.notification import Reason, Severity, State
-from routing.plan import Disposition
+from routing.plan import Disposition, plan
 from routing.query import parse
 from routing.rules_loading import load
 from routing.silences import Silence
@@ -364,6 +368,42 @@ class TestSilences:
         assert story.alert(1) == ["chat first"]
 
 
+class TestFigures:
+    RULES = """
+rules:
+  - {name: many, when: "count():>2", window: 5m, notify: [chat], cooldown: 0s}
+  - {name: users, when: "count_unique(user):>1", window: 1h, over: project, notify: [mail], cooldown: 1d}
+"""
+
+    def test_a_rule_speaks_when_enough_has_come_in_its_window(self) -> None:
+        story = Story(self.RULES)
+
+        told: list[list[str]] = []
+        for _ in range(4):
+            told += [story.alert(event_id=f"{len(told):032x}")]
+            story.wait("1m")
+
+        assert told == [[], [], ["chat first"], ["chat repeat"]]
+        assert story.plan.trace[0] == ("many", True, "count() is 4 (> 2)")
+        story.wait("10m")
+        assert story.alert(event_id="f" * 32) == []
+
+    def test_over_a_project_the_alerts_of_other_incidents_count(self) -> None:
+        story = Story(self.RULES)
+
+        assert story.alert(1, user=User(id="ann"), event_id="1") == []
+        assert story.alert(2, user=User(id="ben"), event_id="2", project="blog") == []
+        assert story.alert(3, user=User(id="ben"), event_id="3") == ["mail first"]
+
+    def test_what_is_ignored_does_not_count(self) -> None:
+        story = Story("ignore: [{name: noise, when: 'level:info'}]\n" + self.RULES)
+
+        for number in range(4):
+            assert story.alert(level=Level.INFO, event_id=str(number)) == []
+
+        assert story.alert(event_id="f") == []
+
+
 class TestDestinations:
     RULES = """
 version: 1
@@ -405,3 +445,62 @@ rules: [{name: one, when: "environment:production", notify: [NOTIFY]}, {name: ot
 
     def test_two_names_of_one_destination_are_told_once(self) -> None:
         assert self.told(self.story("everybody")) == [("general", None, ("one", "other"))]
+
+
+RULES_OF_ALL_KINDS = """
+windows: {night: {times: [22:00-07:00], allow: critical}}
+ignore: [{name: noise, when: "level:debug"}]
+inhibit: [{name: down, source: "level:fatal", target: "level:[error, warning]", equal: [project]}]
+throttles: [{name: noisy, when: "level:error", by: [project], limit: 3, per: 1h}]
+rules:
+  - {name: fatal, when: "level:fatal", notify: [pager], severity: critical, stop: true, escalate: [{after: 15m, notify: [mail]}]}
+  - {name: many, when: "count():>2", window: 10m, over: project, notify: [mail], mute: [night]}
+  - name: new
+    when: "is:new"
+    per: release
+    notify: [chat]
+    else: [{name: rest, when: "", notify: [chat, mail], group_by: [project], group_wait: 30s, repeat: 4h, cooldown: 5m}]
+"""
+
+STEPS = st.lists(
+    st.tuples(
+        st.integers(1, 4),
+        st.sampled_from(Level),
+        st.sampled_from(["shop", "blog"]),
+        st.sampled_from([None, "1", "2"]),
+        st.sampled_from(["1s", "30s", "4m", "1h", "9h"]),
+        st.sampled_from([Status.FIRING] * 4 + [Status.RESOLVED, Status.ARCHIVED]),
+    ),
+    max_size=25,
+)
+
+
+@given(STEPS)
+def test_what_was_looked_at_is_enough_to_decide_the_same_again(steps: list[tuple[int, Level, str, str | None, str, Status]]) -> None:
+    story = Story(RULES_OF_ALL_KINDS)
+    for number, (issue, level, project, release, wait, status) in enumerate(steps):
+        story.alert(issue, level=level, project=project, release=release, status=status, event_id=str(number))
+
+        inputs = msgspec.json.decode(msgspec.json.encode(story.plan.inputs), type=History)
+        again = plan(story.heard.alert, story.rules, inputs, story.now)
+
+        assert (again.trace, again.notifications, again.timers) == (story.plan.trace, story.plan.notifications, story.plan.timers)
+        assert again.inputs == story.plan.inputs
+        story.wait(wait)
+
+
+@given(STEPS, st.sampled_from(["level:error", "project:shop", "is:new", "!has:release"]))
+def test_a_silence_only_removes(steps: list[tuple[int, Level, str, str | None, str, Status]], matcher: str) -> None:
+    silence = Silence(
+        id=1, matchers=(parse(matcher),), author="ann", comment="-", starts_at=NOW, ends_at=NOW + timedelta(days=30), created_at=NOW
+    )
+    story = Story(RULES_OF_ALL_KINDS)
+    for number, (issue, level, project, release, wait, status) in enumerate(steps):
+        story.alert(issue, level=level, project=project, release=release, status=status, event_id=str(number))
+
+        told = {(one.receiver, one.rules) for one in story.notifications if one.state is State.PLANNED}
+        silenced = plan(story.heard.alert, story.rules, story.plan.inputs, story.now, [silence])
+
+        assert {(one.receiver, one.rules) for one in silenced.notifications if one.state is State.PLANNED} <= told
+        assert silenced.trace == story.plan.trace
+        story.wait(wait)

@@ -11,12 +11,13 @@ import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.exc import StatementError
 
+from routing import sentry
 from routing.alert import Status
 from routing.notification import Lane, Reason, Severity, State
-from routing.plan import Disposition, RuleTrace
+from routing.plan import Disposition, RuleTrace, plan
 from routing.rules import RuleSet
 from storage import events, inspection, tables
-from storage.events import EventState
+from storage.events import EventState, unpack, unpack_inputs, unpack_trace
 from storage.inspection import Shown
 from storage.planning import Planned, plan_batch
 from storage.tables import incidents
@@ -35,6 +36,7 @@ from tests.factories import (
     transaction_webhook,
     wire,
 )
+from tests.routing.story import rules_of
 from tests.storage.planned import in_threads, incident_rows, issue, make_rules, plan_all, store, stumbling
 
 EVERYTHING = make_rules('{version: 1, receivers: {chat: {kind: preview}}, rules: [{name: all, when: "", notify: [chat]}]}')
@@ -368,3 +370,30 @@ def with_text(content: object, text: str) -> object:
         case str():
             return content + text
     return content
+
+
+def test_figures_are_over_what_came_in_earlier_batches_too(engine: Engine) -> None:
+    rules = rules_of("rules: [{name: many, when: 'count():>2', window: 5m, over: project, notify: [chat], cooldown: 0s}]")
+
+    for number in range(4):
+        store(engine, issue(number), at=NOW + timedelta(minutes=number))
+        plan_all(engine, rules, at=NOW + timedelta(minutes=number))
+
+    assert [listed.why for listed in reversed(inspection.listed(engine))] == ["count() is 3 (> 2)", "count() is 4 (> 2)"]
+
+
+def test_what_was_looked_at_is_kept_with_the_trace(engine: Engine) -> None:
+    rules = make_rules()
+    for number in (1, 2):
+        store(engine, issue(1, number), at=NOW + timedelta(minutes=number))
+        plan_all(engine, rules)
+
+    with engine.connect() as connection:
+        row = connection.execute(
+            select(tables.events.c.trace, tables.events.c.body, tables.events.c.received_at).where(tables.events.c.id == 2)
+        ).one()
+    alert = sentry.parse("event_alert", unpack(row.body), row.received_at)
+    again = plan(alert, rules, unpack_inputs(row.trace), row.received_at)
+
+    assert again.trace == unpack_trace(row.trace)
+    assert [one.reason.value for one in again.notifications] == [inspection.listed(engine, event_id=2)[0].reason.value] == ["cooldown"]
