@@ -24,7 +24,8 @@ MAX_TEXT = 200
 TRANSACTION_STATUS = "transaction.status"
 
 _DEFAULT_COLUMN = "transaction.duration"
-_ARGUMENT = re.compile(r'(?:"(?:[^"\\]|\\.)*"|\([^()]*\)|[^,"()])+')
+_STRING = r'"(?:[^"\\]|\\.)*"'
+_ARGUMENT = re.compile(rf'(?:{_STRING}|\((?:{_STRING}|[^()"])*\)|[^,"()])+')
 _PERCENTILES = {"p50": 0.5, "p75": 0.75, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p100": 1.0}
 _OPERATORS: Mapping[str, Callable[[int, int, int], int]] = {
     "equals": lambda _, begin, end: end - begin,

@@ -81,11 +81,11 @@ def _load(connection: Connection, over: str, scopes: Sequence[Scope], since: dat
         select(ranked.c.place, ranked.c.at, ranked.c.sentry_event, ranked.c["values"])
         .where(ranked.c.rank <= most)
         .order_by(ranked.c.at, ranked.c.event_id)
-    )
+    ).all()
+    said = _said({values for _, _, _, values in rows if values})
     found: dict[Scope, list[Sample]] = defaultdict(list)
-    read = _Values()
     for key, at, event, values in rows:
-        found[keys[key]].append(Sample(at=at, values=read[values], event=event))
+        found[keys[key]].append(Sample(at=at, values=said[values] if values else {}, event=event))
     return found
 
 
@@ -113,10 +113,7 @@ def _row(taken: Taken) -> Mapping[str, object]:
     }
 
 
-class _Values(dict[str | None, Mapping[str, Value]]):
-    """What a stored text says; alerts that say the same share it."""
-
-    def __missing__(self, text: str | None) -> Mapping[str, Value]:
-        found: Mapping[str, Value] = json.loads(text) if text else {}
-        self[text] = found
-        return found
+def _said(texts: Iterable[str]) -> Mapping[str, Mapping[str, Value]]:
+    """What stored texts say. Read as one list, because a hundred thousand small ones take ten times as long."""
+    distinct = list(texts)
+    return dict(zip(distinct, json.loads(f"[{','.join(distinct)}]"), strict=True))

@@ -150,6 +150,7 @@ def test_an_event_of_sentry_counts_once_however_many_alerts_tell_of_it() -> None
         pytest.param("percent_change(avg(transaction.duration), 1h)", 3, 0, None, id="nothing was measured"),
         pytest.param("percent_change(epm(), 1h)", 3, 2, 0.5, id="of a rate"),
         pytest.param("percent_change(count_if(transaction.duration,equals,1),60m)", 3, 2, 0.5, id="of a figure with arguments"),
+        pytest.param('percent_change(count_if(tags.a,equals,"b, (c)"),1h)', 3, 0, None, id="of one with commas in quotes"),
     ],
 )
 def test_percent_change_compares_with_the_same_length_of_time_earlier(text: str, now: int, before: int, expected: float | None) -> None:
