@@ -2,153 +2,95 @@
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Mapping, Sequence
-from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from routing.alert import Json
 from routing.query import QueryError, parse
-from routing.query_tree import BooleanValue, DateValue, Form, FreeText, KeyKind, Node, Or, Quantity, Term, Value
+from tests.routing.search_syntax import FOLDER, Sample, read_samples, say_tokens, say_tree
+from tests.routing.search_syntax_table import Outcome, draw_table, judge
 
-FOLDER = Path(os.environ.get("SHARED_DIR") or Path(__file__).resolve().parents[3] / "shared") / "search-syntax"
-
-
-def _samples() -> list[tuple[str, Mapping[str, Json]]]:
-    found: list[tuple[str, Mapping[str, Json]]] = []
-    for path in sorted(FOLDER.glob("*.json")):
-        found += [(path.stem, _mapping(case)) for case in _list(json.loads(path.read_text(encoding="utf-8")))]
-    return found
+_SAMPLES = [sample for sample in read_samples() if not sample.is_configured]
+_NO_SAMPLES = pytest.param(None, marks=pytest.mark.skip(reason=f"Sentry's samples are not at {FOLDER}; set SHARED_DIR"))
+_ACCEPTED = [pytest.param(case, id=f"{case.file}: {case.query}") for case in _SAMPLES if not case.is_rejected]
+_REJECTED = [pytest.param(case, id=f"{case.file}: {case.query}") for case in _SAMPLES if case.is_rejected]
 
 
-def _mapping(value: Json) -> Mapping[str, Json]:
-    assert isinstance(value, Mapping)
-    return value
+@pytest.mark.parametrize("sample", _ACCEPTED or [_NO_SAMPLES])
+def test_what_sentry_accepts_is_taken_apart_as_sentry_does(sample: Sample) -> None:
+    query = parse(sample.query)
+
+    assert say_tree(query.tree) == say_tokens(sample.tokens)
 
 
-def _list(value: Json) -> Sequence[Json]:
-    assert isinstance(value, list)
-    return value
-
-
-def _is_rejected(sample: Mapping[str, Json]) -> bool:
-    return bool(sample.get("raisesError")) or '"invalid": {' in json.dumps(sample["result"])
-
-
-_NO_SAMPLES = pytest.param("", {}, marks=pytest.mark.skip(reason=f"Sentry's samples are not at {FOLDER}; set SHARED_DIR"))
-_ACCEPTED = [pytest.param(name, case, id=f"{name}: {case['query']}") for name, case in _samples() if not _is_rejected(case)]
-_REJECTED = [pytest.param(name, case, id=f"{name}: {case['query']}") for name, case in _samples() if _is_rejected(case)]
-
-
-@pytest.mark.parametrize(("name", "sample"), _ACCEPTED or [_NO_SAMPLES])
-def test_what_sentry_accepts_is_taken_apart_as_sentry_does(name: str, sample: Mapping[str, Json]) -> None:  # noqa: ARG001 - the name is the id
-    query = parse(str(sample["query"]))
-
-    assert _shape(query.tree) == _wanted(_list(sample["result"]))
-
-
-@pytest.mark.parametrize(("name", "sample"), _ACCEPTED or [_NO_SAMPLES])
-def test_the_normal_form_of_what_sentry_accepts_means_the_same(name: str, sample: Mapping[str, Json]) -> None:  # noqa: ARG001 - as above
-    query = parse(str(sample["query"]))
+@pytest.mark.parametrize("sample", _ACCEPTED or [_NO_SAMPLES])
+def test_the_normal_form_of_what_sentry_accepts_means_the_same(sample: Sample) -> None:
+    query = parse(sample.query)
 
     assert parse(str(query)) == query
 
 
-@pytest.mark.parametrize(("name", "sample"), _REJECTED or [_NO_SAMPLES])
-def test_what_sentry_rejects_is_rejected(name: str, sample: Mapping[str, Json]) -> None:  # noqa: ARG001 - as above
-    text = str(sample["query"])
-
+@pytest.mark.parametrize("sample", _REJECTED or [_NO_SAMPLES])
+def test_what_sentry_rejects_is_rejected(sample: Sample) -> None:
     with pytest.raises(QueryError) as raised:
-        parse(text)
+        parse(sample.query)
 
-    assert 0 <= raised.value.position < len(text)
-
-
-def _shape(node: Node) -> str:
-    """All that must come out alike: words, keys, operators, negations, types, values, and how AND and OR join them."""
-    if isinstance(node, FreeText):
-        return _spell_text(node.text)
-    if isinstance(node, Term):
-        return _spell_term(_key(node), node.operator, [_said(value) for value in node.values], negated=node.negated, form=node.form)
-    return _join("or" if isinstance(node, Or) else "and", [_shape(part) for part in node.parts])
+    assert 0 <= raised.value.position < len(sample.query)
 
 
-def _key(term: Term) -> str:
-    key = term.key
-    if key.kind is KeyKind.AGGREGATE:
-        return f"{key.name}({'|'.join(key.arguments)})"
-    return key.name if key.kind is KeyKind.FIELD else f"{key.kind}s[{key.name}]"
+@pytest.mark.skipif(not _SAMPLES, reason=f"Sentry's samples are not at {FOLDER}; set SHARED_DIR")
+def test_the_table_of_accepted_and_rejected_queries_is_that_of_sentry() -> None:
+    outcomes = {judge(sample)[0] for sample in _SAMPLES}
+
+    assert Outcome.DIFFERENT not in outcomes, draw_table(_SAMPLES)
 
 
-def _said(value: Value) -> str:
-    match value:
-        case Quantity(type=kind, amount=amount):
-            return f"{kind} {amount}"
-        case BooleanValue(truth=truth):
-            return f"boolean {truth}"
-        case DateValue(moment=moment):
-            return f"date {moment}"
-        case _:
-            return f"{value.type} {value.text}"
+def _text_token(key: Json, value: Json, **more: Json) -> Json:
+    return {"type": "filter", "filter": "text", "negated": False, "key": key, "operator": "", "value": value, **more}
 
 
-def _wanted(tokens: Sequence[Json]) -> str:
-    """Sentry's flat list with its words AND and OR, as a tree in which AND binds tighter."""
-    alternatives: list[list[str]] = [[]]
-    for token in map(_mapping, tokens):
-        if token["type"] == "logicBoolean":
-            alternatives += [[]] if str(token["value"]).upper() == "OR" else []
-        elif token["type"] != "spaces":
-            alternatives[-1].append(_wanted_part(token))
-    return _join("or", [_join("and", parts) for parts in alternatives])
+_KEY: Json = {"type": "keySimple", "value": "a", "quoted": False}
+_B: Json = _text_token(_KEY, {"type": "valueText", "value": "b", "quoted": False})
+_SPACES: Json = {"type": "spaces", "value": " "}
 
 
-def _wanted_part(token: Mapping[str, Json]) -> str:
-    if token["type"] == "logicGroup":
-        return _wanted(_list(token["inner"]))
-    if token["type"] == "freeText":
-        return _spell_text(str(token["value"]))
-    value = _mapping(token["value"])
-    items = [_mapping(item)["value"] for item in _list(value["items"])] if "items" in value else [value]
-    return _spell_term(
-        _wanted_key(_mapping(token["key"])),
-        str(token["operator"]) or "=",
-        [_wanted_value(_mapping(item)) for item in items],
-        negated=bool(token["negated"]),
-        form=Form.LIST if "items" in value else Form.ONE,
+@pytest.mark.parametrize(
+    ("query", "tokens"),
+    [
+        pytest.param("a:b or (a:b text)", [_B, {"type": "logicBoolean", "value": "or"}, {"type": "logicGroup", "inner": [
+            _B, _SPACES, {"type": "freeText", "value": "text ", "quoted": False}]}], id="words and a group"),
+        pytest.param("(a:b OR a:b) a:b", [{"type": "L_PAREN"}, _B, {"type": "logicBoolean", "value": "OR"}, _B, {"type": "R_PAREN"}, _B],
+            id="parentheses that are left in the list"),
+        pytest.param("()", [{"type": "logicGroup", "inner": [_SPACES]}], id="an empty group"),
+        pytest.param("tags[a,number]:1k", [_text_token({"type": "keyExplicitNumberTag", "prefix": "tags", "key": _KEY},
+            {"type": "valueNumber", "value": "1", "unit": "k", "parsed": {"value": 1000}})], id="a tag with a type"),
+        pytest.param("flags[a]:b", [_text_token({"type": "keyExplicitFlag", "prefix": "flags", "key": _KEY},
+            {"type": "valueText", "value": "b"})], id="a flag"),
+        pytest.param("http.response_content_length:1.5kib", [_text_token({"type": "keySimple", "value": "http.response_content_length"},
+            {"type": "valueSize", "value": "1.5", "unit": "kib", "parsed": {"value": 1536}})], id="a size"),
+        pytest.param("failure_rate():>7%", [_text_token({"type": "keyAggregate", "name": {"value": "failure_rate"}, "args": None},
+            {"type": "valuePercentage", "value": "7", "parsed": {"value": 0.07}}, operator=">")], id="a percentage without arguments"),
+        pytest.param("p95():2m", [_text_token({"type": "keyAggregate", "name": {"value": "p95"}, "args": {"args": []}},
+            {"type": "valueDuration", "value": "2", "unit": "m"})], id="a value that nobody parsed"),
+        pytest.param("timestamp:2018-01-01T01:02:03.123456+02:00", [_text_token({"type": "keySimple", "value": "timestamp"},
+            {"type": "valueIso8601Date", "value": "", "parsed": {"value": "2017-12-31T23:02:03.123Z"}})], id="a date to the millisecond"),
+    ],
+)  # fmt: skip
+def test_each_kind_of_token_that_sentry_has_can_be_compared(query: str, tokens: list[Json]) -> None:
+    said = say_tree(parse(query).tree)
+
+    assert said == say_tokens(tokens)
+
+
+def test_a_sample_of_an_unseen_shape_is_shown_as_a_difference(tmp_path: Path) -> None:
+    (tmp_path / "odd.json").write_text(
+        '[{"query": "a", "result": [{"type": "novelty"}]}, {"query": "a:", "raisesError": true}, {"query": "b"}, 7,'
+        ' {"query": "a*", "additionalConfig": {"disallowWildcard": true}, "result": [{"type": "filter", "invalid": {"type": "no"}}]}]',
+        encoding="utf-8",
     )
 
+    samples = read_samples(tmp_path)
 
-def _wanted_key(key: Mapping[str, Json]) -> str:
-    if key["type"] == "keyAggregate":
-        arguments = _list(_mapping(key["args"] or {"args": []})["args"])
-        return f"{_mapping(key['name'])['value']}({'|'.join(str(_mapping(_mapping(item)['value'])['value']) for item in arguments)})"
-    return f"{key['prefix']}[{_mapping(key['key'])['value']}]" if "prefix" in key else str(key["value"])
-
-
-def _wanted_value(value: Mapping[str, Json]) -> str:
-    kind = str(value["type"]).removeprefix("value")
-    if kind == "Text":
-        return "text {}".format(str(value["value"]).replace('\\"', '"'))
-    if kind == "RelativeDate":
-        return f"relative date {value['sign']}{value['value']}{value['unit']}"
-    parsed = _mapping(value["parsed"])["value"]
-    if kind == "Iso8601Date":
-        return f"date {datetime.fromisoformat(str(parsed))}"
-    assert isinstance(parsed, bool | int | float)
-    return f"{kind.lower()} {parsed if isinstance(parsed, bool) else float(parsed)}"
-
-
-def _spell_text(text: str) -> str:
-    return f'"{text.strip()}"'
-
-
-def _spell_term(key: str, operator: str, values: Sequence[str], *, negated: bool, form: Form) -> str:
-    return f"{'not ' if negated else ''}{key} {operator} {form} of {list(values)}"
-
-
-def _join(word: str, parts: Sequence[str]) -> str:
-    return parts[0] if len(parts) == 1 else f"({f' {word} '.join(parts)})"
+    assert [judge(sample)[0] for sample in samples] == ["different", "rejected", "different", "accepted", "configured"]
+    assert 'an unseen token novelty: {"type": "novelty"}' in draw_table(samples)
