@@ -15,7 +15,7 @@ from routing.rules import Noise, Rule, RuleSet
 
 def facts_of(alert: Alert, history: History, now: datetime) -> Facts:
     """What is known of an alert, for those who ask neither for figures nor for places."""
-    return Facts(alert, Context(is_new=not history.incident_is_known, now=now))
+    return Facts(alert, Context(is_new=not history.incident_is_known, was=history.was, now=now))
 
 
 def noise(facts: Facts, rules: RuleSet) -> tuple[Noise, str] | None:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from routing.alert import Alert, Status
-from routing.query_answers import state
+from routing.query_states import holds
 
 
 class Cause(StrEnum):
@@ -80,7 +80,7 @@ class Incident:
         """Take in what an alert says of it."""
         if alert.status is not Status.UNCHANGED:
             self.status, self.last_change = alert.status, content_key
-        if (assigned := state(alert, "assigned")) is not None:
+        if (assigned := holds("assigned", alert)) is not None:
             self.assigned = assigned
         if alert.status is Status.FIRING:
             self.seen_in |= places(alert)

@@ -12,8 +12,8 @@ from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeAlias, TypeVar
 
-from routing.alert import Alert
-from routing.query_answers import Scalar, moments, numbers, reader_of, searched_texts, state, texts, truths
+from routing.alert import Alert, Status
+from routing.query_answers import Scalar, moments, numbers, reader_of, searched_texts, texts, truths
 from routing.query_comparison import (
     BOUNDARY,
     Dated,
@@ -30,6 +30,7 @@ from routing.query_comparison import (
     version_test,
 )
 from routing.query_keys import Kind, kind_of, normal_aggregate
+from routing.query_states import holds
 from routing.query_syntax import ORDERING, parse_key, parse_tree
 from routing.query_tree import (
     And,
@@ -75,6 +76,8 @@ class Context:
     """Whether this incident was never seen before; None if nobody knows."""
     is_new_here: bool | None = None
     """Whether it was never seen in this release or environment, for who asks for that; None for who does not, and where there is none."""
+    was: Status | None = None
+    """What the incident had come to before this alert; None if nobody knows, or if this is its first."""
     aggregates: Mapping[str, float] = field(default_factory=dict)
     """Figures over the rule's window by the names in `Query.aggregates`, in the units of `Metric.value`."""
     now: datetime | None = None
@@ -387,16 +390,14 @@ def _state(word: str) -> Check:
 @lru_cache(maxsize=READERS)
 def _state_reader(word: str) -> Read[tuple[bool | None, str | None]]:
     """Whether the word is true, None where nobody knows, and what Sentry says instead."""
-    return lambda alert, context: (_is_new(alert, context) if word == "new" else state(alert, word), alert.substatus)
+    return lambda alert, context: (_holds(word, alert, context), alert.substatus)
 
 
-def _is_new(alert: Alert, context: Context) -> bool | None:
-    """New by Sentry's word; where Sentry is silent, new to us; None where nobody knows. Of places Sentry says nothing."""
-    if context.is_new_here is not None:
+def _holds(word: str, alert: Alert, context: Context) -> bool | None:
+    """Of places Sentry says nothing, so who asks for what is new in one is told what we know."""
+    if word == "new" and context.is_new_here is not None:
         return context.is_new_here
-    if alert.resource == "issue" and alert.action == "created":
-        return True
-    return context.is_new if alert.substatus is None else alert.substatus == "new"
+    return holds(word, alert, is_new=context.is_new, was=context.was)
 
 
 def _negatable(term: Term, check: Check, complaint: str) -> Check:

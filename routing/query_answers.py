@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TypeAlias
 
-from routing.alert import Alert, ExceptionValue, Frame, Json, Status
+from routing.alert import Alert, ExceptionValue, Frame, Json
 from routing.query_keys import in_milliseconds_or_bytes, read_number, read_version
 from routing.query_tree import Key, KeyKind
 
@@ -84,28 +84,6 @@ def spell(value: Scalar) -> str:
         return value.isoformat(sep=" ", timespec="seconds")
     # Python refuses to spell integers of more than 4300 digits.
     return str(value) if -_LARGEST < value < _LARGEST else "a huge number"
-
-
-def state(alert: Alert, word: str) -> bool | None:
-    """Whether a word of `is:` is true of the alert's issue; None where the alert does not tell. What is new to us it never tells."""
-    if word in _STATUSES:
-        status = _STATUS_WORDS.get(alert.status) or alert.payload.get("status")
-        return status in _STATUSES[word] if isinstance(status, str) else None
-    if word in {"assigned", "unassigned"}:
-        is_assigned = _is_assigned(alert)
-        return None if is_assigned is None else is_assigned is (word == "assigned")
-    if word in {"linked", "unlinked"}:
-        links = alert.payload.get("annotations")
-        return None if links is None else bool(links) is (word == "linked")
-    if alert.substatus is None:
-        return None
-    return alert.substatus.lower() in _SUBSTATUSES.get(word, (word, f"archived_{word}"))
-
-
-def _is_assigned(alert: Alert) -> bool | None:
-    if alert.resource == "issue" and alert.action == "assigned":
-        return True
-    return bool(alert.payload["assignedTo"]) if "assignedTo" in alert.payload else None
 
 
 def _amount(value: float | datetime) -> float | None:
@@ -290,15 +268,6 @@ def _on_frames(_name: str, rest: str) -> Reader:
 def _in_contexts(name: str, _rest: str) -> Reader:
     return _first(_tag(name), _dotted_path(f"contexts.{name}"))
 
-
-_STATUS_WORDS = {Status.FIRING: "unresolved", Status.RESOLVED: "resolved", Status.ARCHIVED: "ignored"}
-_STATUSES = {
-    "unresolved": ("unresolved",),
-    "resolved": ("resolved", "resolvedInNextRelease"),
-    **dict.fromkeys(("ignored", "archived", "muted"), ("ignored", "archived", "muted")),
-    "reprocessing": ("reprocessing",),
-}
-_SUBSTATUSES = {"for_review": ("new", "regressed", "escalating")}
 
 _FIRST_SEEN = _one(lambda alert: alert.first_seen)
 _LAST_SEEN = _one(lambda alert: alert.last_seen)

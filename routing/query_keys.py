@@ -48,15 +48,6 @@ class Kind(StrEnum):
 TEXTUAL = frozenset({Kind.TEXT, Kind.CONTAINED, Kind.CODE, Kind.VERSION, Kind.PRESENCE, Kind.STATE})
 QUANTITATIVE = frozenset({Kind.NUMBER, Kind.DURATION, Kind.SIZE, Kind.PERCENTAGE, Kind.MEASUREMENT, Kind.ANY_UNIT})
 
-STATES = frozenset(
-    {
-        *("new", "ongoing", "escalating", "regressed", "reprocessing", "for_review", "linked", "unlinked", "assigned", "unassigned"),
-        *("unresolved", "resolved", "ignored", "archived", "muted", "until_escalating", "until_condition_met", "forever"),
-        *("archived_until_escalating", "archived_until_condition_met", "archived_forever"),
-    }
-)
-"""The words of `is:`."""
-
 _KEYS: Mapping[Kind, str] = {
     Kind.PRESENCE: "has",
     Kind.STATE: "is",

@@ -10,7 +10,8 @@ from functools import cache
 from lark import Lark, Token, Tree
 from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
-from routing.query_keys import QUANTITATIVE, STATES, TEXTUAL, Kind, is_function, kind_of, read_value, read_version, wanted
+from routing.query_keys import QUANTITATIVE, TEXTUAL, Kind, is_function, kind_of, read_value, read_version, wanted
+from routing.query_states import WORDS
 from routing.query_tree import (
     AgeValue,
     And,
@@ -41,11 +42,11 @@ _LISTED = (TEXTUAL | QUANTITATIVE) - {Kind.PRESENCE, Kind.STATE}
 _RANGED = QUANTITATIVE | {Kind.DATE}
 _KEY = re.compile(r'!?(?:(tags|flags)\[)?"?([a-zA-Z0-9_.:-]+)"?(?:, *(\w+))?\]?:')
 _STRING = re.compile(r'"(?:[^"\\]|\\"|\\(?!"))*"')
-_ARGUMENT = re.compile(rf"{_STRING.pattern}|[^(), ]+")
+_ARGUMENT = re.compile(rf"{_STRING.pattern}|[^(), ]+(?:\((?:{_STRING.pattern}|[^()\"])*\))?")
 _ITEM = re.compile(rf"{_STRING.pattern}|[^, ]+")
 _COMMA = re.compile(r" *, *")
 _LONE_QUOTE = re.compile(r'(?<!\\)"')
-_CALL = re.compile(r"!?([a-zA-Z0-9_.-]+)\([^()]*\):")
+_CALL = re.compile(r"!?([a-zA-Z0-9_.-]+)\((?:[^()]|\([^()]*\))*\):")
 _NEGATED_GROUP = re.compile(r"(?:!|NOT ?)\(")
 _NO_WORDS = {
     "!": "`!` negates one condition; write it directly before that one: !level:info",
@@ -279,8 +280,8 @@ def _objection(term: Term, kind: Kind) -> str | None:
     key, text = term.key, str(term.value)
     objection = None
     match term.value:
-        case TextValue() if kind is Kind.STATE and (is_ordering or text.lower() not in STATES):
-            objection = f'is: takes one of {", ".join(sorted(STATES))}, not "{text}"'
+        case TextValue() if kind is Kind.STATE and (is_ordering or text.lower() not in WORDS):
+            objection = f'is: takes one of {", ".join(sorted(WORDS))}, not "{text}"'
         case TextValue() if kind is Kind.PRESENCE and (is_ordering or text in {"", '""'}):
             objection = "has: takes the name of a key, as in has:release"
         case TextValue() if kind is Kind.VERSION and is_ordering and read_version(text) is None:

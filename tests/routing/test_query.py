@@ -147,6 +147,46 @@ def test_the_states_of_an_issue_are_known_by_their_words(words: str, changes: di
         assert _verdict(f"!is:{word}", alert) == (False, f"is {word}, wanted not {word}")
 
 
+@pytest.mark.parametrize(
+    ("word", "was", "substatus", "expected"),
+    [
+        pytest.param("regressed", Status.RESOLVED, None, (True, "is regressed"), id="resolved, and fires again"),
+        pytest.param("regressed", Status.ARCHIVED, None, (False, "is not regressed"), id="archived, and fires again"),
+        pytest.param("regressed", Status.FIRING, None, (False, "is not regressed"), id="it fires already"),
+        pytest.param("regressed", None, None, (False, "is not known to be regressed"), id="nobody knows"),
+        pytest.param("regressed", Status.RESOLVED, "ongoing", (False, "is not regressed but ongoing"), id="Sentry has the word"),
+        pytest.param("regressed", Status.FIRING, "regressed", (True, "is regressed"), id="Sentry saw it end"),
+        pytest.param("escalating", Status.ARCHIVED, None, (True, "is escalating"), id="out of the archive"),
+        pytest.param("escalating", Status.RESOLVED, None, (False, "is not escalating"), id="what was resolved does not escalate"),
+        pytest.param("escalating", Status.ARCHIVED, "ongoing", (False, "is not escalating but ongoing"), id="taken out by hand"),
+        pytest.param("reappeared", Status.ARCHIVED, "ongoing", (True, "is reappeared"), id="by hand or not, it is back"),
+        pytest.param("reappeared", Status.FIRING, "escalating", (False, "is not reappeared but escalating"), id="it never went"),
+        pytest.param("for_review", Status.RESOLVED, None, (True, "is for_review"), id="a regression is to be looked at"),
+        pytest.param("for_review", Status.FIRING, "ongoing", (False, "is not for_review but ongoing"), id="what goes on is not"),
+        pytest.param("for_review", None, None, (False, "is not known to be for_review"), id="who knows"),
+    ],
+)
+def test_what_comes_back_is_known_by_sentrys_word_or_by_what_the_incident_was(
+    word: str, was: Status | None, substatus: str | None, expected: tuple[bool, str]
+) -> None:
+    alert = make_alert(substatus=substatus)
+
+    assert _verdict(f"is:{word}", alert, Context(was=was)) == expected
+
+
+@pytest.mark.parametrize("status", [Status.RESOLVED, Status.ARCHIVED])
+def test_what_ends_does_not_come_back(status: Status) -> None:
+    alert = make_alert(status=status)
+
+    for word in ("regressed", "escalating", "reappeared"):
+        assert _verdict(f"is:{word}", alert, Context(was=Status.RESOLVED)) == (False, f"is not {word}")
+
+
+def test_what_is_new_comes_back_from_nowhere() -> None:
+    for word in ("regressed", "escalating", "reappeared"):
+        assert _verdict(f"is:{word}", make_alert(), Context(is_new=True)) == (False, f"is not {word}")
+
+
 RATE = Metric(rule_name="Error rate", aggregate="failure_rate()", value=0.073)
 SLOW = Metric(rule_name="Slow", aggregate="p95(transaction.duration)", value=2310.0)
 
