@@ -67,7 +67,13 @@ class World:
     def hear(self, heard: Heard, rules: RuleSet, at: datetime) -> Plan:
         """Decide about an alert that came at this time, and remember what follows."""
         incident = self.incidents.get(heard.incident_key)
-        planned = plan(heard.alert, rules, self._history(heard, incident, rules, at), at, self.silences)
+        samples_before = len(self.new_samples)
+        try:
+            planned = plan(heard.alert, rules, self._history(heard, incident, rules, at), at, self.silences)
+        except Exception:
+            # It is heard again once the fault is mended, and counts then.
+            del self.new_samples[samples_before:]
+            raise
         if planned.disposition not in TELLS_NOTHING and (incident or heard.alert.status is Status.FIRING):
             incident = incident or self.incidents.setdefault(heard.incident_key, Incident(key=heard.incident_key))
             self._learn(incident, heard, planned, rules, at)

@@ -21,6 +21,7 @@ from storage import events, incidents, notifications
 from storage.database import Lock, turn
 from storage.memory import Memory
 from storage.notifications import Said
+from storage.pacing import paced
 from storage.planning import Planned
 from storage.tables import timers
 
@@ -48,10 +49,10 @@ def plan_due(engine: Engine, rules: RuleSet, clock: Callable[[], datetime]) -> P
         connection.rollback()  # all is read
         said, failures = _come_due(_timers(due, memory), alerts, memory.world, rules, now)
         with connection.begin():
-            memory.save(connection, rules, clock())
+            memory.save(connection, rules, now)
             ids = memory.ids
             planned = [_said(one, ids[one.history.incident], notification) for one, notification in said]
-            lanes = notifications.insert_planned(connection, planned, clock())
+            lanes = notifications.insert_planned(connection, paced(connection, planned, rules.receivers, now), now)
     return Planned(events=len(due), lanes=lanes, failures=tuple(failures))
 
 

@@ -70,7 +70,9 @@ class Memory:
         incidents.save(connection, self.kept.values())
         surroundings.save(connection, self.world, rules, now)
         if self.world.new_samples:
-            samples.forget(connection, now - max(rules.asked.look_back.values()))
+            # As old as what is planned, not as the planner's clock: a backlog is decided by what came before it.
+            oldest = min(now, *(left.sample.at for left in self.world.new_samples))
+            samples.forget(connection, oldest - max(rules.asked.look_back.values()))
             samples.save(connection, [self._taken(left) for left in self.world.new_samples])
 
     def _taken(self, left: Left) -> Taken:

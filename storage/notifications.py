@@ -31,6 +31,8 @@ class Said:
     notification: PlannedNotification
     occasion: str = ""
     """Empty: when the event came. What is said of it later has an occasion of its own."""
+    at: datetime | None = None
+    """When it may be sent; None: now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +90,7 @@ def _planned_row(said: Said, now: datetime) -> dict[str, object]:
         "why": planned.why,
         "state": planned.state,
         "created_at": now,
-        "next_attempt_at": now,
+        "next_attempt_at": said.at or now,
         "attempts": 0,
         "failures": 0,
         "finished_at": None if planned.state is State.PLANNED else now,

@@ -20,6 +20,7 @@ from storage.database import Lock, turn
 from storage.events import Decision, Event
 from storage.memory import Coming, Memory
 from storage.notifications import Said
+from storage.pacing import paced
 
 BATCH = 100
 
@@ -65,7 +66,8 @@ def plan_batch(engine: Engine, rules: RuleSet, clock: Callable[[], datetime], *,
             now = clock()
             memory.save(connection, rules, now)
             events.record(connection, decisions, ids=memory.ids, rules_version=rules.version, now=now)
-            lanes = notifications.insert_planned(connection, list(_said(decisions, memory)), now)
+            said = paced(connection, list(_said(decisions, memory)), rules.receivers, now)
+            lanes = notifications.insert_planned(connection, said, now)
     failures = tuple((decision.event.id, decision.error) for decision in decisions if decision.error and not decision.disposition)
     return Planned(events=len(read), lanes=lanes, failures=failures)
 

@@ -201,6 +201,15 @@ told_alerts = Table(
     Index("ix_told_alerts_told_at", "told_at"),
 )
 
+slots = Table(
+    "slots",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("receiver", CleanString(200), nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Index("ix_slots_at", "at"),
+)
+
 rules_versions = Table(
     "rules_versions",
     metadata,

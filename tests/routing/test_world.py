@@ -395,6 +395,16 @@ rules:
         assert story.alert(2, user=User(id="ben"), event_id="2", project="blog") == []
         assert story.alert(3, user=User(id="ben"), event_id="3") == ["mail first"]
 
+    def test_a_change_against_the_day_before_is_written_as_in_sentry(self) -> None:
+        story = Story("rules: [{name: more, when: 'percent_change(count(), 1d):>100%', window: 1h, over: project, notify: [chat]}]")
+        story.alert(1, event_id="1")
+        story.wait("1d")
+
+        told = [story.alert(number, event_id=str(number)) for number in (2, 3, 4)]
+
+        assert told == [[], [], ["chat first"]]
+        assert story.plan.trace[0].why == "percent_change(count(), 1d) is 200% (> 100%)"
+
     def test_what_is_ignored_does_not_count(self) -> None:
         story = Story("ignore: [{name: noise, when: 'level:info'}]\n" + self.RULES)
 

@@ -382,6 +382,16 @@ def test_figures_are_over_what_came_in_earlier_batches_too(engine: Engine) -> No
     assert [listed.why for listed in reversed(inspection.listed(engine))] == ["count() is 3 (> 2)", "count() is 4 (> 2)"]
 
 
+def test_a_backlog_is_decided_by_the_figures_of_its_own_time(engine: Engine) -> None:
+    rules = rules_of("rules: [{name: many, when: 'count():>2', window: 5m, over: project, notify: [chat], cooldown: 0s}]")
+    for number in range(4):
+        store(engine, issue(number), at=NOW + timedelta(minutes=number))
+
+    plan_all(engine, rules, at=NOW + timedelta(days=2), limit=1)
+
+    assert [listed.why for listed in reversed(inspection.listed(engine))] == ["count() is 3 (> 2)", "count() is 4 (> 2)"]
+
+
 def test_what_was_looked_at_is_kept_with_the_trace(engine: Engine) -> None:
     rules = make_rules()
     for number in (1, 2):

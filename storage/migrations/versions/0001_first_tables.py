@@ -44,6 +44,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("version"),
     )
     op.create_table(
+        "slots",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("receiver", sa.String(length=200), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("ix_slots_at", "slots", ["at"], unique=False)
+    op.create_table(
         "told_alerts",
         sa.Column("id", Id, nullable=False),
         sa.Column("likeness", sa.String(length=200), nullable=False),
