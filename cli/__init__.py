@@ -6,6 +6,7 @@ from flask import Flask
 from sqlalchemy import Engine
 
 from cli.alerts import alert_commands
+from cli.incidents import incident_commands
 from cli.notifications import notification_commands
 from cli.rules import rules_commands
 from cli.tables import database_commands
@@ -19,6 +20,7 @@ def register(app: Flask, settings: Settings, engine: Engine) -> None:
         database_commands(engine),
         rules_commands(settings),
         alert_commands(engine, settings),
+        incident_commands(engine),
         notification_commands(engine, Bell(settings.redis_url)),
     ):
         app.cli.add_command(group)

@@ -54,8 +54,11 @@ def save(connection: Connection, kept: Iterable[Kept]) -> None:
         for one in new:
             one.id = ids[one.incident.key]
     _execute(connection, _COUNT, [_tally(one) for one in all_kept if one.alerts])
-    changed = [(one.id, row) for one in all_kept if one.row and (row := _row(one.incident)) != one.row]
-    _execute(connection, _CHANGE, [{"b_id": id_, **row} for id_, row in changed])
+    changed = [(one, row) for one in all_kept if one.row and (row := _row(one.incident)) != one.row]
+    _execute(connection, _CHANGE, [{"b_id": one.id, **row} for one, row in changed])
+    # By itself: somebody may acknowledge the incident just now, and that is not to be undone by what was read before.
+    acknowledged = [(one.id, row["acknowledged"]) for one, row in changed if row["acknowledged"] != one.row["acknowledged"]]
+    _execute(connection, _ACKNOWLEDGE, [{"b_id": id_, "acknowledged": truth} for id_, truth in acknowledged])
     now = [(one, _remembered(one.incident)) for one in all_kept]
     for table in _REMEMBERED:
         _save_remembered(connection, table, now)
@@ -186,8 +189,9 @@ _COUNT = (
 _CHANGE = (
     update(incidents)
     .where(incidents.c.id == bindparam("b_id"))
-    .values({name: bindparam(name) for name in ("status", "last_change", "acknowledged", "assigned")})
+    .values({name: bindparam(name) for name in ("status", "last_change", "assigned")})
 )
+_ACKNOWLEDGE = update(incidents).where(incidents.c.id == bindparam("b_id")).values(acknowledged=bindparam("acknowledged"))
 _TAKE_OUT = {
     table.name: delete(table).where(*(column == bindparam(f"b_{column.name}") for column in table.primary_key)) for table in _REMEMBERED
 }

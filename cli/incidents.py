@@ -1,0 +1,43 @@
+"""`flask incidents`: what is open, and who has taken it on."""
+
+from __future__ import annotations
+
+import click
+from flask.cli import AppGroup
+from sqlalchemy import Engine
+
+from cli.group import DatabaseGroup
+from routing.alert import Status
+from storage import incident_desk
+
+
+def incident_commands(engine: Engine) -> AppGroup:
+    """The group, for an application to add."""
+    group = DatabaseGroup(engine, "incidents", help="What is, or was, wrong.")
+
+    @group.command("list")
+    @click.option("--status", type=click.Choice([Status.FIRING.value, Status.RESOLVED.value, Status.ARCHIVED.value]), help="Only these.")
+    @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 10_000), help="At most so many, latest first.")
+    def list_(status: str | None, limit: int) -> None:
+        """List incidents, those with the latest alert first."""
+        found = incident_desk.listed(engine, status=Status(status) if status else None, limit=limit)
+        for one in found:
+            said = f"{one.id}  {one.last_alert_at:%Y-%m-%d %H:%M:%S}  {one.state:12}  {one.key}  alerts={one.alert_count}"
+            click.echo(f"{said}  {'assigned  ' if one.assigned else ''}{one.project or '-'}  {' '.join(one.title.split())[:100]}")
+        if not found:
+            click.echo("no incidents")
+
+    @group.command("acknowledge")
+    @click.argument("names", metavar="ID|KEY...", nargs=-1, required=True)
+    def acknowledge(names: tuple[str, ...]) -> None:
+        """Say that somebody has taken incidents on.
+
+        Reminders stop, and escalations that ask for it, until the incident has ended and begun again.
+        """
+        for name in names:
+            key = incident_desk.acknowledge(engine, name)
+            if key is None:
+                raise click.ClickException(f"{name}: no incident of this number or key fires; `flask incidents list` has them")
+            click.echo(f"{key} acknowledged")
+
+    return group
