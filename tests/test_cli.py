@@ -252,14 +252,16 @@ class TestNotificationsRequeue:
 COMMANDS = {
     ("db",): ("upgrade  Bring the tables to this version.",),
     ("rules",): ("check  Say everything that is wrong with a rules file.",),
+    ("incidents",): ("acknowledge  Say that somebody has taken incidents on.",),
     ("alerts",): (
         "explain  Say what each rule said to an event, and what followed.",
+        "ignored  Say how many events each entry of `ignore` has kept from the rules.",
         "refused  Say how many webhooks were refused.",
     ),
     ("notifications",): (
-        "list     List notifications, newest first.",
+        "list  List notifications, newest first.",
         "requeue  Send dead notifications again, and previews now.",
-        "show     Show a notification with each attempt.",
+        "show  Show a notification with each attempt.",
     ),
     ("rules", "check"): ("[PATH]", "PATH is the file of RULES_FILE if left out."),
     ("alerts", "explain"): ("EVENT",),
@@ -275,10 +277,17 @@ def test_help_is_whole_and_needs_no_database(command: tuple[str, ...]) -> None:
     said = run(runner("postgresql://nobody@127.0.0.1:1/none"), *command, "--help")
 
     assert "..." not in said.replace("[ARGS]...", "").replace("ID...", "")
-    assert [words for words in COMMANDS[command] if words not in said] == []
+    assert [words for words in COMMANDS[command] if words not in re.sub(r"(?<=\w) {2,}(?=\w)", "  ", said)] == []
 
 
-QUESTIONS = (("notifications", "list"), ("notifications", "requeue", "1"), ("alerts", "explain", "1"), ("alerts", "refused"))
+QUESTIONS = (
+    ("incidents", "list"),
+    ("alerts", "ignored"),
+    ("notifications", "list"),
+    ("notifications", "requeue", "1"),
+    ("alerts", "explain", "1"),
+    ("alerts", "refused"),
+)
 
 
 @pytest.mark.parametrize("arguments", QUESTIONS, ids=" ".join)
