@@ -129,6 +129,11 @@ def kind_of(key: Key) -> Kind | None:
     return _kind_of_field(key.name)
 
 
+def is_known(name: str) -> bool:
+    """Whether Sentry has a field of that name that is listed here."""
+    return name in _KINDS
+
+
 def is_function(name: str) -> bool:
     """Whether Sentry has an aggregate function of that name."""
     return name.lower() in _COLUMN_FUNCTIONS or name.lower() in _FUNCTION_KINDS

@@ -6,11 +6,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import pairwise
 
 from lark import Lark, Token, Tree
 from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
-from routing.query_keys import QUANTITATIVE, TEXTUAL, Kind, is_function, kind_of, read_value, read_version, wanted
+from routing.query_keys import QUANTITATIVE, TEXTUAL, Kind, kind_of, read_value, read_version, wanted
+from routing.query_mistakes import advise_on_date, in_text, in_value, is_unit
 from routing.query_states import WORDS
 from routing.query_tree import (
     AgeValue,
@@ -24,6 +26,7 @@ from routing.query_tree import (
     NowValue,
     Operator,
     Or,
+    Quantity,
     QueryError,
     Term,
     TextValue,
@@ -46,14 +49,6 @@ _ARGUMENT = re.compile(rf"{_STRING.pattern}|[^(), ]+(?:\((?:{_STRING.pattern}|[^
 _ITEM = re.compile(rf"{_STRING.pattern}|[^, ]+")
 _COMMA = re.compile(r" *, *")
 _LONE_QUOTE = re.compile(r'(?<!\\)"')
-_CALL = re.compile(r"!?([a-zA-Z0-9_.-]+)\((?:[^()]|\([^()]*\))*\):")
-_NEGATED_GROUP = re.compile(r"(?:!|NOT ?)\(")
-_NO_WORDS = {
-    "!": "`!` negates one condition; write it directly before that one: !level:info",
-    "NOT": "there is no NOT; write `!` directly before one condition, as in !level:info",
-    "&&": "`&&` joins nothing; write AND",
-    "||": "`||` joins nothing; write OR",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +107,19 @@ def _disjunction(tree: Tree[Token], text: str) -> Node:
 
 def _conjunction(tree: Tree[Token], text: str) -> Node:
     parts = [_operand(operand, text) for operand in _operands(tree)]
+    for left, right in pairwise(parts):
+        _check_neighbours(left, right)
     return parts[0] if len(parts) == 1 else And(parts=tuple(parts))
+
+
+def _check_neighbours(left: Node, right: Node) -> None:
+    """What belongs to a value, and stands apart from it."""
+    if not isinstance(left, Term) or not isinstance(right, FreeText) or right.quoted:
+        return
+    if isinstance(left.value, NowValue) and right.text.startswith("()"):
+        raise QueryError(f"now has no parentheses; write now{right.text[2:].split()[0] if right.text[2:] else ''}", position=right.position)
+    if isinstance(left.value, Quantity) and is_unit(right.text):
+        raise QueryError(f"a unit stands directly after its number; write {left}{right.text}", position=right.position)
 
 
 def _operands(tree: Tree[Token]) -> Iterator[_Phrase | Token | Tree[Token]]:
@@ -167,13 +174,9 @@ def _operand(operand: _Phrase | Token | Tree[Token], text: str) -> Node:
 
 def _free_text(phrase: _Phrase, text: str) -> FreeText:
     words = text[phrase.start : phrase.end]
-    call = _CALL.match(words)
-    if call and is_function(call[1]):
-        message = f"{call[0]} needs a figure directly after the colon, as in {call[0]}>100; put it in quotes if it is text"
-        raise QueryError(message, position=phrase.start)
-    mistake = _NO_WORDS.get("NOT" if _NEGATED_GROUP.match(words) else words)
+    mistake = in_text(words)
     if mistake:
-        raise QueryError(f"{mistake}; put it in quotes if it is text", position=phrase.start)
+        raise QueryError(f"{mistake.advice}; put it in quotes if it is text", position=phrase.start + mistake.offset)
     return FreeText(text=words, position=phrase.start)
 
 
@@ -241,13 +244,17 @@ def _items(key: Key, kind: Kind, body: Token) -> Iterator[Value]:
 def _value(key: Key, kind: Kind, text: str, position: int) -> Value:
     if _STRING.fullmatch(text):
         return _quoted_value(key, kind, text[1:-1], position)
+    mistake = in_value(str(key), text)
+    if mistake:
+        raise QueryError(mistake.advice, position=position + mistake.offset)
     lone = _LONE_QUOTE.search(text)
     if lone:
         message = f'a quote encloses the whole value or is escaped: {key}:"..." or {key}:...\\"'
         raise QueryError(message, position=position + lone.start())
     value = read_value(kind, _unescape(text))
     if value is None:
-        raise QueryError(f'{key} takes {wanted(kind)}, not "{text}"', position=position)
+        advice = advise_on_date(str(key), kind, text) or f'{key} takes {wanted(kind)}, not "{text}"'
+        raise QueryError(advice, position=position)
     return value
 
 
@@ -277,12 +284,12 @@ def _fitted(term: Term, kind: Kind, position: int) -> Term:
 def _objection(term: Term, kind: Kind) -> str | None:
     """What is wrong with operator and value taken together."""
     is_ordering = term.operator in ORDERING
-    key, text = term.key, str(term.value)
+    key, text = term.key, term.value.text
     objection = None
     match term.value:
         case TextValue() if kind is Kind.STATE and (is_ordering or text.lower() not in WORDS):
             objection = f'is: takes one of {", ".join(sorted(WORDS))}, not "{text}"'
-        case TextValue() if kind is Kind.PRESENCE and (is_ordering or text in {"", '""'}):
+        case TextValue() if kind is Kind.PRESENCE and (is_ordering or not text):
             objection = "has: takes the name of a key, as in has:release"
         case TextValue() if kind is Kind.VERSION and is_ordering and read_version(text) is None:
             objection = f'"{text}" is no version; compare with one such as 1.2.3 or 1.2.3-beta'
@@ -312,8 +319,7 @@ def _syntax_error(error: UnexpectedInput, text: str) -> QueryError:
 def _complaint(text: str, position: int, token: Token | None, expected: set[str]) -> str:
     before = text[:position].rstrip()
     if "VALUE" in expected:
-        head = before.split()[-1]
-        return f'{head} has no value directly after it; write {head}value, {head}"a value", or {head}"" if it must be empty'
+        return _complaint_of_no_value(before.split()[-1], text[position:])
     if text[position : position + 1] == "\n":
         return "a line break outside quotes; write the query in one line"
     word = re.search(r"(?i)(?<![^\s()])(and|or)$", before)
@@ -325,6 +331,15 @@ def _complaint(text: str, position: int, token: Token | None, expected: set[str]
     if position == len(text):
         return 'a "(" is not closed; write ")", or put text with parentheses in quotes'
     return '")" closes nothing; take it out, or put text with parentheses in quotes'
+
+
+def _complaint_of_no_value(head: str, rest: str) -> str:
+    if rest.startswith("("):
+        return f"parentheses hold no values; write {head}value, or {head}[a, b] if it may be any of several"
+    following = re.match(r'[ \t]+("[^"]*"|[^\s()"]+)', rest)
+    if following and following[1].lower() not in {"and", "or"} and ":" not in following[1]:
+        return f"{head} has no value directly after it; take out the blank: {head}{following[1]}"
+    return f'{head} has no value directly after it; write {head}value, {head}"a value", or {head}"" if it must be empty'
 
 
 def _only_tree(tree: Tree[Token]) -> Tree[Token]:

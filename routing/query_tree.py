@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TypeAlias
 
-_BARE = re.compile(r"[A-Za-z0-9_.@*/-]+")
-"""What means the same with and without quotes."""
+_BARE = re.compile(r"[A-Za-z0-9_.@*-][A-Za-z0-9_.@*/-]*")
+"""What means the same with and without quotes; what begins with a slash might be taken for a regular expression."""
 
 
 class QueryError(ValueError):
