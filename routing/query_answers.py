@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from routing.alert import Alert, ExceptionValue, Frame, Json
 from routing.query_keys import in_milliseconds_or_bytes, read_number, read_version
+from routing.query_occurrences import issue_types, priorities
 from routing.query_tree import Key, KeyKind
 
 Scalar: TypeAlias = bool | int | float | str | datetime
@@ -27,6 +28,8 @@ def reader_of(key: Key) -> Reader:
         return _tag(key.name)
     if key.kind is KeyKind.FLAG:
         return _flag(key.name)
+    if key.kind is KeyKind.PAYLOAD:
+        return _dotted_path(key.name)
     reader = _READERS.get(key.name)
     if reader is not None:
         return reader
@@ -208,6 +211,28 @@ def _spread(start: Json, path: tuple[str, ...]) -> Sequence[Json]:
     return found
 
 
+def _header(wanted: str) -> Reader:
+    """Of the request; Sentry has its headers as pairs."""
+
+    def values(alert: Alert) -> Sequence[Scalar]:
+        request = alert.payload.get("request")
+        headers = request.get("headers") if isinstance(request, Mapping) else None
+        pairs = [pair for pair in headers if isinstance(pair, list) and len(pair) == 2] if isinstance(headers, list) else []
+        return [value for name, value in pairs if isinstance(name, str) and name.lower() == wanted and isinstance(value, str) and value]
+
+    return values
+
+
+def _is_main_thread(alert: Alert) -> bool | None:
+    """Whether the thread that crashed, or else the one that was reported, is the main one; None where nothing says."""
+    threads = [thread for thread in _nodes(alert.payload, ("threads", "values")) if isinstance(thread, Mapping)]
+    for mark in ("crashed", "current"):
+        for thread in threads:
+            if thread.get(mark) is True and isinstance(thread.get("main"), bool):
+                return thread.get("main") is True
+    return None
+
+
 def _is_handled(alert: Alert) -> bool | None:
     """Sentry: handled unless one exception of the chain is not; None where nothing says."""
     told = [exception.handled for exception in alert.exceptions if exception.handled is not None]
@@ -250,6 +275,11 @@ def _user(alert: Alert) -> Sequence[Scalar]:
         return ()
     parts = {"id": user.id, "email": user.email, "username": user.username, "ip": user.ip_address}
     return [f"{name}:{value}" for name, value in parts.items() if value]
+
+
+def _displayed(alert: Alert) -> str | None:
+    user = alert.user
+    return (user.email or user.username or user.id or user.ip_address) if user else None
 
 
 def _assignee(alert: Alert) -> Sequence[Scalar]:
@@ -307,11 +337,13 @@ _READERS: Mapping[str, Reader] = {
     "user.email": _one(lambda alert: alert.user.email if alert.user else None),
     "user.username": _one(lambda alert: alert.user.username if alert.user else None),
     **dict.fromkeys(("user.ip", "user.ip_address"), _one(lambda alert: alert.user.ip_address if alert.user else None)),
+    "user.display": _one(_displayed),
     "error.type": _of_exceptions(lambda exception: exception.type),
     "error.value": _of_exceptions(lambda exception: exception.value),
     "error.mechanism": _of_exceptions(lambda exception: exception.mechanism),
     "error.handled": _one(_is_handled),
     "error.unhandled": _one(_is_unhandled),
+    "error.main_thread": _one(_is_main_thread),
     "stack.filename": _of_frames(lambda frame: frame.filename),
     "stack.module": _of_frames(lambda frame: frame.module),
     "stack.function": _of_frames(lambda frame: frame.function),
@@ -320,12 +352,13 @@ _READERS: Mapping[str, Reader] = {
     "http.method": _first(_path("request", "method"), _tag("http.method")),
     **dict.fromkeys(("http.url", "url"), _URL),
     **dict.fromkeys(("http.status_code", "http.response.status_code"), _STATUS_CODE),
+    "http.referer": _first(_header("referer"), _tag("http.referer")),
     "http.response_content_length": _first(_tag("http.response_content_length"), _path("contexts", "response", "body_size")),
     "issue": _one(lambda alert: alert.short_id),
     "issue.id": _one(lambda alert: alert.issue_id),
     "issue.category": _all(_one(lambda alert: alert.category), _path("issueCategory")),
-    "issue.type": _first(_path("issueType"), _path("occurrence", "type")),
-    "issue.priority": _one(lambda alert: alert.priority),
+    "issue.type": issue_types,
+    "issue.priority": priorities,
     **dict.fromkeys(("assigned", "assigned_to", "assigned_or_suggested"), _assignee),
     "event.type": _one(lambda alert: alert.event_type),
     "id": _one(lambda alert: alert.event_id),

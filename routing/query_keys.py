@@ -26,7 +26,7 @@ class Kind(StrEnum):
     CONTAINED = "contained text"
     """Found anywhere in the value, as Sentry does for `message`."""
     CODE = "code"
-    """Text that is a number where it is compared by `<` or `>`: an HTTP status."""
+    """Text that is a number where it is compared by `<` or `>`: an HTTP status, a part of the payload."""
     VERSION = "version"
     NUMBER = "number"
     DURATION = "duration"
@@ -125,7 +125,7 @@ def kind_of(key: Key) -> Kind | None:
     if key.kind is KeyKind.AGGREGATE:
         return _kind_of_aggregate(key)
     if key.kind is not KeyKind.FIELD:
-        return _TAG_KINDS.get(key.type or "", Kind.TEXT)
+        return _TAG_KINDS.get(key.type or "", Kind.CODE if key.kind is KeyKind.PAYLOAD else Kind.TEXT)
     return _kind_of_field(key.name)
 
 
@@ -195,6 +195,8 @@ def _kind_of_field(name: str) -> Kind:
     kind = _KINDS.get(name)
     if kind is not None:
         return kind
+    if name.startswith("contexts."):
+        return Kind.CODE
     if name.startswith("spans."):
         return Kind.DURATION
     if name.startswith("measurements."):

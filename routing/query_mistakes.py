@@ -20,7 +20,7 @@ _NEGATED_GROUP = re.compile(r"(!|NOT)(?: ?)\(")
 _CALL = re.compile(r"(!?([a-zA-Z0-9_.-]+)\([^()]*\))(?::| *[<>=!]=? *(?=[0-9])) *(?P<value>[<>=!]*[^\s()\[\],]*)")
 _PRESENCE = re.compile(r"(!?)(has|is)(?:\(|(?<=!has) |(?<=!is) )(\w*)")
 _COMPARED = re.compile(
-    r"""(?P<no>!?)(?P<key>(?:tags|flags)\[[^\]\s]{1,200}\]|[a-zA-Z0-9_.-]{1,200})
+    r"""(?P<no>!?)(?P<key>(?:tags|flags|payload)\[[^\]\s]{1,200}\]|[a-zA-Z0-9_.-]{1,200})
         \ ?(?:(?P<sign>=>|[=!]=|=~|!~|[<>]=?|=|(?<=\ ):|:(?=\ ))|\ (?P<word>(?i:in|like|contains|matches|is|equals))\ ?(?=["'\[(]))\ ?
         (?P<value>"[^"]*"|'[^']*'|[^\s"',()\[\]]+)?""",
     re.VERBOSE,
@@ -104,7 +104,7 @@ def _in_comparison(words: str) -> Mistake | None:
     if not compared:
         return None
     key, sign = compared["key"], compared["sign"] or compared["word"].lower()
-    is_ours = is_known(key) or key.startswith(("tags.", "tags[", "flags["))
+    is_ours = is_known(key) or key.startswith(("tags.", "tags[", "flags[", "payload["))
     is_quoted = (compared["value"] or "").startswith(('"', "'"))
     if is_ours or is_function(key) or (sign in _SURE_SIGNS and is_quoted):
         offset = compared.start("sign" if compared["sign"] else "word")

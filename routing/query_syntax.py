@@ -43,7 +43,7 @@ ORDERING = frozenset({Operator.GREATER, Operator.AT_LEAST, Operator.LESS, Operat
 
 _LISTED = (TEXTUAL | QUANTITATIVE) - {Kind.PRESENCE, Kind.STATE}
 _RANGED = QUANTITATIVE | {Kind.DATE}
-_KEY = re.compile(r'!?(?:(tags|flags)\[)?"?([a-zA-Z0-9_.:-]+)"?(?:, *(\w+))?\]?:')
+_KEY = re.compile(r'!?(?:(tags|flags|payload)\[)?"?([a-zA-Z0-9_.:-]+)"?(?:, *(\w+))?\]?:')
 _STRING = re.compile(r'"(?:[^"\\]|\\"|\\(?!"))*"')
 _ARGUMENT = re.compile(rf"{_STRING.pattern}|[^(), ]+(?:\((?:{_STRING.pattern}|[^()\"])*\))?")
 _ITEM = re.compile(rf"{_STRING.pattern}|[^, ]+")
@@ -210,7 +210,7 @@ def _key(head: Token) -> Key:
 
 
 def _field_key(matched: re.Match[str]) -> Key:
-    kind = {"tags": KeyKind.TAG, "flags": KeyKind.FLAG}.get(matched[1], KeyKind.FIELD)
+    kind = {"tags": KeyKind.TAG, "flags": KeyKind.FLAG, "payload": KeyKind.PAYLOAD}.get(matched[1], KeyKind.FIELD)
     return Key(name=matched[2], kind=kind, type=matched[3])
 
 

@@ -55,6 +55,8 @@ class KeyKind(StrEnum):
     """`tags[name]`: a tag, whatever else has that name."""
     FLAG = "flag"
     """`flags[name]`: a feature flag."""
+    PAYLOAD = "payload"
+    """`payload[request.env]`: whatever the event, issue or metric alert holds at a path. Ours, not Sentry's."""
     AGGREGATE = "aggregate"
     """`count()`, `p95(transaction.duration)`: a figure over many events."""
 
@@ -68,7 +70,7 @@ class Key:
     arguments: tuple[str, ...] = ()
     """Of an aggregate, as written, quotes included."""
     type: str | None = None
-    """Of `tags[name,number]`."""
+    """`number` of `tags[name,number]`."""
 
     def __str__(self) -> str:
         if self.kind is KeyKind.AGGREGATE:
@@ -76,7 +78,7 @@ class Key:
         name = f'"{self.name}"' if ":" in self.name else self.name
         if self.kind is KeyKind.FIELD:
             return name
-        return f"{self.kind}s[{name}{',' + self.type if self.type else ''}]"
+        return f"{self.kind}{'' if self.kind is KeyKind.PAYLOAD else 's'}[{name}{',' + self.type if self.type else ''}]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
