@@ -18,6 +18,8 @@ _NO_WORDS = {
 }
 _NEGATED_GROUP = re.compile(r"(!|NOT)(?: ?)\(")
 _CALL = re.compile(r"(!?([a-zA-Z0-9_.-]+)\([^()]*\))(?::| *[<>=!]=? *(?=[0-9])) *(?P<value>[<>=!]*[^\s()\[\],]*)")
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
+_NO_ARGUMENT = re.compile(r"(?<=\(),|, *(?=[,)])")
 _PRESENCE = re.compile(r"(!?)(has|is)(?:\(|(?<=!has) |(?<=!is) )(\w*)")
 _COMPARED = re.compile(
     r"""(?P<no>!?)(?P<key>(?:tags|flags|payload)\[[^\]\s]{1,200}\]|[a-zA-Z0-9_.-]{1,200})
@@ -33,6 +35,7 @@ _NO_CURLY = "curly quotes enclose nothing; write straight ones"
 _NO_PATTERN = "`*` stands for anything, as in {key}:*timeout*; put it in quotes if it is text"
 _TILDE = re.compile(r"~[\"'*\w]")
 _EXPRESSION = re.compile(r"\.[*+]|\\[dwsb]|\][*+]")
+NO_ARGUMENT = "arguments are never empty; take out the comma, or write what is missing"
 _ANYTHING = r"\.[*+]|%"
 """As regular expressions and SQL write it."""
 _UNITS = re.compile(r"(?i)(?:ms|msecs?|milliseconds?|s|secs?|seconds?|m|mins?|minutes?|h|hours?|d|days?|w|weeks?|[kmgt]i?b|bytes?|%)")
@@ -70,6 +73,13 @@ def in_value(key: str, value: str) -> Mistake | None:
     return None
 
 
+def empty_argument(call: str) -> int | None:
+    """Where an argument of `f(a, , b):` is missing; None if none is."""
+    filled = _STRING.sub(lambda string: "x" * len(string[0]), call)
+    missing = _NO_ARGUMENT.search(filled)
+    return missing.start() if missing else None
+
+
 def is_unit(text: str) -> bool:
     """Whether a text is a unit, which then was meant for the number before it."""
     return _UNITS.fullmatch(text) is not None
@@ -94,6 +104,9 @@ def _in_call(words: str) -> Mistake | None:
     call = _CALL.match(words)
     if not call or not is_function(call[2]):
         return None
+    missing = empty_argument(call[1])
+    if missing is not None:
+        return Mistake(missing, NO_ARGUMENT)
     value = call["value"] if re.match("[<>=!]*[0-9]", call["value"]) else ">100"
     sign = re.search("[<>]=?", words[call.end(1) : call.start("value")])
     return Mistake(call.end(1), f"{call[1]} needs a figure directly after the colon, as in {call[1]}:{sign[0] if sign else ''}{value}")

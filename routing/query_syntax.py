@@ -12,7 +12,7 @@ from lark import Lark, Token, Tree
 from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
 from routing.query_keys import QUANTITATIVE, TEXTUAL, Kind, kind_of, read_value, read_version, wanted
-from routing.query_mistakes import advise_on_date, in_text, in_value, is_unit
+from routing.query_mistakes import NO_ARGUMENT, advise_on_date, empty_argument, in_text, in_value, is_unit
 from routing.query_states import WORDS
 from routing.query_tree import (
     AgeValue,
@@ -204,6 +204,9 @@ def _key(head: Token) -> Key:
     matched = _KEY.fullmatch(head)
     if matched:
         return _field_key(matched)
+    missing = empty_argument(head)
+    if missing is not None:
+        raise QueryError(NO_ARGUMENT, position=_start(head) + missing)
     name, _, arguments = head.lstrip("!").removesuffix(":").partition("(")
     spelled = tuple(_ARGUMENT.findall(arguments.removesuffix(")")))
     return Key(name=name, kind=KeyKind.AGGREGATE, arguments=spelled)
