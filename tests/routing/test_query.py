@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -302,17 +301,6 @@ def test_a_star_stands_for_anything_and_nothing_else_does(pattern: str, text: st
     alert = make_alert(tags=(("name", text),))
 
     assert parse(f"name:{pattern}").evaluate(alert).matched is matched
-
-
-def test_no_wildcard_takes_long_on_a_long_text() -> None:
-    """What backtracks would take years, so the limit may be generous to a busy machine."""
-    alert = make_alert(tags=(("name", "a" * 300_000),), text="ab" * 150_000)
-    begin = time.process_time()
-
-    for query in (f"name:{'a*' * 1000}b", f"{'a*b*' * 500}c", f"name:*{'aa*' * 1000}*b*"):
-        assert not parse(query).evaluate(alert).matched
-
-    assert time.process_time() - begin < 2
 
 
 def test_free_text_is_found_wherever_the_alert_speaks() -> None:
