@@ -73,9 +73,7 @@ def fingerprint_key(alert: Alert, fingerprints: Sequence[Fingerprint]) -> str | 
     What an alert can fill depends on its kind. An event carries all that there is. A change of an issue (created, resolved,
     archived, unresolved) carries type and message of the issue's *latest* event and its culprit: it fills `error.type`, `field`,
     `constraint`, `property` and `variable`, and `path` where the culprit is a route; not `method`, `endpoint` and tags. A comment
-    fills nothing. So the end of an issue may have no fingerprint, or by now another one, and it says nothing of the other
-    issues of the same fingerprint: whoever joins by this key has to keep which issue went into which incident, send what is said
-    later of the issue there, and end the incident with the last of its issues.
+    fills nothing. So it is asked once, of the first alert of an issue that fires; `World` remembers where the issue went.
     """
     if alert.metric_alert_id or alert.metric or alert.category is Category.OTHER or not alert.project:
         return None

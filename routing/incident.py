@@ -11,6 +11,8 @@ from typing import NamedTuple
 from routing.alert import Alert, Status
 from routing.query_states import holds
 
+_ENDS = frozenset({Status.RESOLVED, Status.ARCHIVED})
+
 
 class Cause(StrEnum):
     """Why a rule will come back to an incident by itself."""
@@ -75,22 +77,34 @@ class Incident:
     """The releases and environments in which it was seen, as `release:4.2.0`."""
     explains: set[str] = field(default_factory=set)
     """The keys of the inhibitions by which it holds others, as long as it fires."""
+    issues: dict[str, bool] = field(default_factory=dict)
+    """Where a fingerprint has joined several of Sentry's issues: by the key of each whether it is open."""
 
-    def hear(self, alert: Alert, content_key: str | None) -> None:
-        """Take in what an alert says of it."""
+    def hear(self, alert: Alert, content_key: str | None, issue: str | None = None) -> None:
+        """Take in what an alert says of it; with an issue: of this one of those that are joined in it."""
+        status = alert.status if issue is None else self._status_by(issue, alert.status)
         if alert.status is not Status.UNCHANGED:
-            self.status, self.last_change = alert.status, content_key
+            self.last_change = content_key
+        if status is not Status.UNCHANGED:
+            self.status = status
         if (assigned := holds("assigned", alert)) is not None:
             self.assigned = assigned
         if alert.status is Status.FIRING:
             self.seen_in |= places(alert)
-        if alert.status is Status.RESOLVED:
+        if status is Status.RESOLVED:
             # What begins again after its end is news: no cooldown of the old trouble holds it.
             self.notified_at.clear()
-        if alert.status in {Status.RESOLVED, Status.ARCHIVED}:
+        if status in _ENDS:
             self.acknowledged = False
             self.timers.clear()
             self.explains.clear()
+
+    def _status_by(self, issue: str, status: Status) -> Status:
+        """What an issue's change means for all of them: it is over with the last one of them."""
+        if status is Status.UNCHANGED:
+            return status
+        self.issues[issue] = status not in _ENDS
+        return Status.UNCHANGED if status in _ENDS and any(self.issues.values()) else status
 
     def spoke(self, rules: Iterable[str], at: datetime) -> None:
         """These rules have spoken of it: what they held back until later is said."""

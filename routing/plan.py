@@ -81,11 +81,11 @@ def plan(alert: Alert, rules: RuleSet, history: History, now: datetime, silences
     if history.duplicate_of is not None:
         return Plan(disposition=Disposition.DUPLICATE, inputs=history)
     if alert.status is not Status.FIRING:
-        return Plan(disposition=Disposition.NOTED)
+        return Plan(disposition=Disposition.NOTED, inputs=_alone(history))
     facts = facts_of(alert, history, now)
     if found := noise(facts, rules):
         entry, why = found
-        return Plan(disposition=Disposition.IGNORED, ignored_by=f"{entry.name}: {why}")
+        return Plan(disposition=Disposition.IGNORED, ignored_by=f"{entry.name}: {why}", inputs=_alone(history))
     verdicts = ask(facts, rules, history)
     situation = Situation(facts=facts, rules=rules, history=history, silences=silences, now=now)
     voices = [_voice(rule, why, situation) for rule, (is_met, why) in zip(rules.rules, verdicts, strict=True) if is_met]
@@ -117,6 +117,11 @@ def _voice(rule: Rule, met: str, situation: Situation) -> Voice:
         remark = f"told together with others at {due_at:%Y-%m-%d %H:%M:%S} UTC"
         return replace(voice, reason=Reason.GROUP, remark=remark, until=due_at, group=group)
     return voice
+
+
+def _alone(history: History) -> History:
+    """What is known of the incident itself: nothing else was looked at."""
+    return replace(history, explained_by={}, told_at={}, group_told_at={})
 
 
 def _looked_at(situation: Situation) -> History:

@@ -9,6 +9,7 @@ from datetime import datetime
 from routing.alert import Alert, Status
 from routing.asking import facts_of, noise
 from routing.comeback import Comeback, Due, come_due
+from routing.fingerprint import fingerprint_key
 from routing.history import History
 from routing.incident import Cause, Incident, Timer
 from routing.plan import Disposition, Plan, plan
@@ -28,7 +29,10 @@ class Heard:
     event: int
     alert: Alert
     incident_key: str
+    """As the alert by itself says: that of its issue. A world may have joined the issue with others, by a fingerprint."""
     content_key: str | None
+    issue: str | None = None
+    """The key of its issue, where that is joined with others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +50,8 @@ class World:
 
     incidents: dict[str, Incident] = field(default_factory=dict)
     """By key."""
+    joined: dict[str, str] = field(default_factory=dict)
+    """By the key of an issue the incident into which a fingerprint has joined it."""
     first_said: dict[str, int] = field(default_factory=dict)
     """By content key the first event that said so."""
     silences: Sequence[Silence] = ()
@@ -65,7 +71,8 @@ class World:
     """The same of `group_told_at`."""
 
     def hear(self, heard: Heard, rules: RuleSet, at: datetime) -> Plan:
-        """Decide about an alert that came at this time, and remember what follows."""
+        """Decide about an alert that came at this time, and remember what follows; `inputs` of the plan name the incident."""
+        heard = self._joined(heard, rules)
         incident = self.incidents.get(heard.incident_key)
         samples_before = len(self.new_samples)
         try:
@@ -78,6 +85,17 @@ class World:
             incident = incident or self.incidents.setdefault(heard.incident_key, Incident(key=heard.incident_key))
             self._learn(incident, heard, planned, rules, at)
         return planned
+
+    def key_of(self, alert: Alert, issue: str, rules: RuleSet) -> str:
+        """The key of the incident to which an alert belongs whose issue has this key.
+
+        Once an issue belongs to an incident it stays there, however the rules are edited.
+        """
+        if known := self.joined.get(issue):
+            return known
+        if issue in self.incidents or not rules.fingerprints or alert.status is not Status.FIRING:
+            return issue
+        return fingerprint_key(alert, rules.fingerprints) or issue
 
     def come_due(self, together: Sequence[tuple[Incident, Timer]], alerts: Mapping[int, Alert], rules: RuleSet, now: datetime) -> Comeback:
         """Decide what is told of timers that are due together, and remember what follows.
@@ -102,6 +120,10 @@ class World:
             return False
         incident.acknowledged = True
         return True
+
+    def _joined(self, heard: Heard, rules: RuleSet) -> Heard:
+        key = self.key_of(heard.alert, heard.incident_key, rules)
+        return heard if key == heard.incident_key else replace(heard, incident_key=key, issue=heard.incident_key)
 
     def _history(self, heard: Heard, incident: Incident | None, rules: RuleSet, at: datetime) -> History:
         """What plan() may know before this alert."""
@@ -148,7 +170,9 @@ class World:
 
     def _learn(self, incident: Incident, heard: Heard, planned: Plan, rules: RuleSet, at: datetime) -> None:
         explained = set(incident.explains)
-        incident.hear(heard.alert, heard.content_key)
+        if heard.issue:
+            self.joined[heard.issue] = incident.key
+        incident.hear(heard.alert, heard.content_key, heard.issue)
         incident.spoke(planned.speaking, at)
         incident.set_timers(planned.timers, heard.event)
         incident.explains |= planned.explains

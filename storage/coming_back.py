@@ -44,7 +44,7 @@ def plan_due(engine: Engine, rules: RuleSet, clock: Callable[[], datetime]) -> P
         if not connection or not due:
             return Planned(events=0)
         now = clock()
-        memory = Memory.load(connection, incidents.by_id(connection, {row.incident_id for row in due}), rules, now)
+        memory = Memory.of(connection, incidents.by_id(connection, {row.incident_id for row in due}), rules, now)
         alerts = _alerts(connection, {row.event_id for row in due})
         connection.rollback()  # all is read
         said, failures = _come_due(_timers(due, memory), alerts, memory.world, rules, now)

@@ -11,7 +11,7 @@ from routing.fingerprint import incident_key
 from routing.plan import Plan
 from routing.rules import RuleSet
 from routing.world import Heard, World
-from storage import events, incidents
+from storage import events
 from storage.events import Event
 from storage.inspection import NoSuchEventError
 from storage.memory import Coming, Memory
@@ -39,8 +39,7 @@ def _world(engine: Engine | None, alert: Alert, rules: RuleSet, at: datetime) ->
     if engine is None:
         return World()
     with engine.connect() as connection:
-        key = incident_key(alert)
-        return Memory.load(connection, incidents.by_key(connection, (key,)), rules, at, heard=[Coming(alert, key, at)]).world
+        return Memory.for_alerts(connection, [Coming(alert, incident_key(alert), at)], rules, at).world
 
 
 def _heard(alert: Alert) -> Heard:

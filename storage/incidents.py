@@ -12,7 +12,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from routing.alert import Alert, Status
 from routing.incident import Cause, Incident, Timer
-from storage.tables import cooldowns, explanations, incidents, sightings, timers
+from storage.tables import cooldowns, explanations, incident_issues, incidents, sightings, timers
 
 Row: TypeAlias = Mapping[str, object]
 Remembered: TypeAlias = Mapping[str, Mapping[tuple[object, ...], Row]]
@@ -37,6 +37,16 @@ class Kept:
 def by_key(connection: Connection, keys: Sequence[str]) -> dict[str, Kept]:
     """The incidents that exist among these keys."""
     return _load(connection, incidents.c.key.in_(keys))
+
+
+def joined(connection: Connection, issue_keys: Sequence[str]) -> dict[str, str]:
+    """By the key of an issue the incident into which a fingerprint has joined it, for those that are."""
+    rows = connection.execute(
+        select(incident_issues.c.issue_key, incidents.c.key)
+        .join(incidents, incidents.c.id == incident_issues.c.incident_id)
+        .where(incident_issues.c.issue_key.in_(issue_keys))
+    )
+    return {row.issue_key: row.key for row in rows}
 
 
 def by_id(connection: Connection, ids: Iterable[int]) -> dict[str, Kept]:
@@ -84,6 +94,7 @@ def _kept(row: SqlRow[Any], remembered: Mapping[str, Sequence[Mapping[str, Any]]
         notified_at={told["rule"]: told["notified_at"] for told in remembered["cooldowns"]},
         seen_in={seen["place"] for seen in remembered["sightings"]},
         explains={explained["likeness"] for explained in remembered["explanations"]},
+        issues={joined["issue_key"]: joined["is_open"] for joined in remembered["incident_issues"]},
     )
     incident.set_timers(map(_timer, remembered["timers"]))
     return Kept(incident=incident, id=row.id, row=_row(incident), remembered=_remembered(incident))
@@ -103,6 +114,7 @@ def _remembered(incident: Incident) -> Remembered:
         "cooldowns": {(rule,): {"rule": rule, "notified_at": at} for rule, at in incident.notified_at.items()},
         "sightings": {(place,): {"place": place} for place in incident.seen_in},
         "explanations": {(likeness,): {"likeness": likeness} for likeness in incident.explains},
+        "incident_issues": {(key,): {"issue_key": key, "is_open": is_open} for key, is_open in incident.issues.items()},
         "timers": {tuple(timer.key): _timer_row(timer) for timer in incident.timers.values()},
     }
 
@@ -173,7 +185,7 @@ def _tally(kept: Kept) -> Row:
 
 
 _COLUMNS = tuple(incidents.c[name] for name in ("id", "key", "status", "last_change", "acknowledged", "assigned"))
-_REMEMBERED = (cooldowns, sightings, explanations, timers)
+_REMEMBERED = (cooldowns, sightings, explanations, incident_issues, timers)
 _MAKE = insert(incidents).returning(incidents.c.id, incidents.c.key)
 _COUNT = (
     update(incidents)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple, Self
@@ -11,11 +11,12 @@ from sqlalchemy import Connection
 
 from routing.alert import Alert
 from routing.figures import to_load
+from routing.fingerprint import fingerprint_key
 from routing.query import Facts
 from routing.rules import RuleSet
 from routing.samples import scopes
 from routing.timeline import Samples
-from routing.world import Heard, Left, World
+from routing.world import Left, World
 from storage import incidents, samples, silences, surroundings
 from storage.incidents import Kept
 from storage.samples import Taken
@@ -25,7 +26,8 @@ class Coming(NamedTuple):
     """An alert that is to be decided."""
 
     alert: Alert
-    incident_key: str
+    issue: str
+    """The key of its incident, as it says by itself."""
     at: datetime
 
 
@@ -38,16 +40,22 @@ class Memory:
     """By the key of the incident."""
 
     @classmethod
-    def load(cls, connection: Connection, kept: dict[str, Kept], rules: RuleSet, now: datetime, *, heard: Iterable[Coming] = ()) -> Self:
-        """The world of these incidents, with all that these rules look at beside them to decide these alerts."""
-        world = World(
-            incidents={key: one.incident for key, one in kept.items()},
-            silences=silences.in_force(connection, now),
-        )
+    def for_alerts(cls, connection: Connection, coming: Sequence[Coming], rules: RuleSet, now: datetime) -> Self:
+        """What has to be known to decide these alerts."""
+        issues = {one.issue for one in coming}
+        joined = incidents.joined(connection, tuple(issues))
+        named = {fingerprint_key(one.alert, rules.fingerprints) for one in coming} if rules.fingerprints else set()
+        kept = incidents.by_key(connection, tuple({*issues, *joined.values(), *filter(None, named)}))
+        memory = cls.of(connection, kept, rules, now)
+        memory.world.joined.update(joined)
         if rules.asked.figures:
-            asked = rules.asked
-            wanted = to_load(asked, [(one.at, scopes(asked.look_back, Facts(one.alert), one.incident_key)) for one in heard])
-            world.samples = Samples(samples.load(connection, wanted))
+            memory.world.samples = _samples(connection, memory.world, coming, rules)
+        return memory
+
+    @classmethod
+    def of(cls, connection: Connection, kept: dict[str, Kept], rules: RuleSet, now: datetime) -> Self:
+        """The world of these incidents, with all that these rules look at beside them."""
+        world = World(incidents={key: one.incident for key, one in kept.items()}, silences=silences.in_force(connection, now))
         surroundings.load(connection, world, rules, now)
         return cls(world=world, kept=kept)
 
@@ -56,13 +64,13 @@ class Memory:
         """By key the numbers of the incidents that are stored."""
         return {key: one.id for key, one in self.kept.items() if one.id is not None}
 
-    def counts(self, heard: Heard) -> bool:
-        """Count an alert that the world has heard as one of its incident; whether it has one."""
-        incident = self.world.incidents.get(heard.incident_key)
+    def counts(self, alert: Alert, key: str) -> bool:
+        """Count an alert that the world has heard as one of the incident of this key; whether there is one."""
+        incident = self.world.incidents.get(key)
         if incident is None:
             return False
-        kept = self.kept.get(heard.incident_key) or self.kept.setdefault(heard.incident_key, Kept(incident=incident))
-        kept.alerts.append(heard.alert)
+        kept = self.kept.get(key) or self.kept.setdefault(key, Kept(incident=incident))
+        kept.alerts.append(alert)
         return True
 
     def save(self, connection: Connection, rules: RuleSet, now: datetime) -> None:
@@ -81,3 +89,10 @@ class Memory:
         return Taken(
             event=heard.event, sample=left.sample, incident=kept.id if kept else None, project=heard.alert.project, scopes=left.scopes
         )
+
+
+def _samples(connection: Connection, world: World, coming: Sequence[Coming], rules: RuleSet) -> Samples:
+    """What figures over many alerts need to decide these."""
+    asked = rules.asked
+    places = [(one.at, scopes(asked.look_back, Facts(one.alert), world.key_of(one.alert, one.issue, rules))) for one in coming]
+    return Samples(samples.load(connection, to_load(asked, places)))

@@ -15,7 +15,7 @@ from routing.notification import Lane
 from routing.plan import Disposition
 from routing.rules import RuleSet
 from routing.world import TELLS_NOTHING, Heard
-from storage import events, incidents, notifications
+from storage import events, notifications
 from storage.database import Lock, turn
 from storage.events import Decision, Event
 from storage.memory import Coming, Memory
@@ -92,8 +92,7 @@ def _read(event: Event) -> _Reading:
 
 def _remember(connection: Connection, read: Sequence[_Reading], rules: RuleSet, now: datetime) -> Memory:
     coming = [Coming(one.alert, one.incident_key, one.event.received_at) for one in read if one.alert]
-    kept = incidents.by_key(connection, tuple({one.incident_key for one in coming}))
-    memory = Memory.load(connection, kept, rules, now, heard=coming)
+    memory = Memory.for_alerts(connection, coming, rules, now)
     content_keys = tuple({one.content_key for one in read if one.content_key})
     memory.world.first_said.update(events.first_with_content(connection, content_keys))
     return memory
@@ -118,8 +117,8 @@ def _decide(read: _Reading, rules: RuleSet, memory: Memory) -> Decision:
     decision.plan = planned
     decision.disposition = planned.disposition
     decision.duplicate_of = planned.inputs.duplicate_of
-    if planned.disposition not in TELLS_NOTHING and memory.counts(heard):
-        decision.incident_key = read.incident_key
+    if planned.disposition not in TELLS_NOTHING and memory.counts(alert, planned.inputs.incident):
+        decision.incident_key = planned.inputs.incident
     return decision
 
 

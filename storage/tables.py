@@ -178,6 +178,15 @@ sample_scopes = Table(
     Index("ix_sample_scopes_at", "at"),
 )
 
+incident_issues = Table(
+    "incident_issues",
+    metadata,
+    Column("incident_id", Id, ForeignKey("incidents.id"), primary_key=True),
+    Column("issue_key", String(200), primary_key=True),
+    Column("is_open", Boolean, nullable=False),
+    Index("ix_incident_issues_issue", "issue_key"),
+)
+
 explanations = Table(
     "explanations",
     metadata,

@@ -19,7 +19,7 @@ from routing.query import parse
 from routing.rules_loading import load
 from routing.silences import Silence
 from tests.factories import NOW
-from tests.routing.story import Story
+from tests.routing.story import Story, rules_of
 
 EVENING = datetime(2026, 3, 4, 22, 30, tzinfo=UTC)
 
@@ -412,6 +412,59 @@ rules:
             assert story.alert(level=Level.INFO, event_id=str(number)) == []
 
         assert story.alert(event_id="f") == []
+
+
+class TestFingerprints:
+    RULES = """
+fingerprints: [{when: "error.type:KeyError", key: "{error.type}.{environment}"}]
+rules: [{name: errors, when: "", notify: [chat], cooldown: 1h}, {name: new, when: "is:new", notify: [mail]}]
+"""
+    KEY = "fingerprint:shop-api:KeyError.production"
+
+    def test_issues_of_one_fingerprint_are_one_incident(self) -> None:
+        story = Story(self.RULES)
+
+        assert story.alert(1) == ["chat first", "mail first"]
+        assert story.alert(2) == ["(chat cooldown)"]
+        assert list(story.world.incidents) == [self.KEY]
+
+    def test_it_ends_with_the_last_of_them(self) -> None:
+        story = Story(self.RULES)
+        story.alert(1)
+        story.alert(2)
+
+        story.resolved(1)
+        assert story.world.incidents[self.KEY].status is Status.FIRING
+        story.resolved(2)
+
+        assert story.world.incidents[self.KEY].status is Status.RESOLVED
+        assert story.alert(1) == ["chat first"]
+
+    def test_the_end_of_an_issue_ends_what_the_issue_was_joined_in_whatever_it_says_by_then(self) -> None:
+        story = Story(self.RULES)
+        story.alert(1)
+
+        story.alert(1, resource="issue", action="resolved", status=Status.RESOLVED, exceptions=(), environment=None)
+
+        assert {key: incident.status for key, incident in story.world.incidents.items()} == {self.KEY: Status.RESOLVED}
+
+    def test_an_edit_of_the_rules_moves_no_issue(self) -> None:
+        story = Story(self.RULES)
+        story.alert(1)
+        story.rules = rules_of("rules: [{name: errors, when: '', notify: [chat], cooldown: 1h}]")
+        story.alert(2)
+        story.rules = rules_of(self.RULES)
+
+        assert story.alert(1) == ["(chat cooldown)"]
+        assert story.alert(2) == ["(chat cooldown)"]
+        assert list(story.world.incidents) == [self.KEY, "issue:2"]
+
+    def test_what_no_fingerprint_names_keeps_to_its_own(self) -> None:
+        story = Story(self.RULES)
+
+        story.alert(1, exceptions=())
+
+        assert list(story.world.incidents) == ["issue:1"]
 
 
 class TestDestinations:

@@ -132,6 +132,7 @@ def test_what_is_remembered_of_an_incident_comes_back_as_it_was(engine: Engine) 
     kept.incident.set_timers([timer, replace(timer, step=2)])
     kept.incident.explains.add("database-down:1")
     kept.incident.acknowledged = True
+    kept.incident.issues |= {"issue:1": True, "issue:2": False}
     with engine.begin() as connection:
         incidents.save(connection, [kept])
 

@@ -27,6 +27,7 @@ from tests.factories import (
     comment_webhook,
     error_webhook,
     event_alert_webhook,
+    fixture,
     glitchtip_body,
     installation_webhook,
     issue_webhook,
@@ -407,3 +408,23 @@ def test_what_was_looked_at_is_kept_with_the_trace(engine: Engine) -> None:
 
     assert again.trace == unpack_trace(row.trace)
     assert [one.reason.value for one in again.notifications] == [inspection.listed(engine, event_id=2)[0].reason.value] == ["cooldown"]
+
+
+def test_issues_of_one_fingerprint_are_one_incident_that_ends_with_the_last(engine: Engine) -> None:
+    rules = rules_of("fingerprints: [{when: 'error.type:PaymentError', key: 'payment'}]\nrules: [{name: all, when: '', notify: [chat]}]")
+    for number in (5300000123, 2):
+        store(engine, issue(number))
+        plan_all(engine, rules)
+    store(engine, signed("issue", fixture("issue.resolved")))
+    plan_all(engine, rules)
+
+    assert incident_rows(engine, incidents.c.key, incidents.c.status, incidents.c.alert_count) == [
+        ("fingerprint:shop-api:payment", Status.FIRING, 3)
+    ]
+    assert [listed.reason.value for listed in inspection.listed(engine)] == ["cooldown", "first"]
+
+    plan_all(engine, make_rules())
+    store(engine, issue(2, 2), at=NOW + timedelta(hours=1))
+    plan_all(engine, make_rules(), at=NOW + timedelta(hours=1))
+
+    assert incident_rows(engine, incidents.c.alert_count) == [(4,)]

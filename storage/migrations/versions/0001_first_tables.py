@@ -136,6 +136,18 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("incident_id", "likeness"),
     )
     op.create_table(
+        "incident_issues",
+        sa.Column("incident_id", Id, nullable=False),
+        sa.Column("issue_key", sa.String(length=200), nullable=False),
+        sa.Column("is_open", sa.Boolean(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["incident_id"],
+            ["incidents.id"],
+        ),
+        sa.PrimaryKeyConstraint("incident_id", "issue_key"),
+    )
+    op.create_index("ix_incident_issues_issue", "incident_issues", ["issue_key"], unique=False)
+    op.create_table(
         "sightings",
         sa.Column("incident_id", Id, nullable=False),
         sa.Column("place", sa.String(length=250), nullable=False),
