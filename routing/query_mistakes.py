@@ -33,7 +33,7 @@ _SEARCHED = frozenset({"=~", "!~", "like", "contains", "matches"})
 _CURLY = re.compile("[\u201c\u201d\u201e\u201f\u2018\u2019\u201a]")
 _NO_CURLY = "curly quotes enclose nothing; write straight ones"
 _NO_PATTERN = "`*` stands for anything, as in {key}:*timeout*; put it in quotes if it is text"
-_TILDE = re.compile(r"~[\"'*\w]")
+_TILDE = re.compile(r"~[\"'*]")
 _EXPRESSION = re.compile(r"\.[*+]|\\[dwsb]|\][*+]")
 NO_ARGUMENT = "arguments are never empty; take out the comma, or write what is missing"
 _ANYTHING = r"\.[*+]|%"

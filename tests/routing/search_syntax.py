@@ -148,6 +148,8 @@ def _say_sampled_key(key: Mapping[str, Json]) -> str:
 
 
 def _say_sampled(value: Mapping[str, Json]) -> str:
+    if str(value.get("type")).startswith("key"):
+        return f"text {_say_sampled_key(value)}"
     kind, text = str(value.get("type")).removeprefix("value"), f"{value.get('value')}{value.get('unit') or ''}"
     if kind == "Text":
         return f"text {_unescape(text)}"

@@ -14,17 +14,64 @@ from tests.factories import NOW, make_alert
 
 KEYS = [
     *("level", "title", "message", "environment", "project", "release", "release.version", "dist", "url", "user", "user.id", "unknown"),
-    *("team", "tags.team", "tags[team]", "tags[count,number]", "flags[a]", "has", "is", "assigned", "contexts.os"),
+    *("team", "tags.team", "tags[team]", "tags[count,number]", "flags[a]", "has", "is", "assigned", "contexts.os", "payload[a.b]"),
     *("error.type", "error.handled", "stack.in_app", "stack.filename", "stack.colno", "http.status_code", "issue.id", "timesSeen"),
     *("transaction.duration", "measurements.lcp", "measurements.x", "spans.db", "metric.value", "timestamp", "age", "firstSeen"),
 ]
 AGGREGATES = ["count()", "failure_rate()", "p95()", "last_seen()", "count_if(a, equals, b)", "odd(x)"]
 VALUES = [
-    *("error", '""', '"a b"', "a*", "*b*", "\\*", 'x\\"y', "[a]", "[", "true", "0", "release", "new", "resolved", "KeyError"),
+    *(
+        "error",
+        '""',
+        '"a b"',
+        "a*",
+        "*b*",
+        "\\*",
+        'x\\"y',
+        "[a]",
+        "[",
+        "true",
+        "0",
+        "release",
+        "new",
+        "resolved",
+        "regressed",
+        "reappeared",
+        "KeyError",
+        "/a.*/",
+        "~*",
+        "\u201ca\u201d",
+    ),
     *("1", "500", "-3", "1.5k", "2m", "5s", "7%", "3mb", "1.2.3", "shop-api@4.2.0"),
     *("2026-03-04", "2026-03-04T10:15:30Z", "-24h", "+1d", "now", "now-1h"),
 ]
-WORDS = ["payment", "KeyError", '"two words"', "(a)", "()", "a*", "AND", "OR", "and", "(", ")", " ", "!", "\t", "\n", '"', "\\", "[", ":"]
+WORDS = [
+    "payment",
+    "KeyError",
+    "level",
+    "=",
+    "not",
+    "in",
+    "s",
+    "5",
+    '"two words"',
+    "(a)",
+    "()",
+    "a*",
+    "AND",
+    "OR",
+    "and",
+    "(",
+    ")",
+    " ",
+    "!",
+    "\t",
+    "\n",
+    '"',
+    "\\",
+    "[",
+    ":",
+]
 
 _values = st.sampled_from(VALUES)
 _lists = st.lists(_values, min_size=1, max_size=3).map(lambda items: f"[{', '.join(items)}]")
@@ -96,6 +143,7 @@ _alerts = st.builds(
 _contexts = st.builds(
     Context,
     is_new=st.none() | st.booleans(),
+    was=st.none() | st.sampled_from(Status),
     aggregates=st.dictionaries(st.sampled_from(["count()", "failure_rate()"]), st.floats()),
     now=st.none() | _dates,
 )
