@@ -294,3 +294,43 @@ def _critical_error(number: int = 1) -> Webhook:
         transaction="total",
         tags=[["critical", "true"]],
     )
+
+
+COMING_BACK = """
+version: 1
+receivers:
+  errors: {kind: slack, channel: "#errors"}
+  team: {kind: slack, channel: "#{tags.team}", allow: ["#payments"], fallback: errors}
+  pager: {kind: pagerduty, routing_key: "${PAGERDUTY_CRITICAL_KEY}"}
+rules:
+  - name: grouped
+    when: "level:error"
+    notify: [team]
+    group_by: [project]
+    group_wait: 1s
+    escalate: [{after: 2s, notify: [pager]}]
+"""
+
+
+def test_what_is_told_later_is_told_by_the_worker_that_is_there_then(
+    tmp_path: Path, database_url: str, redis_url: str, vendors: Vendors
+) -> None:
+    rules = tmp_path / "rules.yaml"
+    rules.write_text(COMING_BACK, encoding="utf-8")
+    variables = {**environment(database_url, redis_url, **vendors.environment()), "RULES_FILE": str(rules)}
+    with service(tmp_path, variables) as running:
+        running.start_web()
+        worker = running.start_worker()
+        for number in range(3):
+            about = {"issue_id": str(number), "event_id": f"{number:032x}", "tags": [["level", "error"], ["team", "payments"]]}
+            assert running.post(event_alert_webhook(**about))[0] == 202
+        running.until("the alerts are held for their group", lambda: running.states().get(State.HELD, 0) == 3)
+        end(worker, signal.SIGKILL)
+        running.start_worker()
+
+        running.until("the group is told and escalated", lambda: running.states().get(State.SENT, 0) >= 2)
+
+        running.until("nothing is left to send", lambda: State.PLANNED not in running.states() and State.SENDING not in running.states())
+    (message,) = vendors.slack.app.messages["C0PAYMENTS"]
+    assert "(+2 more)" in str(message)
+    assert [alert.state for alert in vendors.pagerduty.app.alerts.values()] == ["triggered"] * 3
