@@ -31,7 +31,7 @@ from routing.query_comparison import (
 )
 from routing.query_keys import Kind, kind_of, normal_aggregate
 from routing.query_states import holds
-from routing.query_syntax import ORDERING, parse_key, parse_tree
+from routing.query_syntax import ORDERING, parse_key, parse_tree, refuse_mistakes
 from routing.query_tree import (
     And,
     BooleanValue,
@@ -50,7 +50,7 @@ from routing.query_tree import (
     conditions,
 )
 
-__all__ = ["Context", "Facts", "Query", "QueryError", "Verdict", "parse"]
+__all__ = ["Context", "Facts", "Query", "QueryError", "Verdict", "parse", "parse_condition"]
 
 REMEMBERED = 32
 """Verdicts of each condition: most conditions meet the same few levels, projects and environments all day."""
@@ -156,12 +156,26 @@ _ANY_ALERT = Verdict(matched=True, why="any alert")
 
 
 def parse(text: str) -> Query:
-    """Read a query; an empty one is met by any alert.
+    """Read a query as Sentry does; an empty one is met by any alert.
 
     Raises:
         QueryError: with the position of the first thing that is wrong, and what to write instead.
     """
+    return _query(parse_tree(text))
+
+
+def parse_condition(text: str) -> Query:
+    """Read what a person wrote for this service: as `parse` does, and refuse what Sentry takes for text that is never found.
+
+    Raises:
+        QueryError: as `parse`.
+    """
     tree = parse_tree(text)
+    refuse_mistakes(tree, text)
+    return _query(tree)
+
+
+def _query(tree: Node) -> Query:
     terms = [part for part in conditions(tree) if isinstance(part, Term)]
     return Query(
         tree=tree,

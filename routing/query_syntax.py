@@ -79,6 +79,25 @@ def parse_tree(text: str) -> Node:
     return tree
 
 
+def refuse_mistakes(tree: Node, text: str) -> None:
+    """Refuse what Sentry reads as text and a person can hardly have meant as such: `level = error`, `not`, curly quotes.
+
+    Raises:
+        QueryError: with the position, and what to write instead.
+    """
+    for condition in conditions(tree):
+        if isinstance(condition, FreeText):
+            mistake = None if condition.quoted else in_text(condition.text)
+            if mistake:
+                raise QueryError(f"{mistake.advice}; put it in quotes if it is text", position=condition.position + mistake.offset)
+            continue
+        for value in condition.values:
+            mistake = in_value(str(condition.key), value.text) if isinstance(value, TextValue) and not value.quoted else None
+            if mistake:
+                begin = max(text.find(value.text, condition.position), condition.position)
+                raise QueryError(mistake.advice, position=begin + mistake.offset)
+
+
 def parse_key(text: str) -> Key:
     """The key that `has:` asks for: `release`, `tags[fruit]`; any other text is the name of a tag."""
     matched = _KEY.fullmatch(text + ":")
@@ -173,11 +192,7 @@ def _operand(operand: _Phrase | Token | Tree[Token], text: str) -> Node:
 
 
 def _free_text(phrase: _Phrase, text: str) -> FreeText:
-    words = text[phrase.start : phrase.end]
-    mistake = in_text(words)
-    if mistake:
-        raise QueryError(f"{mistake.advice}; put it in quotes if it is text", position=phrase.start + mistake.offset)
-    return FreeText(text=words, position=phrase.start)
+    return FreeText(text=text[phrase.start : phrase.end], position=phrase.start)
 
 
 def _term(tree: Tree[Token]) -> Term:
@@ -247,11 +262,10 @@ def _items(key: Key, kind: Kind, body: Token) -> Iterator[Value]:
 def _value(key: Key, kind: Kind, text: str, position: int) -> Value:
     if _STRING.fullmatch(text):
         return _quoted_value(key, kind, text[1:-1], position)
-    mistake = in_value(str(key), text)
-    if mistake:
-        raise QueryError(mistake.advice, position=position + mistake.offset)
     lone = _LONE_QUOTE.search(text)
     if lone:
+        if mistake := in_value(str(key), text):
+            raise QueryError(mistake.advice, position=position + mistake.offset)
         message = f'a quote encloses the whole value or is escaped: {key}:"..." or {key}:...\\"'
         raise QueryError(message, position=position + lone.start())
     value = read_value(kind, _unescape(text))

@@ -13,8 +13,7 @@ from routing.destinations import Allow
 from routing.durations import read_duration
 from routing.fingerprint_template import Template
 from routing.notification import Severity
-from routing.query import Query
-from routing.query import parse as parse_query
+from routing.query import Query, parse_condition
 from routing.query_syntax import parse_key
 from routing.query_tree import Key, KeyKind
 from routing.rules import Place, Unless
@@ -63,7 +62,7 @@ def _some_time(value: object) -> timedelta:
 def _query(value: object) -> Query:
     if not isinstance(value, str):
         raise ValueError("write one condition, in quotes: 'level:error tags.critical:true'")  # noqa: TRY004 - pydantic collects ValueError
-    return parse_query(value.rstrip())
+    return parse_condition(value.rstrip())
 
 
 def _query_of_one(value: object) -> Query:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from routing.query import QueryError, parse
+from routing.query import QueryError, parse, parse_condition
 
 NO_NOT = "there is no NOT; write `!` directly before one condition"
 
@@ -75,7 +75,7 @@ NO_NOT = "there is no NOT; write `!` directly before one condition"
 )  # fmt: skip
 def test_a_newcomer_is_shown_the_character_and_what_to_write(text: str, character: int, advice: str) -> None:
     with pytest.raises(QueryError) as raised:
-        parse(text)
+        parse_condition(text)
 
     assert (raised.value.position, str(raised.value).partition(": ")[0]) == (character - 1, f"character {character}")
     assert advice in str(raised.value)
@@ -101,9 +101,14 @@ def test_a_newcomer_is_shown_the_character_and_what_to_write(text: str, characte
     ],
 )
 def test_what_may_well_be_text_is_text(text: str) -> None:
-    assert parse(text) == parse(str(parse(text)))
+    assert parse_condition(text) == parse(str(parse(text)))
 
 
 @pytest.mark.parametrize("text", ['"level = error"', '"not" level:info', '"{a}"', '"count() > 5"', 'level:"/err.*/"', 'message:"“a”"'])
 def test_quotes_make_text_of_anything(text: str) -> None:
-    assert '"' in str(parse(text))
+    assert '"' in str(parse_condition(text))
+
+
+@pytest.mark.parametrize("text", ["level = error", "count() > 5", "not level:info", "{a}", "level:/err.*/", "“payment failed”"])
+def test_what_sentry_takes_is_taken_where_nobody_wrote_it_for_us(text: str) -> None:
+    assert parse(text)

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import pytest
 
-from routing.query import QueryError, parse
+from routing.query import QueryError, parse, parse_condition
 from routing.query_syntax import MAX_CHARACTERS, MAX_CONDITIONS, MAX_DEPTH
 from routing.query_tree import Quantity, Term
 
@@ -177,7 +177,7 @@ def test_a_pasted_message_is_one_text(text: str) -> None:
 )
 def test_an_error_points_at_the_character_and_says_what_to_write(text: str, character: int, message: str) -> None:
     with pytest.raises(QueryError) as raised:
-        parse(text)
+        parse_condition(text)
 
     assert raised.value.position == character - 1
     assert str(raised.value).startswith(f"character {character}: ")
@@ -225,7 +225,7 @@ def test_a_query_is_bounded(within: str, beyond: str, message: str) -> None:
 def test_no_text_keeps_the_parser_busy_for_ever(text: str) -> None:
     """An expression that backtracks would not end in years, so that this test has no limit of its own."""
     with suppress(QueryError):
-        parse(text)
+        parse_condition(text)
 
     assert len(text) <= MAX_CHARACTERS
 
