@@ -34,6 +34,22 @@ def rules_commands(settings: Settings) -> AppGroup:
         for receiver, credential in missing_credentials(rules, settings).items():
             click.echo(f"{path}: receivers.{receiver}: {credential} is not set, so it only previews")
 
+    @group.command("lint")
+    @click.argument("path", type=click.Path(exists=True, dir_okay=False, path_type=Path), default=settings.rules_file)
+    @click.option("--json", "is_json", is_flag=True, help="For programs.")
+    def lint_(path: Path, *, is_json: bool) -> None:
+        """Say what makes no sense in a rules file that is right.
+
+        What no alert can meet, what never speaks or wakes nobody. PATH is the file of RULES_FILE if left out. The status is 1 if
+        anything is found.
+        """
+        from cli.lint import as_json, findings  # noqa: PLC0415 - the web process loads this module, too
+
+        found = findings(path, settings)
+        click.echo(as_json(found) if is_json else "\n".join(f"{path}:{one}" for one in found) or f"{path}: nothing found")
+        if found:
+            raise click.exceptions.Exit(1)
+
     @group.command("schema")
     def schema() -> None:
         """Print the JSON Schema of rules.yaml, for editors.

@@ -19,13 +19,14 @@ from routing.windows import held_until
 LOOK_AGAIN = timedelta(minutes=5)
 """How often is looked whether what explains an incident still fires; Alertmanager's group_interval."""
 
-_SEVERITY_OF_LEVEL = {
+SEVERITY_OF_LEVEL = {
     Level.FATAL: Severity.CRITICAL,
     Level.ERROR: Severity.WARNING,
     Level.WARNING: Severity.WARNING,
     Level.INFO: Severity.INFO,
     Level.DEBUG: Severity.INFO,
 }
+"""How bad what a rule tells is, where the rule does not say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +54,7 @@ class Situation:
 
     def severity(self, rule: Rule) -> Severity:
         """How bad a rule says it is."""
-        return rule.severity or _SEVERITY_OF_LEVEL[self.facts.alert.level]
+        return rule.severity or SEVERITY_OF_LEVEL[self.facts.alert.level]
 
     def hold(self, rule: Rule, *, with_limits: bool = True) -> Hold | None:
         """What keeps a rule silent, None if nothing does; without limits what was said lately does not count."""

@@ -1,0 +1,50 @@
+"""`flask rules lint`: what makes no sense in a rules file, for people and for programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from notifiers.configuration import read_rules
+from notifiers.waking import wakes
+from routing.example_alerts import shown
+from routing.lint import Finding, lint
+from routing.rules import RulesError
+from settings import Settings
+from storage.rules_file import RulesFile
+
+
+def findings(path: Path, settings: Settings) -> Sequence[Finding]:
+    """What is found in a file.
+
+    Raises:
+        click.ClickException: it cannot be put in force; with every problem.
+    """
+    try:
+        rules = RulesFile(path, lambda text: read_rules(text, settings)).rules
+    except RulesError as error:
+        raise click.ClickException(str(error)) from None
+    return lint(path.read_text(encoding="utf-8"), rules, wakes=wakes, now=datetime.now(UTC))
+
+
+def as_json(found: Sequence[Finding]) -> str:
+    """A list of what was found."""
+    return json.dumps(
+        [
+            {
+                "defect": one.defect,
+                "line": one.problem.line,
+                "column": one.problem.column,
+                "place": one.problem.place,
+                "message": one.problem.message,
+                "example": shown(one.example) if one.example else None,
+            }
+            for one in found
+        ],
+        indent=2,
+        ensure_ascii=False,
+    )
