@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Self
 
 import structlog
@@ -25,7 +25,7 @@ from notifiers.lane import DeliveryLane, LanePorts
 from routing.notification import Attempt, Lane, Outcome
 from routing.rules import RulesError
 from settings import Settings, SettingsError
-from storage import events, notifications, workers
+from storage import events, notifications, silences, workers
 from storage.database import SchemaError, check_schema, open_database
 from storage.notifications import Claimed
 from storage.planner import Planner
@@ -33,6 +33,8 @@ from storage.queue import PLAN, Bell, listen
 from storage.rules_file import RulesFile
 
 SWEEP_SECONDS = 1.0
+REMIND_EVERY = timedelta(minutes=1)
+"""Silences that are about to end, or old, are looked for."""
 STOP_SECONDS = 4.0
 """What is under way at TERM has this long to end: the process is gone within ten seconds, and within the eight of `make run`."""
 
@@ -79,6 +81,7 @@ class Worker:
         self.id = f"{socket.gethostname()[:32]}-{os.getpid()}-{secrets.token_hex(4)}"
         self.stopping = threading.Event()
         self._settings, self._engine, self._rules_file, self._clock = settings, engine, rules_file, clock
+        self._reminded_at: datetime | None = None
         self._bell = Bell(settings.redis_url)
         self._dispatch = Dispatch(settings, lambda: rules_file.rules, clock)
         self._planner = Planner(engine, lambda: rules_file.rules, clock, self._announce)
@@ -139,6 +142,7 @@ class Worker:
             self._reload_rules()
             if taken := notifications.take_from_dead(self._engine, self._clock()):
                 log.warning("claims_taken_over", count=taken)
+            self._remind()
             self._planner.plan_for(SWEEP_SECONDS)
             for lane in notifications.due_lanes(self._engine, self._clock()):
                 self._lanes[lane].ring()
@@ -146,6 +150,12 @@ class Worker:
             log.error("sweep_failed", error=_cause(error), effect="tried again in a second")
         except Exception:  # the top of the clock: a fault of ours must not stop it
             log.exception("sweep_failed", effect="tried again in a second")
+
+    def _remind(self) -> None:
+        now = self._clock()
+        if self._reminded_at is None or now - self._reminded_at >= REMIND_EVERY:
+            self._reminded_at = now
+            silences.remind(self._engine, now)
 
     def _reload_rules(self) -> None:
         try:

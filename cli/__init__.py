@@ -9,6 +9,7 @@ from cli.alerts import alert_commands
 from cli.incidents import incident_commands
 from cli.notifications import notification_commands
 from cli.rules import rules_commands
+from cli.silences import silence_commands
 from cli.tables import database_commands
 from settings import Settings
 from storage.queue import Bell
@@ -21,6 +22,7 @@ def register(app: Flask, settings: Settings, engine: Engine) -> None:
         rules_commands(settings),
         alert_commands(engine, settings),
         incident_commands(engine),
+        silence_commands(engine),
         notification_commands(engine, Bell(settings.redis_url)),
     ):
         app.cli.add_command(group)

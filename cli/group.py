@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import click
 from flask.cli import AppGroup
 from sqlalchemy import Engine
 
+from routing.durations import read_duration
 from storage import database
 from storage.database import SchemaError
 
@@ -29,6 +30,21 @@ class Moment(click.ParamType[datetime]):
         except ValueError:
             self.fail(f'"{value}" is no time; write one like 2026-03-04T23:30 or 2026-03-04T23:30+01:00', param, ctx)
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+class Duration(click.ParamType[timedelta]):
+    """`90s`, `30m`, `4h`, `2d`, `1w`."""
+
+    name = "duration"
+
+    def convert(self, value: str | timedelta, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        """How long that is."""
+        if isinstance(value, timedelta):
+            return value
+        try:
+            return read_duration(value)
+        except ValueError as error:
+            self.fail(f'"{value}" is {error}', param, ctx)
 
 
 class DatabaseGroup(AppGroup):

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from routing import own_events
 from routing import sentry_resources as resources
 from routing.alert import Alert, Status
 from routing.payload import Object, UnreadableJsonError, decode, first_text, mapping, text
@@ -54,7 +55,7 @@ _READERS: Mapping[str, Callable[[resources.Webhook], Alert]] = {
     "glitchtip": resources.read_glitchtip,
 }
 
-RESOURCES = frozenset(_READERS)
+RESOURCES = frozenset(_READERS) | own_events.RESOURCES
 """Those that this version knows."""
 
 _RESOURCE_OF_DATA = {"metric_alert": "metric_alert", "error": "error", "event": "event_alert", "issue": "issue", "comment": "comment"}
@@ -107,6 +108,8 @@ def parse(
         raise UnreadableAlert(f"the body is unreadable: {error}") from None
     if not isinstance(content, dict):
         raise UnreadableAlert("the body is JSON, but not an object")
+    if resource == own_events.SILENCE:
+        return own_events.read_silence(content, received_at)
     webhook = _open(resource, content, received_at)
     alert = _READERS.get(webhook.resource, resources.read_unknown)(webhook)
     return _linked(alert, base_url, alert.organization or organization)

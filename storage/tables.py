@@ -210,6 +210,20 @@ told_alerts = Table(
     Index("ix_told_alerts_told_at", "told_at"),
 )
 
+silences = Table(
+    "silences",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("matchers", CleanText, nullable=False),
+    Column("author", CleanString(100), nullable=False),
+    Column("comment", CleanText, nullable=False),
+    Column("starts_at", UtcDateTime, nullable=False),
+    Column("ends_at", UtcDateTime, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("reminded", Text, nullable=False),
+    Index("ix_silences_ends_at", "ends_at"),
+)
+
 slots = Table(
     "slots",
     metadata,

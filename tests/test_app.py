@@ -258,6 +258,17 @@ def test_what_cannot_be_stored_is_answered_503_so_that_nobody_believes_it_kept(t
     assert "send it again" in answer.text
 
 
+@pytest.mark.parametrize("resource", ["router:silence", "Router:Silence", ":router:silence"])
+def test_no_webhook_can_pose_as_an_event_of_our_own(client: FlaskClient, stored: Engine, resource: str) -> None:
+    """The signature covers the body, not the header that names the resource."""
+    webhook = signed(resource, b'{"silence": 1}')
+
+    assert post(client, webhook).status_code == 202
+
+    with stored.connect() as connection:
+        assert ":" not in connection.execute(text("SELECT resource FROM events")).scalar_one()
+
+
 def test_unsigned_webhooks_are_taken_only_where_that_is_allowed(sqlite_url: str) -> None:
     client = create_app(make_settings(sqlite_url, SENTRY_CLIENT_SECRETS="", ALLOW_UNSIGNED="true")).test_client()
 
