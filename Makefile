@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test lint format lock bench schema
+.PHONY: help demo run test lint format lock mutate bench schema
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ lint: $(VENV)/.dev ## ruff, mypy --strict and the import table
 format: $(VENV)/.dev ## let ruff lay out the code
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+mutate: $(VENV)/.dev ## change the shipped rules one thing at a time; what their tests overlook is printed
+	@$(BIN)/python -m tests.mutate_rules
 
 bench: $(VENV)/.dev ## the benchmarks, each prints a table
 	@for bench in receive plan send; do $(BIN)/python benchmarks/$$bench.py || exit 1; done

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 from flask.cli import AppGroup
 
+from cli.rules_test import add_test_command
 from settings import Settings
 
 
@@ -61,4 +62,5 @@ def rules_commands(settings: Settings) -> AppGroup:
 
         click.echo(json.dumps(rules_schema(KINDS), indent=2, ensure_ascii=False))
 
+    add_test_command(group, settings)
     return group

@@ -120,13 +120,15 @@ class Step:
     """What becomes of the alert."""
     ignored_by: str = ""
     """The entry of `ignore` that it meets."""
+    incident: str = ""
+    """The key of the incident to which the alert belongs."""
     rules: Mapping[str, str] = field(default_factory=dict)
     """By rule what it says: `matched`, `not matched`, or what its reason must contain."""
 
     @property
     def expects(self) -> bool:
         """Whether it can fail."""
-        return bool(self.expected is not None or self.among or self.not_told or self.outcome or self.rules)
+        return bool(self.expected is not None or self.among or self.not_told or self.outcome or self.incident or self.rules)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -61,6 +61,8 @@ def _of_outcome(step: Step, outcome: Outcome) -> Iterator[str]:
     if step.outcome and (hearing is None or (step.outcome, step.ignored_by) != _disposition(hearing, step)):
         wanted = f"{step.outcome} by {step.ignored_by}" if step.ignored_by else str(step.outcome)
         yield f"expected the alert to be {wanted}, it is {_became(hearing)}"
+    if step.incident and (hearing is None or hearing.incident != step.incident):
+        yield f"expected the alert to belong to {step.incident}, it belongs to {hearing.incident if hearing else 'none'}"
     verdicts = {trace.rule: trace for trace in hearing.plan.trace} if hearing and hearing.plan else {}
     for rule, wanted in step.rules.items():
         verdict = verdicts.get(rule)

@@ -21,6 +21,7 @@ NOTHING = "nothing"
 _REASONS = {reason.value: reason for reason in Reason if reason is not Reason.PREVIEW}
 """A preview is decided when a message is sent."""
 _SEVERITIES = {severity.value: severity for severity in Severity}
+_HELD = SILENT | {Reason.NOWHERE}
 _STATES = {"told": True, "held": False}
 _WORDS = (*_STATES, *_REASONS, *_SEVERITIES)
 _FORM = "write receivers with what they are told: {slack-errors: first critical}; or nothing"
@@ -85,13 +86,13 @@ def _in_words(reading: Reading, path: Path, told: Expected, written: str, rules:
     words, _, by = f" {written} ".partition(" by ")
     for word in words.split():
         told = _with_word(reading, path, told, word)
-    if told.reason and told.is_told is (told.reason in SILENT):
-        state = "held" if told.reason in SILENT else "told"
+    if told.reason and told.is_told is (told.reason in _HELD):
+        state = "held" if told.reason in _HELD else "told"
         reading.add(path, f"what is {told.reason} is {state}; take the other word out")
     named = [name for name in re.split(r"[,\s]+", by) if name]
     for name in named:
         _check(reading, path, name, "rule", rules.names)
-    is_told = told.is_told if told.reason is None else told.reason not in SILENT
+    is_told = told.is_told if told.reason is None else told.reason not in _HELD
     return replace(told, is_told=is_told, rules=frozenset(named))
 
 

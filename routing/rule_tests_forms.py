@@ -113,6 +113,8 @@ class ErrorForm(Form):
     value: str = ""
     handled: bool | None = None
     mechanism: Text | None = None
+    file: Text | None = None
+    """Where it was raised."""
 
 
 class UserForm(Form):
@@ -181,6 +183,16 @@ class MetricForm(Form):
     query: str = ""
 
 
+class ReminderForm(Form):
+    """A reminder of a silence, which the router itself raises."""
+
+    silence: Number = 1
+    author: Text = "test"
+    comment: str = ""
+    words: Text = "ends soon"
+    matchers: tuple[Text, ...] = ()
+
+
 class SilenceForm(Form):
     """A silence that begins with its step."""
 
@@ -198,6 +210,7 @@ class StepForm(Form):
     alert: Section | None = None
     issue: Section | None = None
     metric: Section | None = None
+    reminder: Section | None = None
     webhook: Text | None = None
     resource: Resource | None = None
     resolved: Incident | None = None
@@ -210,6 +223,7 @@ class StepForm(Form):
     expect_at_least: object = None
     not_told: Names = ()
     outcome: Text | None = None
+    incident: Text = ""
     rules: dict[str, Text] = Field(default_factory=dict)
 
 
@@ -253,6 +267,8 @@ class ToldForm(Form):
     others: Annotated[int, Field(ge=0)] | None = None
 
 
-ACTIONS = ("alert", "issue", "metric", "webhook", "resolved", "archived", "assigned", "acknowledge", "silence", "expire")
-"""The keys of a step of which it has one at most."""
-EXPECTATIONS = ("expect", "expect_at_least", "not_told", "outcome", "rules")
+ALERTS = ("alert", "issue", "metric", "reminder", "webhook", "resolved", "archived", "assigned")
+"""The keys of a step by which an alert comes."""
+ACTIONS = (*ALERTS, "acknowledge", "silence", "expire")
+"""Those of which a step has one at most."""
+EXPECTATIONS = ("expect", "expect_at_least", "not_told", "outcome", "incident", "rules")

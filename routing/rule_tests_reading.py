@@ -16,18 +16,20 @@ from routing.rule_tests import Acknowledgement, Action, Expiry, RuleTest, Silenc
 from routing.rule_tests_expectations import expected, outcome
 from routing.rule_tests_forms import (
     ACTIONS,
+    ALERTS,
     EXPECTATIONS,
     AlertForm,
     DefaultsForm,
     IssueForm,
     MetricForm,
     Reference,
+    ReminderForm,
     SilenceForm,
     StepForm,
     TestForm,
     TestsForm,
 )
-from routing.rule_tests_webhooks import change_of, event_alert, issue_change, metric_alert
+from routing.rule_tests_webhooks import change_of, event_alert, issue_change, metric_alert, reminder
 from routing.rules import RuleSet
 from routing.rules_forms import Form
 from routing.rules_reading import Reading, did_you_mean, quoted, unset_variables
@@ -167,7 +169,7 @@ class _Reader:
         story.now = self._time(story, form, path)
         action = self._action(story, form, path)
         self._check_keys(form, path)
-        step = Step(line=self._line(path), at=story.now, action=action, not_told=form.not_told, rules=form.rules)
+        step = Step(line=self._line(path), at=story.now, action=action, not_told=form.not_told, incident=form.incident, rules=form.rules)
         for index, receiver in enumerate(form.not_told):
             self._check_known((*path, "not_told", index), receiver, "receiver", self._rules.receivers)
         for rule in form.rules:
@@ -189,8 +191,8 @@ class _Reader:
             self._reading.add((*path, key), f"{happening[0]} happens in this step already; make it a step of its own")
         if form.resource and form.webhook is None:
             self._reading.add((*path, "resource"), "says what a webhook is; without one take it out")
-        if not set(happening) & {"alert", "issue", "metric", "webhook", *_CHANGES}:
-            for key in ("outcome", "rules"):
+        if not set(happening) & set(ALERTS):
+            for key in ("outcome", "incident", "rules"):
                 if self._has(path, key):
                     self._reading.add((*path, key), "is about an alert, and none comes in this step")
 
@@ -262,6 +264,9 @@ class _Reader:
         if form.metric is not None:
             metric = self._reading.form(MetricForm, (*path, "metric"))
             return metric_alert(metric, story.now) if metric else None
+        if form.reminder is not None:
+            told = self._reading.form(ReminderForm, (*path, "reminder"))
+            return reminder(told) if told else None
         changes: Iterator[tuple[str, Reference | None]] = ((name, getattr(form, name)) for name in _CHANGES)
         return next((self._change(incident, name, story, path) for name, incident in changes if incident), None)
 

@@ -7,10 +7,11 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
+from routing import own_events
 from routing.alert import Json, Level
 from routing.document import Content
 from routing.rule_tests import Webhook
-from routing.rule_tests_forms import METRIC_ORGANIZATION, AlertForm, ErrorForm, IssueForm, MetricForm, Reference, SubjectForm
+from routing.rule_tests_forms import METRIC_ORGANIZATION, AlertForm, ErrorForm, IssueForm, MetricForm, Reference, ReminderForm, SubjectForm
 
 _INSTALLATION: Mapping[str, Json] = {"uuid": "00000000-0000-4000-8000-000000000000"}
 _ORGANIZATION = "test"
@@ -109,6 +110,11 @@ def metric_alert(form: MetricForm, at: datetime) -> Webhook:
     return _webhook("metric_alert", form.action, data)
 
 
+def reminder(form: ReminderForm) -> Webhook:
+    """A reminder of a silence, as the router writes it."""
+    return Webhook(resource=own_events.SILENCE, body=json.dumps(form.model_dump()).encode())
+
+
 def _webhook(resource: str, action: str, data: Mapping[str, Json]) -> Webhook:
     content = {"action": action, "installation": _INSTALLATION, "data": data, "actor": {"type": "application", "id": "sentry"}}
     return Webhook(resource=resource, body=json.dumps(content).encode())
@@ -143,7 +149,7 @@ def _event(form: AlertForm, at: datetime, number: int) -> Mapping[str, Json]:
         "issue_url": f"https://sentry.io/api/0/organizations/{_ORGANIZATION}/issues/{form.issue}/",
     }
     if kind:
-        event["exception"] = {"values": [{"type": kind, "value": value, "mechanism": _mechanism(form.error)}]}
+        event["exception"] = {"values": [{"type": kind, "value": value, **_raising(form.error)}]}
     if form.url or form.method:
         event["request"] = {"url": form.url, "method": form.method}
     if form.message:
@@ -186,8 +192,12 @@ def _title(form: SubjectForm, kind: str | None, value: str) -> str:
     )
 
 
-def _mechanism(error: ErrorForm | None) -> Mapping[str, Json]:
-    return {"type": (error and error.mechanism) or "generic", "handled": error.handled if error else None}
+def _raising(error: ErrorForm | None) -> Mapping[str, Json]:
+    """How and where an exception was raised."""
+    if error is None:
+        return {"mechanism": {"type": "generic"}}
+    frames: list[Json] = [{"filename": error.file, "function": "raising", "lineno": 1, "in_app": True}] if error.file else []
+    return {"mechanism": {"type": error.mechanism or "generic", "handled": error.handled}, "stacktrace": {"frames": frames}}
 
 
 def _merged(base: Mapping[str, Json], changes: Mapping[str, object]) -> Mapping[str, Json]:

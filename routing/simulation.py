@@ -33,7 +33,7 @@ class Saying:
     """The number of the alert that it tells of."""
     alert: Alert
     incident: str
-    """Its key."""
+    """Its key, also where a fingerprint joins several issues."""
     notification: PlannedNotification
     timer: Timer | None = None
     """On which occasion a rule came back to it; None: its alert came."""
@@ -71,9 +71,10 @@ class Simulation:
     def hear(self, alert: Alert, at: datetime) -> Hearing:
         """An alert comes at a time."""
         self.advance(at)
-        event, incident = len(self.hearings) + 1, incident_key(alert)
-        heard = Heard(event=event, alert=alert, incident_key=incident, content_key=content_key(alert))
+        event, issue = len(self.hearings) + 1, incident_key(alert)
+        heard = Heard(event=event, alert=alert, incident_key=issue, content_key=content_key(alert))
         planned = self._world.hear(heard, self.rules, at) if alert.resource in RESOURCES else None
+        incident = planned.inputs.incident if planned else issue
         hearing = Hearing(event=event, at=at, alert=alert, incident=incident, plan=planned)
         self.hearings.append(hearing)
         self._alerts[event] = alert
@@ -97,9 +98,9 @@ class Simulation:
         self._now = to
 
     def acknowledge(self, incident: str, at: datetime) -> bool:
-        """Somebody takes an incident on; whether it is one that fires."""
+        """Somebody takes an incident on, or the one into which its issue is joined; whether it is one that fires."""
         self.advance(at)
-        return self._world.acknowledge(incident)
+        return self._world.acknowledge(self._world.joined.get(incident, incident))
 
     def set_silences(self, silences: Sequence[Silence], at: datetime) -> None:
         """From now on these are the silences."""
