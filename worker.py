@@ -25,7 +25,7 @@ from notifiers.lane import DeliveryLane, LanePorts
 from routing.notification import Attempt, Lane, Outcome
 from routing.rules import RulesError
 from settings import Settings, SettingsError
-from storage import events, notifications, silences, workers
+from storage import events, notifications, rules_versions, silences, workers
 from storage.database import SchemaError, check_schema, open_database
 from storage.notifications import Claimed
 from storage.planner import Planner
@@ -55,7 +55,7 @@ def send_notifications(lane: str) -> None:
 
 
 def main() -> None:
-    """Work until TERM or INT.
+    """Work until TERM or INT; HUP reads the rules again.
 
     Raises:
         SystemExit: with everything that is wrong with the configuration.
@@ -66,6 +66,7 @@ def main() -> None:
         raise SystemExit(f"the worker cannot start:\n{error}") from None
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: worker.stopping.set())
+    signal.signal(signal.SIGHUP, lambda *_: worker.reload_asked.set())
     try:
         worker.run()
     finally:
@@ -80,6 +81,8 @@ class Worker:
     def __init__(self, settings: Settings, engine: Engine, rules_file: RulesFile, clock: Callable[[], datetime]) -> None:
         self.id = f"{socket.gethostname()[:32]}-{os.getpid()}-{secrets.token_hex(4)}"
         self.stopping = threading.Event()
+        self.reload_asked = threading.Event()
+        """By HUP: the rules are read again although no file seems to have changed."""
         self._settings, self._engine, self._rules_file, self._clock = settings, engine, rules_file, clock
         self._reminded_at: datetime | None = None
         self._bell = Bell(settings.redis_url)
@@ -98,7 +101,7 @@ class Worker:
         telemetry.configure(settings)
         engine = open_database(settings.database, pool_size=10)
         check_schema(engine)
-        rules_file = RulesFile(settings.rules_file, lambda text: read_rules(text, settings))
+        rules_file = RulesFile(settings.rules_file, lambda text, included: read_rules(text, settings, included))
         return cls(settings, engine, rules_file, lambda: datetime.now(UTC))
 
     def run(self) -> None:
@@ -159,14 +162,17 @@ class Worker:
 
     def _reload_rules(self) -> None:
         try:
-            if self._rules_file.reload():
+            if self._rules_file.reload(always=self.reload_asked.is_set()):
+                self.reload_asked.clear()
                 self._say_what_is_in_force()
                 events.retry_failed(self._engine)
         except RulesError as error:
+            self.reload_asked.clear()
             log.error("rules_refused", problems=str(error).splitlines(), effect="the old rules stay in force")
 
     def _say_what_is_in_force(self) -> None:
         rules = self._rules_file.rules
+        rules_versions.remember(self._engine, rules.version, self._rules_file.texts, self._clock())
         log.info("rules_in_force", version=rules.version, rules=len(rules.rules), receivers=len(rules.receivers))
         if not rules.rules:
             log.warning("no_rules_in_force", effect="alerts are kept, nobody is told of any")

@@ -25,7 +25,7 @@ def findings(path: Path, settings: Settings) -> Sequence[Finding]:
         click.ClickException: it cannot be put in force; with every problem.
     """
     try:
-        rules = RulesFile(path, lambda text: read_rules(text, settings)).rules
+        rules = RulesFile(path, lambda text, included: read_rules(text, settings, included)).rules
     except RulesError as error:
         raise click.ClickException(str(error)) from None
     return lint(path.read_text(encoding="utf-8"), rules, wakes=wakes, now=datetime.now(UTC))

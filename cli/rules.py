@@ -28,7 +28,7 @@ def rules_commands(settings: Settings) -> AppGroup:
         from storage.rules_file import RulesFile  # noqa: PLC0415 - the same
 
         try:
-            rules = RulesFile(path, lambda text: read_rules(text, settings)).rules
+            rules = RulesFile(path, lambda text, included: read_rules(text, settings, included)).rules
         except RulesError as error:
             raise click.ClickException(str(error)) from None
         click.echo(f"{path}: {len(rules.rules)} rules, {len(rules.receivers)} receivers, version {rules.version}")

@@ -25,6 +25,6 @@ def rules_in(path: Path, settings: Settings) -> RuleSet:
     from storage.rules_file import RulesFile  # noqa: PLC0415
 
     try:
-        return RulesFile(path, lambda text: read_rules(text, settings)).rules
+        return RulesFile(path, lambda text, included: read_rules(text, settings, included)).rules
     except RulesError as error:
         raise click.ClickException(str(error)) from None

@@ -31,13 +31,13 @@ class ConfigurationSettings(VendorSettings, Protocol):
         """Whether a missing credential is a fault."""
 
 
-def read_rules(text: str, settings: ConfigurationSettings) -> RuleSet:
-    """Read a rules.yaml as this service can put it in force.
+def read_rules(text: str, settings: ConfigurationSettings, included: Mapping[str, str] | None = None) -> RuleSet:
+    """Read a rules.yaml, and what it includes, as this service can put it in force.
 
     Raises:
         RulesError: with everything that is wrong; in production a missing credential is wrong, too.
     """
-    rules = load(text, kinds=KINDS, environment=settings.environment)
+    rules = load(text, kinds=KINDS, environment=settings.environment, included=included)
     problems = [
         rules.receivers[name].problem(f"{missing} is not set, and production does not preview; set it or remove the receiver")
         for name, missing in missing_credentials(rules, settings).items()

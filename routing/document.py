@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, TypeAlias
 
 import yaml
@@ -64,6 +64,8 @@ class Problem:
     place: str
     """The keys that lead there, `rules.critical-error.notify`; empty for the document as a whole."""
     message: str
+    file: str = ""
+    """Where it is not the first file."""
 
     def __str__(self) -> str:
         return f"{self.line}:{self.column}: " + (f"{self.place}: " if self.place else "") + self.message
@@ -86,6 +88,8 @@ class Document:
     key_positions: Mapping[Path, tuple[int, int]]
     faults: Mapping[Path, str]
     """What is wrong although it can be read: a key twice, a lost quote. The values at these paths are not what was meant."""
+    files: Mapping[Path, str] = field(default_factory=dict)
+    """By section and item the file that holds it, where that is not the first one."""
 
     @property
     def problems(self) -> tuple[Problem, ...]:
@@ -118,7 +122,11 @@ class Document:
 
     def _problem(self, path: Path, message: str, positions: Mapping[Path, tuple[int, int]]) -> Problem:
         line, column = _nearest(path, positions)
-        return Problem(line=line, column=column, place=self._place(path), message=message)
+        return Problem(line=line, column=column, place=self._place(path), message=message, file=self.file(path))
+
+    def file(self, path: Path) -> str:
+        """The file that holds what is at a path; empty for the first one."""
+        return self.files.get(path[:2], "")
 
     def _place(self, path: Path) -> str:
         """The path, with the items of a list called by their names: `rules.critical-error.notify`."""

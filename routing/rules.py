@@ -25,8 +25,9 @@ class RulesError(Exception):
     """rules.yaml cannot be put in force; `problems` lists everything that is wrong with it, the text a line for each."""
 
     def __init__(self, problems: tuple[Problem, ...], *, file: str | None = None) -> None:
-        self.problems = tuple(sorted(problems, key=lambda problem: (problem.line, problem.column)))
-        super().__init__("\n".join(f"{file}:{problem}" if file else str(problem) for problem in self.problems))
+        self.problems = tuple(sorted(problems, key=lambda problem: (problem.file, problem.line, problem.column)))
+        named = ((problem.file or file, problem) for problem in self.problems)
+        super().__init__("\n".join(f"{name}:{problem}" if name else str(problem) for name, problem in named))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,13 +47,15 @@ class Receiver:
     """What comes faster waits its turn; critical messages do not wait."""
     position: tuple[int, int] = (1, 1)
     """Line and column in the file."""
+    file: str = ""
+    """Where it is not the first one."""
     unset: Mapping[str, str] = field(default_factory=dict)
     """By option the variable that it names and that is not set."""
 
     def problem(self, message: str) -> Problem:
         """Something wrong with it, said where it stands."""
         line, column = self.position
-        return Problem(line=line, column=column, place=f"receivers.{self.name}", message=message)
+        return Problem(line=line, column=column, place=f"receivers.{self.name}", message=message, file=self.file)
 
 
 class Place(StrEnum):

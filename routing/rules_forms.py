@@ -45,6 +45,18 @@ def _version(value: object) -> int:
     return 1
 
 
+def is_beside(pattern: str) -> bool:
+    """Whether a pattern can only mean files of the folder or below."""
+    return pattern != "" and not pattern.startswith(("/", "~")) and ".." not in pattern.split("/")
+
+
+def _pattern(value: object) -> str:
+    """A file beside this one or below: what a service may read is not for its rules to say."""
+    if not isinstance(value, str) or not is_beside(value):
+        raise ValueError(f"{quoted(value)} is no file beside this one or below; write one like rules.d/*.yaml")
+    return value
+
+
 def _duration(value: object) -> timedelta:
     try:
         return read_duration(value if isinstance(value, str) else "")
@@ -129,6 +141,7 @@ class FileForm(Form):
     """Only the shape: what is in the parts is checked part by part, so that a fault in one hides none in another."""
 
     version: Annotated[int, BeforeValidator(_version)]
+    include: Annotated[tuple[Annotated[str, BeforeValidator(_pattern)], ...], Field(min_length=1)] = ()
     defaults: Section = Field(default_factory=dict)
     receivers: dict[Name, Section] = Field(default_factory=dict)
     windows: dict[Name, Section] = Field(default_factory=dict)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from pydantic import BaseModel
 
 from routing import document
 from routing.destinations import Destination, check, examples, find
-from routing.document import Content, DocumentError, Path
+from routing.document import Content, Document, DocumentError, Path, Problem
+from routing.document_merging import ONLY_FIRST, merge
 from routing.figures import FigureError, figures_of
 from routing.fingerprint import Fingerprint
 from routing.places import AllowList
@@ -27,6 +28,7 @@ from routing.rules_forms import (
     ReceiverForm,
     RuleForm,
     ThrottleForm,
+    is_beside,
 )
 from routing.rules_reading import Reading, did_you_mean, quoted, unset_variables
 from routing.templates import MessageTemplate, TemplateForm
@@ -34,6 +36,8 @@ from routing.windows import Window, WindowForm
 
 FormT = TypeVar("FormT", bound=Form)
 
+_SECTIONS = frozenset(FileForm.model_fields) - ONLY_FIRST - {"version"}
+"""What included files add to."""
 _OF_RECEIVERS = tuple(ReceiverForm.model_fields)
 """What every kind of receiver has beside its own options."""
 
@@ -48,11 +52,14 @@ class _Found:
     """The rule under whose `else` it stands."""
 
 
-def load(text: str, *, kinds: Mapping[str, type[BaseModel]], environment: Mapping[str, str]) -> RuleSet:
+def load(
+    text: str, *, kinds: Mapping[str, type[BaseModel]], environment: Mapping[str, str], included: Mapping[str, str] | None = None
+) -> RuleSet:
     """Read the text of a rules.yaml.
 
     Args:
         text: the file's content.
+        included: by their names the texts of the files that it includes (`included_by`), in their order.
         kinds: for each kind of receiver the model of its options.
         environment: what `${NAME}` stands for. A value that names an unset variable is empty, which in a secret option means that
             the credential is not set; rules and defaults must not name one.
@@ -60,10 +67,7 @@ def load(text: str, *, kinds: Mapping[str, type[BaseModel]], environment: Mappin
     Raises:
         RulesError: with every problem, each with its line, column and what to write instead. No value of the environment shows.
     """
-    try:
-        source = document.read(text)
-    except DocumentError as error:
-        raise RulesError(error.problems) from None
+    source = _read(text, included or {})
     reading = Reading(source=source, environment=environment, problems=list(source.problems), faulty=set(source.faults))
     reading.form(FileForm, ())
     defaults = reading.form(DefaultsForm, ("defaults",)) if source.value(("defaults",)) else DefaultsForm()
@@ -83,13 +87,42 @@ def load(text: str, *, kinds: Mapping[str, type[BaseModel]], environment: Mappin
     return RuleSet(
         rules=tuple(_rule(one, defaults, windows, templates) for one in _enabled(found)),
         receivers=receivers,
-        version=hashlib.sha256(text.encode()).hexdigest()[:12],
+        version=_version_of(text, included or {}),
         fingerprints=fingerprints,
         windows=windows,
         ignore=ignore,
         inhibit=inhibit,
         throttles=throttles,
     )
+
+
+def included_by(text: str) -> tuple[str, ...]:
+    """The patterns of the files that a text includes; what it may not include, or cannot be read, `load` will say."""
+    try:
+        value = document.read(text).value(("include",))
+    except DocumentError:
+        return ()
+    return tuple(pattern for pattern in value if isinstance(pattern, str) and is_beside(pattern)) if isinstance(value, list) else ()
+
+
+def _read(text: str, included: Mapping[str, str]) -> Document:
+    """All texts as one document."""
+    problems: list[Problem] = []
+    documents: dict[str, Document] = {}
+    for file, content in {"": text, **included}.items():
+        try:
+            documents[file] = document.read(content)
+        except DocumentError as error:
+            problems += [replace(problem, file=file) for problem in error.problems]
+    if problems:
+        raise RulesError(tuple(problems))
+    return merge(documents.pop(""), documents, sections=_SECTIONS)
+
+
+def _version_of(text: str, included: Mapping[str, str]) -> str:
+    """Changes with every text; that of a single file is the beginning of its SHA-256, as `sha256sum` shows it."""
+    whole = text.encode() + b"".join(f"\0{file}\0{content}".encode() for file, content in included.items())
+    return hashlib.sha256(whole).hexdigest()[:12]
 
 
 def _forms(reading: Reading, section: str, form: type[FormT]) -> Iterator[FormT]:
@@ -198,6 +231,7 @@ def _receivers(reading: Reading, kinds: Mapping[str, type[BaseModel]], templates
                 template=templates.get(form.template or ""),
                 max_per_minute=form.max_per_minute,
                 position=source.position(path),
+                file=source.file(path),
                 unset=dict(_unset(source.value(path), reading.environment)),
             )
 
@@ -250,15 +284,16 @@ def _paths_of_rules(reading: Reading, path: Path) -> Iterator[Path]:
 
 
 def _check_unique(reading: Reading, paths: Iterable[Path]) -> None:
-    lines: dict[str, int] = {}
+    lines: dict[str, str] = {}
     for path in paths:
         place = (*path, "name")
         name = reading.value(place)
         if isinstance(name, str) and name in lines:
             written, what = quoted(reading.source.value(place)), _SINGULAR[str(path[0])]
-            reading.add(place, f"{written} names the {what} of line {lines[name]} already; rename one of them")
+            reading.add(place, f"{written} names the {what} of {lines[name]} already; rename one of them")
         elif isinstance(name, str):
-            lines[name] = reading.source.position(place)[0]
+            file = reading.source.file(place)
+            lines[name] = f"line {reading.source.position(place)[0]}{' of ' + file if file else ''}"
 
 
 def _check_defined(reading: Reading, path: Path, section: str) -> None:

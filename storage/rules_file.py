@@ -2,55 +2,88 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import TypeAlias
 
 from routing.document import Problem
 from routing.rules import RulesError, RuleSet
+from routing.rules_loading import included_by
+
+_Stat: TypeAlias = tuple[str, int, int, int]
 
 
 class RulesFile:
-    """The rules in force. A bad edit leaves the old ones in force."""
+    """The rules in force, of a file and those that it includes. A bad edit leaves the old ones in force."""
 
-    def __init__(self, path: Path, read: Callable[[str], RuleSet]) -> None:
-        """Read the file.
+    def __init__(self, path: Path, read: Callable[[str, Mapping[str, str]], RuleSet]) -> None:
+        """Read the files.
+
+        `read` is given the text of the first one, and by their names those of the others.
 
         Raises:
-            RulesError: it cannot be put in force.
+            RulesError: they cannot be put in force.
         """
         self.path = path
+        self.texts: Mapping[str, str] = {}
+        """What is in force, by file; that of the first one has no name."""
         self._read = read
-        self._seen = self._fingerprint()
+        self._patterns: tuple[str, ...] = ()
+        self._seen: tuple[_Stat, ...] = ()
         self.rules = self._load()
 
-    def reload(self) -> bool:
-        """Put the file in force if it has changed since it was last looked at; whether it was.
+    def reload(self, *, always: bool = False) -> bool:
+        """Put the files in force if any has changed, come or gone since they were last looked at, or always; whether they were.
 
         Raises:
-            RulesError: it has changed and cannot be put in force; said once for each change.
+            RulesError: they cannot be put in force; said once for each change.
         """
-        found = self._fingerprint()
-        if found == self._seen:
+        if self._stats() == self._seen and not always:
             return False
-        self._seen = found
         self.rules = self._load()
         return True
 
     def _load(self) -> RuleSet:
+        # Looked at before they are read: what is edited in between is read again.
+        self._seen = self._stats()
         try:
-            return self._read(self.path.read_text(encoding="utf-8"))
+            text = self.path.read_text(encoding="utf-8")
+            self._patterns = included_by(text)
+            self._seen = self._stats()
+            included = {str(path): _read(path) for path in self._included()}
+            rules = self._read(text, included)
         except RulesError as error:
             raise RulesError(error.problems, file=str(self.path)) from None
         except (OSError, UnicodeDecodeError) as error:
             raise RulesError((_problem(error),), file=str(self.path)) from None
+        self.texts = {"": text, **included}
+        return rules
 
-    def _fingerprint(self) -> tuple[int, ...]:
+    def _included(self) -> list[Path]:
+        """The files that are included, each once, in the order of their patterns; those of one pattern by their names."""
+        folder = self.path.parent
+        matched = (sorted(folder.glob(pattern)) if "*" in pattern else [folder / pattern] for pattern in self._patterns)
+        return list(dict.fromkeys(path for paths in matched for path in paths if path != self.path))
+
+    def _stats(self) -> tuple[_Stat, ...]:
         """Changes with every edit; an editor that puts a new file in the old one's place changes the inode."""
-        try:
-            found = self.path.stat()
-        except OSError:
-            return ()
-        return (found.st_mtime_ns, found.st_ino, found.st_size)
+        return tuple(_stat(path) for path in (self.path, *self._included()))
+
+
+def _stat(path: Path) -> _Stat:
+    try:
+        found = path.stat()
+    except OSError:
+        return (str(path), 0, 0, 0)
+    return (str(path), found.st_mtime_ns, found.st_ino, found.st_size)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RulesError((replace(_problem(error), file=str(path)),)) from None
 
 
 def _problem(error: OSError | UnicodeDecodeError) -> Problem:

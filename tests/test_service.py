@@ -334,3 +334,21 @@ def test_what_is_told_later_is_told_by_the_worker_that_is_there_then(
     (message,) = vendors.slack.app.messages["C0PAYMENTS"]
     assert "(+2 more)" in str(message)
     assert [alert.state for alert in vendors.pagerduty.app.alerts.values()] == ["triggered"] * 3
+
+
+def test_hup_puts_the_rules_in_force_that_are_there_and_keeps_the_old_ones_if_they_are_faulty(
+    tmp_path: Path, sqlite_url: str, redis_url: str
+) -> None:
+    rules = tmp_path / "rules.yaml"
+    rules.write_text(COMING_BACK, encoding="utf-8")
+    with service(tmp_path, {**environment(sqlite_url, redis_url), "RULES_FILE": str(rules)}) as running:
+        worker = running.start_worker()
+        running.until("the worker has begun", lambda: running.log("worker").count("rules_in_force") == 1)
+
+        worker.send_signal(signal.SIGHUP)
+        running.until("they are read again", lambda: running.log("worker").count("rules_in_force") == 2)
+        rules.write_text("version: 2", encoding="utf-8")
+        worker.send_signal(signal.SIGHUP)
+        running.until("the faulty ones are refused", lambda: "rules_refused" in running.log("worker"))
+
+        assert worker.poll() is None

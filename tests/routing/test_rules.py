@@ -312,7 +312,7 @@ def test_the_version_is_that_of_the_text() -> None:
 
 
 class TestTheShippedFile:
-    def test_it_loads_and_has_the_five_rules_of_the_guide(self) -> None:
+    def test_it_loads_and_has_the_five_rules_of_the_guide_and_that_of_silences(self) -> None:
         rules = load_rules(SHIPPED.read_text(encoding="utf-8"))
 
         assert {rule.name: {rules.receivers[name].kind for name in rule.notify} for rule in rules.rules} == {
@@ -321,6 +321,7 @@ class TestTheShippedFile:
             "payment-failure": {"slack", "email", "jira"},
             "slow-transaction": {"slack", "email"},
             "new-error": {"email", "slack"},
+            "silences": {"slack"},
         }
 
     def test_every_receiver_is_told_of_something(self) -> None:
