@@ -30,6 +30,7 @@ _ACTIONS: Mapping[str, str] = {
     "issue": "unresolved",
     "metric_alert": "critical",
     "legacy": "triggered",
+    "silence": "reminder",
 }
 
 

@@ -106,7 +106,7 @@ def _advice(claim: Claim) -> str:
     if "level" in subjects and len(found) == 1:
         return "levels are fatal, error, warning, info and debug"
     if "resource" in subjects and len(found) == 1:
-        return "what fires are event_alert, error, issue, metric_alert, legacy and glitchtip"
+        return "what fires are event_alert, error, issue, metric_alert, legacy, glitchtip and, of our own, silence"
     if any(_is_rate(one) for one in found) and len(found) == 1:
         return "a rate is at most 100%; write >5% or >0.05"
     if len(found) > 1 and len(subjects) == 1 and not any(name.startswith("is") for name in subjects):

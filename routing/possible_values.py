@@ -68,7 +68,7 @@ _SINGLE = frozenset(
 """Keys under which an alert says one thing at most."""
 _CLOSED = {
     "level": tuple(level.value for level in Level),
-    "resource": ("event_alert", "error", "issue", "metric_alert", "legacy", "glitchtip"),
+    "resource": ("event_alert", "error", "issue", "metric_alert", "legacy", "glitchtip", "silence"),
 }
 """All that an alert that fires can say under a key."""
 _ALWAYS = frozenset({*_CLOSED, "title", "timestamp", "issue.category"})

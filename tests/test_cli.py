@@ -139,7 +139,7 @@ class TestRulesCheck:
         assert "File 'nowhere.yaml' does not exist" in run(flask, "rules", "check", "nowhere.yaml", status=2)
 
     def test_takes_the_shipped_file(self, flask: FlaskCliRunner) -> None:
-        assert run(flask, "rules", "check", str(ROOT / "rules.yaml")).startswith(f"{ROOT / 'rules.yaml'}: 5 rules, 12 receivers")
+        assert run(flask, "rules", "check", str(ROOT / "rules.yaml")).startswith(f"{ROOT / 'rules.yaml'}: 6 rules, 12 receivers")
 
 
 class TestAlertsRefused:
