@@ -20,6 +20,8 @@ from routing.voice import PlannedNotification, Voice, notifications_of, timers_o
 
 _LATE = frozenset({Cause.WINDOW, Cause.INHIBITION, Cause.GROUP})
 """What was not said when its alert came."""
+MAX_TITLE = 300
+"""Of each incident that a message of a group names beside the first."""
 _WORST_FIRST = tuple(Severity)
 
 
@@ -170,4 +172,4 @@ def _headline(pair: tuple[_Answer, Voice]) -> tuple[int, float]:
 
 def _mention(due: Due) -> Mention:
     alert = due.alert
-    return Mention(title=alert.title, project=alert.project, link=alert.link, incident=due.history.incident)
+    return Mention(title=alert.title[:MAX_TITLE], project=alert.project, link=alert.link, incident=due.history.incident)

@@ -9,7 +9,7 @@ from functools import cached_property
 
 from routing.alert import Level
 from routing.history import History
-from routing.likeness import likeness, shown
+from routing.likeness import keyed, likeness, shown
 from routing.notification import Reason, Severity
 from routing.query import Facts
 from routing.rules import Inhibition, Rule, RuleSet, Throttle
@@ -124,7 +124,7 @@ class Situation:
         """The group of a rule in which this alert is told, and when; only for rules that group."""
         grouping = rule.grouping
         assert grouping is not None  # noqa: S101 - as the docstring says
-        key = likeness(rule.name, grouping.by, self.facts) if grouping.by else f"{rule.name}:{self.history.incident}"[:200]
+        key = likeness(rule.name, grouping.by, self.facts) if grouping.by else keyed(rule.name, self.history.incident)
         due_at = self.now + grouping.wait
         if (told_at := self.history.group_told_at.get(key)) is not None:
             self.group_told_at[key] = told_at

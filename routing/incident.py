@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from routing.alert import Alert, Status
 from routing.query_states import holds
+from routing.samples import plain
 
 _ENDS = frozenset({Status.RESOLVED, Status.ARCHIVED})
 
@@ -122,4 +123,4 @@ class Incident:
 def places(alert: Alert) -> frozenset[str]:
     """The release and the environment of an alert, as `Incident.seen_in` has them."""
     named = (("release", alert.release), ("environment", alert.environment))
-    return frozenset(f"{kind}:{value[:200]}" for kind, value in named if value)
+    return frozenset(f"{kind}:{plain(value)}" for kind, value in named if value)

@@ -19,7 +19,11 @@ def likeness(name: str, keys: Iterable[Key], facts: Facts) -> str:
     What an alert says nothing of is a value like any other: two that lack a tag agree on it, as with Alertmanager's `equal`.
     At most 200 characters, ASCII without blanks as far as the name is.
     """
-    said = [facts[_texts_reader(key)] for key in keys]
+    return keyed(name, [facts[_texts_reader(key)] for key in keys])
+
+
+def keyed(name: str, said: object) -> str:
+    """A key of at most 200 characters for what can be written as JSON, equal for what is equal."""
     return f"{name[:150]}:{hashlib.sha256(json.dumps(said).encode()).hexdigest()[:32]}"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 import msgspec
 import structlog
@@ -172,9 +173,15 @@ def _matched(connection: Connection, event_ids: Sequence[int], matchers: Sequenc
     return found
 
 
+@lru_cache(maxsize=1000)
+def _matchers(text: str) -> tuple[Query, ...]:
+    """They are read anew for each batch of alerts, and do not change."""
+    return read_matchers(msgspec.json.decode(text, type=list[str]))
+
+
 def _silence(row: Row[tuple[object, ...]]) -> Silence | None:
     try:
-        matchers = read_matchers(msgspec.json.decode(row.matchers, type=list[str]))
+        matchers = _matchers(row.matchers)
     except (SilenceError, msgspec.DecodeError) as error:
         log.error("silence_not_in_force", silence=row.id, error=str(error), way_out="expire it, and add it anew")
         return None

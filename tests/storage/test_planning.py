@@ -428,3 +428,15 @@ def test_issues_of_one_fingerprint_are_one_incident_that_ends_with_the_last(engi
     plan_all(engine, make_rules(), at=NOW + timedelta(hours=1))
 
     assert incident_rows(engine, incidents.c.alert_count) == [(4,)]
+
+
+@pytest.mark.parametrize("release", ["4.2\0", "é" * 500, "\ud800", " "], ids=["null", "long", "surrogate", "blank"])
+def test_no_release_hinders_what_comes_after_it(engine: Engine, release: str) -> None:
+    rules = rules_of("rules: [{name: new, when: 'is:new', per: release, notify: [chat], group_by: [release], group_wait: 1s}]")
+
+    for number in (1, 2, 3):
+        store(engine, issue(1, number, release=release))
+        plan_all(engine, rules)
+
+    assert incident_rows(engine, incidents.c.alert_count) == [(3,)]
+    assert len(inspection.listed(engine)) == 1
