@@ -53,12 +53,12 @@ def _beside(rules: Path) -> Path:
 
 def _read(path: Path, rules: Path | None, settings: Settings) -> tuple[Sequence[RuleTest], RuleSet]:
     # Not at the top: the web process loads the commands, and would pay for all that reads rules.
-    from routing.rule_tests_reading import RuleTestsError, tests_of  # noqa: PLC0415
+    from routing.rule_tests_reading import RuleTestsError, load_tests  # noqa: PLC0415
 
     try:
         source, rules_path = _document(path, rules, settings)
         rule_set = rules_in(rules_path, settings)
-        return tests_of(source, rule_set, lambda name: (path.parent / name).read_bytes()), rule_set
+        return load_tests(source, rule_set, lambda name: (path.parent / name).read_bytes()), rule_set
     except RuleTestsError as error:
         raise click.ClickException("\n".join(f"{path}:{problem}" for problem in error.problems)) from None
 

@@ -199,7 +199,7 @@ class SilenceForm(Form):
     matchers: Annotated[tuple[ConditionOfOne, ...], BeforeValidator(_matchers), Field(min_length=1)]
     length: Period = Field(alias="for")
     author: Text = "test"
-    comment: str = ""
+    comment: Text = "of a test"
 
 
 class StepForm(Form):

@@ -85,7 +85,7 @@ def rules_file(source: Document) -> str | None:
     return name if isinstance(name, str) else None
 
 
-def tests_of(source: Document, rules: RuleSet, open_file: OpenFile) -> tuple[RuleTest, ...]:
+def load_tests(source: Document, rules: RuleSet, open_file: OpenFile) -> tuple[RuleTest, ...]:
     """The tests of a file, which are about these rules.
 
     Raises:
@@ -109,14 +109,14 @@ class _Reader:
     def tests(self) -> tuple[RuleTest, ...]:
         """All of them, if nothing is wrong with any."""
         reading = self._reading
+        for path, name in unset_variables(self._source.content, {}):
+            reading.add(path, f"a test takes nothing from the environment; write what {name} would hold")
         if not isinstance(self._source.content, dict):
             reading.add((), "a file of rule tests has the key tests; write tests: [{name: …, alert: {…}, expect: {…}}]")
         else:
             reading.form(TestsForm, ())
             self._read_defaults()
         tests = [test for index in _items(self._source.value(("tests",))) if (test := self._test(("tests", index)))]
-        for path, name in unset_variables(self._source.content, {}):
-            reading.add(path, f"a test takes nothing from the environment; write what {name} would hold")
         if reading.problems:
             raise RuleTestsError(tuple(reading.problems))
         return tuple(tests)

@@ -21,7 +21,7 @@ from routing import fingerprint_template
 from routing.fingerprint import Fingerprint
 from routing.notification import Severity
 from routing.rule_tests import RuleTest
-from routing.rule_tests_reading import read, tests_of
+from routing.rule_tests_reading import load_tests, read
 from routing.rule_tests_running import run
 from routing.rules import Grouping, Inhibition, Noise, Place, Rule, RuleSet, Step, Throttle, Unless
 from routing.windows import Span, Window
@@ -68,7 +68,7 @@ def read_rules(path: Path) -> RuleSet:
 
 def read_tests(path: Path, rules: RuleSet) -> tuple[RuleTest, ...]:
     """The tests of a file."""
-    return tests_of(read(path.read_text(encoding="utf-8")), rules, lambda name: (path.parent / name).read_bytes())
+    return load_tests(read(path.read_text(encoding="utf-8")), rules, lambda name: (path.parent / name).read_bytes())
 
 
 def attempt(rules: RuleSet, tests: Sequence[RuleTest]) -> Trial:
