@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
@@ -49,28 +49,53 @@ class Comeback:
 
 
 def come_due(due: Sequence[Due], rules: RuleSet, now: datetime, silences: Sequence[Silence] = ()) -> Comeback:
-    """Decide what is told of timers that are due: of one by itself, or of all of a group together.
+    """Decide what is told of timers that are due: of one by itself, of all of a group, or of all that rules could not say of an incident.
 
     Nothing is told of an incident that has ended, by a rule that is no longer in force, or of what somebody has called off. The worst
-    of a group heads its message, and of those the newest.
+    of a group heads its message, and of those the newest; of one incident the newest alert is told, by one message to each destination.
     """
-    rule = rules.by_name.get(due[0].timer.rule)
-    if rule is None:
-        return Comeback()
-    answers = [_Answer(one, _situation(one, rules, now, silences)) for one in due if _is_open(one, rule)]
-    heard = [(answer, voice) for answer in answers if (voice := _voice(answer, rule))]
+    in_force = [(one, rules.by_name[one.timer.rule]) for one in due if one.timer.rule in rules.by_name]
+    answers = [(_Answer(one, _situation(one, rules, now, silences)), rule) for one, rule in in_force if _is_open(one, rule)]
+    heard = [(answer, _voice(answer, rule)) for answer, rule in answers]
     speaking = sorted((pair for pair in heard if pair[1].speaks), key=_headline)
-    held = [(answer, voice) for answer, voice in heard if not voice.speaks and not _is_known(answer.due.timer, voice)]
-    notifications = [(answer.due, one) for answer, voice in held for one in notifications_of([voice], rules, answer.situation.facts)]
-    for answer, voice in speaking[:1]:
-        others = tuple(_mention(other.due) for other, _ in speaking[1:])
-        notifications += [(answer.due, said) for said in notifications_of([voice], rules, answer.situation.facts, others)]
     return Comeback(
-        notifications=tuple(notifications),
+        notifications=(*_held(heard, rules), *_said(speaking, rules)),
         told=tuple(answer.due for answer, _ in speaking),
         timers=tuple((answer.due, timer) for answer, voice in heard for timer in _timers(answer.due.timer, voice, now)),
-        throttles=tuple(key for answer, _ in speaking for key in answer.situation.throttles if answer.due.timer.cause in _LATE),
+        throttles=tuple(_counted(answer for answer, _ in speaking)),
     )
+
+
+def _counted(told: Iterable[_Answer]) -> Iterator[str]:
+    """The throttles that count what was not told when it came: each alert once, however many rules tell of it."""
+    seen: set[tuple[int, str]] = set()
+    for answer in told:
+        for key in answer.situation.throttles if answer.due.timer.cause in _LATE else ():
+            if (answer.due.timer.event, key) not in seen:
+                seen.add((answer.due.timer.event, key))
+                yield key
+
+
+def _held(heard: Sequence[tuple[_Answer, Voice]], rules: RuleSet) -> Iterator[tuple[Due, PlannedNotification]]:
+    """What is held now, but for what it was held by before."""
+    for answer, voice in heard:
+        if not voice.speaks and not _is_known(answer.due.timer, voice):
+            for notification in notifications_of([voice], rules, answer.situation.facts):
+                yield answer.due, notification
+
+
+def _said(speaking: Sequence[tuple[_Answer, Voice]], rules: RuleSet) -> Iterator[tuple[Due, PlannedNotification]]:
+    if not speaking:
+        return
+    first, voice = speaking[0]
+    if first.due.timer.cause is Cause.GROUP:
+        others = tuple(_mention(other.due) for other, _ in speaking[1:])
+        told = notifications_of([voice], rules, first.situation.facts, others)
+    else:
+        first = max((answer for answer, _ in speaking), key=lambda answer: answer.due.timer.event)
+        told = notifications_of([voice for _, voice in speaking], rules, first.situation.facts)
+    for notification in told:
+        yield first.due, notification
 
 
 def _situation(due: Due, rules: RuleSet, now: datetime, silences: Sequence[Silence]) -> Situation:

@@ -203,9 +203,15 @@ class World:
 
 
 def together(timers: Iterable[tuple[Incident, Timer]]) -> Iterator[list[tuple[Incident, Timer]]]:
-    """Each timer by itself, those of a group together, in the order in which they are due."""
+    """Those of a group together, and what several rules could not say of an incident; any other by itself, in the order of their times."""
     batches: dict[tuple[str, ...], list[tuple[Incident, Timer]]] = {}
     for incident, timer in sorted(timers, key=lambda pair: (pair[1].due_at, pair[0].key, pair[1].key)):
-        name = (timer.group,) if timer.cause is Cause.GROUP else (incident.key, *map(str, timer.key))
+        match timer.cause:
+            case Cause.GROUP:
+                name: tuple[str, ...] = (timer.group,)
+            case Cause.WINDOW | Cause.INHIBITION:
+                name = (incident.key, "late")
+            case _:
+                name = (incident.key, *map(str, timer.key))
         batches.setdefault(name, []).append((incident, timer))
     yield from batches.values()

@@ -81,7 +81,7 @@ def _come_due(
 
 def _said(due: Due, incident_id: int, notification: PlannedNotification) -> Said:
     timer = due.timer
-    occasion = f"{timer.cause}:{timer.step}:{timer.due_at:%Y%m%dT%H%M%S.%f}"
+    occasion = f"{timer.cause}:{timer.step}:{timer.due_at:%Y%m%dT%H%M%S.%f}:{timer.rule}"
     return Said(event_id=timer.event, incident_id=incident_id, notification=notification, occasion=occasion)
 
 

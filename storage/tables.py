@@ -262,7 +262,7 @@ notifications = Table(
     Column("failures", SmallInteger, nullable=False),
     Column("finished_at", UtcDateTime),
     Column("reference", CleanText),
-    Column("occasion", String(64), nullable=False),
+    Column("occasion", String(200), nullable=False),
     Column("subject", String(200)),
     Column("others", CleanText),
     Column("changes", CleanText),

@@ -105,6 +105,22 @@ rules: [{name: errors, when: "", notify: [chat], mute: [night], cooldown: 2h}]
 
         assert story.wait("12h") == ["chat delayed"]
 
+    def test_what_several_rules_could_not_say_is_one_message_to_each_destination(self) -> None:
+        story = Story(
+            """
+windows: {night: {times: [22:00-07:00]}}
+rules:
+  - {name: one, when: "", notify: [chat], mute: [night], repeat: 4h}
+  - {name: other, when: "level:error", notify: [chat, mail], mute: [night], repeat: 4h}
+""",
+            now=EVENING,
+        )
+        story.alert()
+
+        assert story.wait("9h") == ["chat delayed", "mail delayed"]
+        assert story.notifications[0].rules == ("one", "other")
+        assert story.wait("4h") == ["chat reminder", "chat reminder", "mail reminder"]
+
     def test_what_has_ended_by_then_is_not_told(self) -> None:
         story = Story(self.RULES, now=EVENING)
         story.alert()

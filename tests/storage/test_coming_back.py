@@ -174,3 +174,17 @@ class Broken:
 
 
 GROUPED_BY_ANOTHER_NAME = rules_of("rules: [{name: others, when: '', notify: [chat]}]")
+
+
+def test_two_rules_that_come_back_at_once_to_one_incident_tell_their_receivers(engine: Engine) -> None:
+    rules = rules_of("""
+windows: {morning: {times: [10:00-11:00]}}
+rules:
+  - {name: one, when: "", notify: [chat], mute: [morning], repeat: 4h}
+  - {name: other, when: "", notify: [chat, mail], mute: [morning], repeat: 4h}
+""")
+    store(engine, issue(1))
+    plan_all(engine, rules)
+
+    assert come_back(engine, rules, HOUR) == ["chat delayed planned", "mail delayed planned"]
+    assert come_back(engine, rules, 5 * HOUR) == ["chat reminder planned", "chat reminder planned", "mail reminder planned"]

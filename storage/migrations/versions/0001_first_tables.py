@@ -190,7 +190,7 @@ def upgrade() -> None:
         sa.Column("failures", sa.SmallInteger(), nullable=False),
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("reference", sa.Text(), nullable=True),
-        sa.Column("occasion", sa.String(length=64), nullable=False),
+        sa.Column("occasion", sa.String(length=200), nullable=False),
         sa.Column("subject", sa.String(length=200), nullable=True),
         sa.Column("others", sa.Text(), nullable=True),
         sa.Column("changes", sa.Text(), nullable=True),
