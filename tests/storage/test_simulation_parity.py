@@ -8,7 +8,6 @@ from datetime import datetime
 
 import pytest
 from sqlalchemy import Engine, func, select
-from sqlalchemy.exc import IntegrityError
 
 from routing.rule_tests import Acknowledgement, Expiry, RuleTest, Silencing, Webhook
 from routing.rule_tests_reading import load_tests, read
@@ -163,7 +162,6 @@ def test_whatever_happens_is_the_same_with_a_database_and_without(sqlite_url: st
     engine.dispose()
 
 
-@pytest.mark.xfail(raises=IntegrityError, strict=True, reason="coming_back gives the messages of two rules the same occasion")
 def test_two_rules_whose_night_ends_may_tell_the_same_receiver(engine: Engine) -> None:
     rules = rules_of("""
 windows: {nights: {times: [22:00-07:00]}}
