@@ -40,6 +40,7 @@ Possible: TypeAlias = "str | float | bool | timedelta | World | None"
 MAX_CHOICES = 256
 TEXT, STATE = "text", "is"
 
+_UPWARD = frozenset({Operator.GREATER, Operator.AT_LEAST})
 _LIKE = "\ue000"
 """Stands for anything where one pattern is held against another."""
 _EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
@@ -357,9 +358,21 @@ def _implies_value(one: Literal, other: Literal) -> bool:
         return all(too(amount) for amount in _points((one, other)) if accepts(amount))
     if _is_text(one) and _is_text(other) and not {_term(one).operator, _term(other).operator} & ORDERING:
         return all(any(_is_within(inner, outer) for outer in _patterns(other)) for inner in _patterns(one))
+    if _is_text(one) and _is_text(other) and {_term(one).operator, _term(other).operator} <= ORDERING:
+        return _is_stricter(_term(one), _term(other))
     if isinstance(_term(one).value, BooleanValue) and isinstance(_term(other).value, BooleanValue):
         return all(_accepts_truth(other)(truth) for truth in (True, False) if _accepts_truth(one)(truth))
     return False
+
+
+def _is_stricter(one: Term, other: Term) -> bool:
+    """Whether every version on the one side of a limit is on the other's side of its limit."""
+    limit, bound = read_version(_texts(one)[0]), read_version(_texts(other)[0])
+    if limit is None or bound is None or ({one.operator, other.operator} - _UPWARD and {one.operator, other.operator} & _UPWARD):
+        return False
+    if limit == bound:
+        return one.operator is other.operator or one.operator in {Operator.GREATER, Operator.LESS}
+    return (limit > bound) is (one.operator in _UPWARD)
 
 
 def _is_empty(literal: Literal) -> bool:
