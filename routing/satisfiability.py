@@ -73,7 +73,7 @@ def is_never(*claims: Claim) -> bool:
 
 def implies(claim: Claim, *others: Claim) -> bool:
     """Whether it is proved that any alert that makes the claim true makes one of the others true."""
-    return is_never(claim, *(other.denied() for other in others))
+    return claim in others or is_never(claim, *(other.denied() for other in others))
 
 
 def values(conjunction: Sequence[Literal]) -> dict[str, tuple[Possible, ...]]:
