@@ -25,18 +25,24 @@ def findings(path: Path, settings: Settings) -> Sequence[Finding]:
         click.ClickException: it cannot be put in force; with every problem.
     """
     try:
-        rules = RulesFile(path, lambda text, included: read_rules(text, settings, included)).rules
+        file = RulesFile(path, lambda text, included: read_rules(text, settings, included))
     except RulesError as error:
         raise click.ClickException(str(error)) from None
-    return lint(path.read_text(encoding="utf-8"), rules, wakes=wakes, now=datetime.now(UTC))
+    return lint(file.texts, file.rules, wakes=wakes, now=datetime.now(UTC))
 
 
-def as_json(found: Sequence[Finding]) -> str:
+def as_lines(path: Path, found: Sequence[Finding]) -> str:
+    """What was found, one a line, as editors and compilers write it."""
+    return "\n".join(f"{one.problem.file or path}:{one}" for one in found) or f"{path}: nothing found"
+
+
+def as_json(path: Path, found: Sequence[Finding]) -> str:
     """A list of what was found."""
     return json.dumps(
         [
             {
                 "defect": one.defect,
+                "file": one.problem.file or str(path),
                 "line": one.problem.line,
                 "column": one.problem.column,
                 "place": one.problem.place,

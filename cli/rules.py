@@ -44,10 +44,10 @@ def rules_commands(settings: Settings) -> AppGroup:
         What no alert can meet, what never speaks or wakes nobody. PATH is the file of RULES_FILE if left out. The status is 1 if
         anything is found.
         """
-        from cli.lint import as_json, findings  # noqa: PLC0415 - the web process loads this module, too
+        from cli.lint import as_json, as_lines, findings  # noqa: PLC0415 - the web process loads this module, too
 
         found = findings(path, settings)
-        click.echo(as_json(found) if is_json else "\n".join(f"{path}:{one}" for one in found) or f"{path}: nothing found")
+        click.echo(as_json(path, found) if is_json else as_lines(path, found))
         if found:
             raise click.exceptions.Exit(1)
 

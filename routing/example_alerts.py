@@ -8,7 +8,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from routing.alert import Alert, Category, ExceptionValue, Json, Level, Metric, Status, User
-from routing.possible_values import STATE, Never, Possible, World
+from routing.firing_states import World
+from routing.literals import STATE
+from routing.possible_values import Never, Possible
 from routing.query import Context, Query
 from routing.satisfiability import Claim, Conjunction, TooManyError, alternatives, values
 

@@ -8,7 +8,7 @@ from routing.document import Path
 from routing.durations import spell_duration
 from routing.example_alerts import example, meets_all
 from routing.lint_findings import Defect, Finding, Subject, claim_of
-from routing.possible_values import Literal, subject_of, wanted
+from routing.literals import Literal, subject_of, wanted
 from routing.query_syntax import ORDERING
 from routing.query_tree import And, Node, Operator, Or, Quantity, Term
 from routing.rules import Rule

@@ -7,26 +7,36 @@ are at most 1, and an issue that was just created has no other substatus than `n
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from itertools import islice, pairwise, product
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
-from routing.alert import Alert, Category, Json, Level, Status
+from routing.alert import Level
+from routing.firing_states import World, worlds
+from routing.literals import (
+    STATE,
+    TEXT,
+    Literal,
+    is_figure,
+    is_presence,
+    is_single,
+    is_text,
+    patterns_of,
+    subject_of,
+    term_of,
+    texts_of,
+    wanted,
+)
 from routing.query_answers import truths
-from routing.query_comparison import Dated, Pattern, contained, date_test, is_like, pattern, quantity_test, text_test, version_test
-from routing.query_keys import is_known, normal_aggregate, read_number, read_version
-from routing.query_states import WORDS, holds
-from routing.query_syntax import ORDERING, parse_key
+from routing.query_comparison import Dated, Pattern, contained, date_test, is_like, quantity_test, text_test, version_test
+from routing.query_keys import read_number, read_version
+from routing.query_states import holds
+from routing.query_syntax import ORDERING
 from routing.query_tree import (
     AgeValue,
     BooleanValue,
     DateValue,
-    FreeText,
-    Key,
-    KeyKind,
     NowValue,
     Operator,
     Quantity,
@@ -38,48 +48,17 @@ Possible: TypeAlias = "str | float | bool | timedelta | World | None"
 """A value; None: the alert says nothing under the key."""
 
 MAX_CHOICES = 256
-TEXT, STATE = "text", "is"
 
 _UPWARD = frozenset({Operator.GREATER, Operator.AT_LEAST})
 _LIKE = "\ue000"
 """Stands for anything where one pattern is held against another."""
 _EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
-_ALIASES = {
-    **dict.fromkeys(("project.name", "project.slug"), "project"),
-    **dict.fromkeys(("user.ip",), "user.ip_address"),
-    **dict.fromkeys(("http.url",), "url"),
-    **dict.fromkeys(("http.response.status_code",), "http.status_code"),
-    **dict.fromkeys(("event.timestamp", "time", "date", "transaction.end_time"), "timestamp"),
-    **dict.fromkeys(("first_seen", "age"), "firstSeen"),
-    **dict.fromkeys(("last_seen",), "lastSeen"),
-    **dict.fromkeys(("times_seen",), "timesSeen"),
-    **dict.fromkeys(("userCount", "users"), "user_count"),
-    "platform.name": "platform",
-    "error.unhandled": "error.handled",
-}
-_SINGLE = frozenset(
-    {
-        *("title", "level", "environment", "release", "release.version", "release.package", "release.build", "platform", "organization"),
-        *("transaction", "transaction.duration", "culprit", "user.id", "user.email", "user.username", "user.ip_address"),
-        *("error.handled", "http.method", "http.status_code", "url", "issue", "issue.id", "issue.priority", "event.type", "id"),
-        *("timestamp", "firstSeen", "lastSeen", "timesSeen", "user_count", "resource", "action"),
-        *("metric.value", "metric.threshold", "metric.aggregate", "alert_rule.name"),
-    }
-)
-"""Keys under which an alert says one thing at most."""
 _CLOSED = {
     "level": tuple(level.value for level in Level),
     "resource": ("event_alert", "error", "issue", "metric_alert", "legacy", "glitchtip", "silence"),
 }
 """All that an alert that fires can say under a key."""
 _ALWAYS = frozenset({*_CLOSED, "title", "timestamp", "issue.category"})
-_FIELDS = frozenset(
-    {
-        *("dist", "location", "trace", "logger", "user", "project", "project_id", "assigned", "assigned_to", "assigned_or_suggested"),
-        *("message", "start", "end", "is_application", "symbolicated_in_app", "team_key_transaction"),
-    }
-)
-"""Sentry's other names without a dot; what else has none is a tag."""
 _FRACTIONS = frozenset({"failure_rate", "crash_free_rate", "crash_rate", "http_error_rate", "apdex"})
 _NOT_NEGATIVE = frozenset({"transaction.duration", "timesSeen", "user_count"})
 _COUNTS = frozenset({"count", "count_unique", "count_if", "count_miserable", "failure_count", "epm", "eps", "tpm", "tps"})
@@ -87,49 +66,8 @@ _SEARCHED = frozenset({"title", "culprit", "error.type", "error.value"})
 """Keys whose values free text is looked for in."""
 
 
-class Literal(NamedTuple):
-    """A condition that is met, or one that is not."""
-
-    condition: Term | FreeText
-    is_met: bool
-    scope: str = ""
-    """Figures and places mean the same only within one."""
-
-
-class World(NamedTuple):
-    """What the words of `is:` depend on."""
-
-    alert: Alert
-    is_new: bool | None
-    was: Status | None
-
-
 class Never(Exception):  # noqa: N818 - it is no error, but what was asked for
     """No alert that fires meets these together."""
-
-
-def wanted(literal: Literal) -> bool:
-    """Whether the value must be one of those that are written, its negations taken together."""
-    term = literal.condition
-    return (
-        literal.is_met if isinstance(term, FreeText) else literal.is_met is not (term.negated is not (term.operator is Operator.NOT_EQUAL))
-    )
-
-
-def subject_of(literal: Literal) -> str:
-    """What a condition asks about: equal for all the spellings of a key."""
-    term = literal.condition
-    if isinstance(term, FreeText):
-        return TEXT
-    if term.key.kind is KeyKind.AGGREGATE:
-        return f"{normal_aggregate(str(term.key))} {literal.scope}".strip()
-    if term.key.kind is KeyKind.FIELD and term.key.name == "message" and all(_texts(term)):
-        return TEXT
-    if term.key.kind is KeyKind.FIELD and term.key.name == "has":
-        return _subject(parse_key(_texts(term)[0]))
-    if term.key.kind is KeyKind.FIELD and term.key.name == "is":
-        return f"is:new {literal.scope}" if literal.scope and _texts(term) == ("new",) else STATE
-    return _subject(term.key)
 
 
 def possible(subject: str, literals: Sequence[Literal]) -> tuple[Possible, ...]:
@@ -141,9 +79,9 @@ def possible(subject: str, literals: Sequence[Literal]) -> tuple[Possible, ...]:
     if subject == TEXT:
         return _possible_text(literals)
     if subject == STATE:
-        return _some([world for world in _worlds() if all(_is_true_in(world, one) for one in literals)])
+        return _some([world for world in worlds() if all(_is_true_in(world, one) for one in literals)])
     if subject.startswith("is:new "):
-        return _some([truth for truth in (True, False) if all(one.is_met is not _term(one).negated is truth for one in literals)])
+        return _some([truth for truth in (True, False) if all(one.is_met is not term_of(one).negated is truth for one in literals)])
     return _possible_values(subject, literals)
 
 
@@ -153,9 +91,9 @@ def implied_texts(literals: Sequence[Literal]) -> Iterator[Pattern]:
         if not wanted(literal):
             continue
         if subject_of(literal) == TEXT:
-            patterns = _patterns(literal)
-        elif subject_of(literal) in _SEARCHED and _is_text(literal):
-            patterns = tuple(("", *one, "") if len(one) == 1 else one for one in _patterns(literal))
+            patterns = patterns_of(literal)
+        elif subject_of(literal) in _SEARCHED and is_text(literal):
+            patterns = tuple(("", *one, "") if len(one) == 1 else one for one in patterns_of(literal))
         else:
             continue
         if len(patterns) == 1:
@@ -168,49 +106,35 @@ def is_found_in(wanted_text: Pattern, found: Pattern) -> bool:
     return contained("*".join(piece.replace("*", "\\*") for piece in wanted_text))(searched)
 
 
-def _subject(key: Key) -> str:
-    name = _ALIASES.get(key.name, key.name)
-    if key.kind is KeyKind.TAG or (key.kind is KeyKind.FIELD and name.startswith("tags.")):
-        return f"tags[{name.removeprefix('tags.') if key.kind is KeyKind.FIELD else name}]"
-    if key.kind is not KeyKind.FIELD:
-        return str(replace(key, type=None))
-    is_field = "." in name or is_known(name) or name in _SINGLE or name in _FIELDS
-    return name if is_field else f"tags[{name}]"
-
-
-def _is_single(subject: str) -> bool:
-    return subject in _SINGLE or subject.startswith("tags[") or "(" in subject
-
-
 def _possible_text(literals: Sequence[Literal]) -> tuple[Possible, ...]:
     found = list(implied_texts(literals))
     for literal in literals:
-        if not wanted(literal) and any(is_found_in(one, text) for one in _patterns(literal) for text in found):
+        if not wanted(literal) and any(is_found_in(one, text) for one in patterns_of(literal) for text in found):
             raise Never
     texts = [" ".join(filter(None, one)) or "x" for one in found]
-    texts += [" ".join(filter(None, _patterns(one)[0])) for one in literals if wanted(one) and len(_patterns(one)) > 1]
+    texts += [" ".join(filter(None, patterns_of(one)[0])) for one in literals if wanted(one) and len(patterns_of(one)) > 1]
     return (" ".join(texts) or None,)
 
 
 def _possible_values(subject: str, literals: Sequence[Literal]) -> tuple[Possible, ...]:
     silence = [None] if subject not in _ALWAYS and all(_is_met_by_silence(one) for one in literals) else []
-    values = [one for one in literals if not _is_presence(one)]
-    is_present = all(wanted(one) for one in literals if _is_presence(one))
+    values = [one for one in literals if not is_presence(one)]
+    is_present = all(wanted(one) for one in literals if is_presence(one))
     present = _present(subject, values) if is_present else ()
     return tuple(silence) if present is None else _some([*present, *silence])
 
 
 def _present(subject: str, literals: Sequence[Literal]) -> Sequence[Possible] | None:
     """Values that meet the conditions; nothing if there is none, None if this cannot tell."""
-    if not _is_single(subject) and _excludes_itself(literals):
+    if not is_single(subject) and _excludes_itself(literals):
         return ()
-    if not _is_single(subject):
+    if not is_single(subject):
         return _perhaps(subject, literals)
-    if all(_is_figure(one) for one in literals):
+    if all(is_figure(one) for one in literals):
         return _figures(subject, literals)
-    if all(isinstance(_term(one).value, BooleanValue) for one in literals):
+    if all(isinstance(term_of(one).value, BooleanValue) for one in literals):
         return [truth for truth in (True, False) if all(_accepts_truth(one)(truth) is wanted(one) for one in literals)]
-    if all(isinstance(_term(one).value, DateValue | AgeValue | NowValue) for one in literals):
+    if all(isinstance(term_of(one).value, DateValue | AgeValue | NowValue) for one in literals):
         return _dates(literals)
     return _texts_that_fit(subject, literals)
 
@@ -218,7 +142,7 @@ def _present(subject: str, literals: Sequence[Literal]) -> Sequence[Possible] | 
 def _perhaps(subject: str, literals: Sequence[Literal]) -> Sequence[Possible] | None:
     """What a single value would have to be where there may be several: nothing is proved if there is none."""
     try:
-        if all(map(_is_figure, literals)):
+        if all(map(is_figure, literals)):
             return _figures(subject, literals) or None
         return _texts_that_fit(subject, literals) or None
     except Never:
@@ -228,8 +152,8 @@ def _perhaps(subject: str, literals: Sequence[Literal]) -> Sequence[Possible] | 
 def _texts_that_fit(subject: str, literals: Sequence[Literal]) -> Sequence[Possible] | None:
     if subject in _CLOSED:
         return [word for word in _CLOSED[subject] if _fits(word, literals)]
-    positive = [_patterns(one) for one in literals if wanted(one) and _is_text(one) and _term(one).operator not in ORDERING]
-    versions = [one for one in literals if _is_text(one) and _term(one).operator in ORDERING]
+    positive = [patterns_of(one) for one in literals if wanted(one) and is_text(one) and term_of(one).operator not in ORDERING]
+    versions = [one for one in literals if is_text(one) and term_of(one).operator in ORDERING]
     if math.prod(map(len, positive)) > MAX_CHOICES or (versions and not positive):
         return () if _excludes_itself(literals) or _is_empty_order(versions) else None
     found: list[str] = []
@@ -259,7 +183,7 @@ def _text_like(patterns: Sequence[Pattern]) -> str | None:
 
 def _is_taken_out(choice: Sequence[Pattern], literals: Sequence[Literal]) -> bool:
     """Whether one of the patterns is wholly within what must not be."""
-    unwanted = [one for literal in literals if not wanted(literal) and _is_text(literal) for one in _patterns(literal)]
+    unwanted = [one for literal in literals if not wanted(literal) and is_text(literal) for one in patterns_of(literal)]
     return any(_is_within(like, one) for like in choice for one in unwanted)
 
 
@@ -272,7 +196,7 @@ def _fits(text: str, literals: Sequence[Literal]) -> bool:
 
 
 def _accepts_text(literal: Literal) -> Callable[[str], bool]:
-    term = _term(literal)
+    term = term_of(literal)
     match term.value:
         case TextValue(text=text):
             return version_test(term.operator, text) if term.operator in ORDERING else text_test(term.values)
@@ -286,21 +210,21 @@ def _accepts_text(literal: Literal) -> Callable[[str], bool]:
 
 
 def _accepts_truth(literal: Literal) -> Callable[[bool], bool]:
-    term = _term(literal)
+    term = term_of(literal)
     turned = term.key.name == "error.unhandled"
     meant = {value.truth is not turned for value in term.values if isinstance(value, BooleanValue)}
     return lambda truth: truth in meant
 
 
 def _figures(subject: str, literals: Sequence[Literal]) -> Sequence[Possible]:
-    tests = [(quantity_test(_term(one)), wanted(one)) for one in literals]
+    tests = [(quantity_test(term_of(one)), wanted(one)) for one in literals]
     begin, end = _bounds(subject)
     return [amount for amount in _points(literals) if begin <= amount <= end and all(test(amount) is truth for test, truth in tests)]
 
 
 def _points(literals: Sequence[Literal]) -> list[float]:
     """One of every stretch between the limits that are written, and the limits: what is true of these is true of all numbers."""
-    limits = sorted({0.0, 1.0, *(value.amount for one in literals for value in _term(one).values if isinstance(value, Quantity))})
+    limits = sorted({0.0, 1.0, *(value.amount for one in literals for value in term_of(one).values if isinstance(value, Quantity))})
     between = [(one + other) / 2 for one, other in pairwise(limits)]
     return sorted({*limits, *between, limits[0] - 1, limits[-1] * 2 + 1})
 
@@ -314,7 +238,7 @@ def _bounds(subject: str) -> tuple[float, float]:
 
 def _dates(literals: Sequence[Literal]) -> Sequence[Possible] | None:
     """Ages are held against ages, days against days; of the two together this knows nothing."""
-    terms = [_term(one) for one in literals]
+    terms = [term_of(one) for one in literals]
     kinds = {isinstance(value, DateValue) for term in terms for value in term.values}
     if len(kinds) != 1:
         return None
@@ -353,21 +277,21 @@ def _excludes_itself(literals: Sequence[Literal]) -> bool:
 
 def _implies_value(one: Literal, other: Literal) -> bool:
     """Whether every value that the one accepts is accepted by the other."""
-    if _is_figure(one) and _is_figure(other):
-        accepts, too = quantity_test(_term(one)), quantity_test(_term(other))
+    if is_figure(one) and is_figure(other):
+        accepts, too = quantity_test(term_of(one)), quantity_test(term_of(other))
         return all(too(amount) for amount in _points((one, other)) if accepts(amount))
-    if _is_text(one) and _is_text(other) and not {_term(one).operator, _term(other).operator} & ORDERING:
-        return all(any(_is_within(inner, outer) for outer in _patterns(other)) for inner in _patterns(one))
-    if _is_text(one) and _is_text(other) and {_term(one).operator, _term(other).operator} <= ORDERING:
-        return _is_stricter(_term(one), _term(other))
-    if isinstance(_term(one).value, BooleanValue) and isinstance(_term(other).value, BooleanValue):
+    if is_text(one) and is_text(other) and not {term_of(one).operator, term_of(other).operator} & ORDERING:
+        return all(any(_is_within(inner, outer) for outer in patterns_of(other)) for inner in patterns_of(one))
+    if is_text(one) and is_text(other) and {term_of(one).operator, term_of(other).operator} <= ORDERING:
+        return _is_stricter(term_of(one), term_of(other))
+    if isinstance(term_of(one).value, BooleanValue) and isinstance(term_of(other).value, BooleanValue):
         return all(_accepts_truth(other)(truth) for truth in (True, False) if _accepts_truth(one)(truth))
     return False
 
 
 def _is_stricter(one: Term, other: Term) -> bool:
     """Whether every version on the one side of a limit is on the other's side of its limit."""
-    limit, bound = read_version(_texts(one)[0]), read_version(_texts(other)[0])
+    limit, bound = read_version(texts_of(one)[0]), read_version(texts_of(other)[0])
     if limit is None or bound is None or ({one.operator, other.operator} - _UPWARD and {one.operator, other.operator} & _UPWARD):
         return False
     if limit == bound:
@@ -376,12 +300,12 @@ def _is_stricter(one: Term, other: Term) -> bool:
 
 
 def _is_empty(literal: Literal) -> bool:
-    return _is_figure(literal) and not any(map(quantity_test(_term(literal)), _points((literal,))))
+    return is_figure(literal) and not any(map(quantity_test(term_of(literal)), _points((literal,))))
 
 
 def _is_empty_order(literals: Sequence[Literal]) -> bool:
     """Whether versions must be above one and below another one that is not above it."""
-    bounds = [(_term(one), read_version(_texts(_term(one))[0])) for one in literals if wanted(one)]
+    bounds = [(term_of(one), read_version(texts_of(term_of(one))[0])) for one in literals if wanted(one)]
     lower = [(bound, term.operator) for term, bound in bounds if bound and term.operator in {Operator.GREATER, Operator.AT_LEAST}]
     upper = [(bound, term.operator) for term, bound in bounds if bound and term.operator in {Operator.LESS, Operator.AT_MOST}]
     strict = {Operator.GREATER, Operator.LESS}
@@ -390,71 +314,14 @@ def _is_empty_order(literals: Sequence[Literal]) -> bool:
 
 def _is_met_by_silence(literal: Literal) -> bool:
     """Whether an alert that says nothing under the key meets it."""
-    if _is_presence(literal):
+    if is_presence(literal):
         return not wanted(literal)
-    return wanted(literal) is (_is_text(literal) and "" in _texts(_term(literal)))
-
-
-def _is_presence(literal: Literal) -> bool:
-    return _term(literal).key.name == "has" and _term(literal).key.kind is KeyKind.FIELD
-
-
-def _is_figure(literal: Literal) -> bool:
-    return isinstance(_term(literal).value, Quantity)
-
-
-def _is_text(literal: Literal) -> bool:
-    return isinstance(literal.condition, FreeText) or isinstance(_term(literal).value, TextValue)
-
-
-def _patterns(literal: Literal) -> tuple[Pattern, ...]:
-    condition = literal.condition
-    if isinstance(condition, FreeText):
-        return (pattern(condition.text),)
-    return tuple(pattern(text) for text in _texts(condition) if text)
-
-
-def _term(literal: Literal) -> Term:
-    assert isinstance(literal.condition, Term)  # noqa: S101 - free text has a subject of its own
-    return literal.condition
-
-
-def _texts(term: Term) -> tuple[str, ...]:
-    return tuple(value.text for value in term.values if isinstance(value, TextValue))
+    return wanted(literal) is (is_text(literal) and "" in texts_of(term_of(literal)))
 
 
 def _is_true_in(world: World, literal: Literal) -> bool:
-    (word,) = _texts(_term(literal))
+    (word,) = texts_of(term_of(literal))
     return bool(holds(word.lower(), world.alert, is_new=world.is_new, was=world.was)) is wanted(literal)
-
-
-@cache
-def _worlds() -> tuple[World, ...]:
-    """All that the words of `is:` can depend on while an issue fires."""
-    payloads: list[Mapping[str, Json]] = [{}, {"annotations": ()}, {"annotations": ("x",)}]
-    payloads += [{"assignedTo": who, "annotations": links} for who in (None, "x") for links in ((), ("x",))]
-    known = ((None, None), (True, None), (False, None), (False, Status.FIRING), (False, Status.RESOLVED), (False, Status.ARCHIVED))
-    later = product((None, "new", *sorted(WORDS - {"new"})), (False,), known)
-    created = product((None, "new"), (True,), known[:2])
-    return tuple(
-        World(_firing(substatus, payload, is_created=is_created), is_new, was)
-        for (substatus, is_created, (is_new, was)), payload in product((*created, *later), payloads)
-    )
-
-
-def _firing(substatus: str | None, payload: Mapping[str, Json], *, is_created: bool) -> Alert:
-    return Alert(
-        resource="issue",
-        action="created" if is_created else "unresolved",
-        status=Status.FIRING,
-        category=Category.ERROR,
-        level=Level.ERROR,
-        title="Error",
-        received_at=_EPOCH,
-        occurred_at=_EPOCH,
-        substatus=substatus,
-        payload=payload,
-    )
 
 
 def _some(found: Sequence[Possible]) -> tuple[Possible, ...]:

@@ -67,7 +67,7 @@ def load(
     Raises:
         RulesError: with every problem, each with its line, column and what to write instead. No value of the environment shows.
     """
-    source = _read(text, included or {})
+    source = read_source(text, included or {})
     reading = Reading(source=source, environment=environment, problems=list(source.problems), faulty=set(source.faults))
     reading.form(FileForm, ())
     defaults = reading.form(DefaultsForm, ("defaults",)) if source.value(("defaults",)) else DefaultsForm()
@@ -105,8 +105,12 @@ def included_by(text: str) -> tuple[str, ...]:
     return tuple(pattern for pattern in value if isinstance(pattern, str) and is_beside(pattern)) if isinstance(value, list) else ()
 
 
-def _read(text: str, included: Mapping[str, str]) -> Document:
-    """All texts as one document."""
+def read_source(text: str, included: Mapping[str, str]) -> Document:
+    """All texts as one document.
+
+    Raises:
+        RulesError: one of them is no YAML.
+    """
     problems: list[Problem] = []
     documents: dict[str, Document] = {}
     for file, content in {"": text, **included}.items():

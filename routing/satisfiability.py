@@ -5,14 +5,14 @@ A query is taken apart into alternatives, each of them conditions that are met o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import TypeAlias
 
-from routing.possible_values import TEXT, Literal, Never, Possible, implied_texts, is_found_in, possible, subject_of, wanted
-from routing.query_comparison import pattern
-from routing.query_tree import And, FreeText, Node, Or, Term, TextValue
+from routing.literals import TEXT, Literal, patterns_of, subject_of, wanted
+from routing.possible_values import Never, Possible, implied_texts, is_found_in, possible
+from routing.query_tree import And, FreeText, Node, Or, Term
 
 MAX_ALTERNATIVES = 512
 """Of a query with more, nothing is said."""
@@ -112,16 +112,8 @@ def _hold_against_text(conjunction: Sequence[Literal], on_text: Sequence[Literal
     """A title or a type of error is searched, too."""
     found = list(implied_texts(conjunction))
     for literal in on_text:
-        if not wanted(literal) and any(is_found_in(one, text) for one in _patterns(literal) for text in found):
+        if not wanted(literal) and any(is_found_in(one, text) for one in patterns_of(literal) for text in found):
             raise Never
-
-
-def _patterns(literal: Literal) -> Iterator[tuple[str, ...]]:
-    condition = literal.condition
-    if isinstance(condition, FreeText):
-        yield pattern(condition.text)
-    else:
-        yield from (pattern(value.text) for value in condition.values if isinstance(value, TextValue))
 
 
 def _parts(node: Node, *, is_met: bool, scope: str) -> list[Conjunction]:

@@ -18,7 +18,7 @@ SHIPPED = Path(__file__).parents[2] / "rules.yaml"
 
 
 def found_in(text: str) -> tuple[Finding, ...]:
-    return lint(text, load(text, kinds=KINDS, environment={"KEY": "k" * 32}), wakes=wakes, now=NOW)
+    return lint({"": text}, load(text, kinds=KINDS, environment={"KEY": "k" * 32}), wakes=wakes, now=NOW)
 
 
 def test_the_shipped_rules_make_sense() -> None:
@@ -116,3 +116,13 @@ def test_a_jira_incident_wakes_and_another_issue_does_not() -> None:
 
     assert found_in(text % "Incident") == ()
     assert [one.defect for one in found_in(text % "Bug")] == [Defect.NOBODY_WAKES]
+
+
+def test_what_an_included_file_says_is_told_with_its_name() -> None:
+    main = HEAD + "include: [rules/*.yaml]\nrules:\n  - {name: one, when: 'x', notify: [chat, mail, pager]}\n"
+    more = "rules:\n  - {name: two, when: 'level:critical', notify: [chat]}\n"
+
+    rules = load(main, kinds=KINDS, environment={}, included={"rules/more.yaml": more})
+    (finding,) = lint({"": main, "rules/more.yaml": more}, rules, wakes=wakes, now=NOW)
+
+    assert (finding.problem.file, finding.problem.line, finding.problem.place) == ("rules/more.yaml", 2, "rules.two.when")
