@@ -15,7 +15,7 @@ from routing.fingerprint_template import Template
 from routing.notification import Severity
 from routing.query import Query, parse_condition
 from routing.query_syntax import parse_key
-from routing.query_tree import Key, KeyKind
+from routing.query_tree import Key
 from routing.rules import Place, Unless
 from routing.rules_reading import quoted
 
@@ -100,7 +100,7 @@ def _key(value: object) -> Key:
     if not isinstance(value, str):
         raise ValueError("write a key of the query language, like project or tags.team")  # noqa: TRY004 - pydantic collects ValueError
     key = parse_key(value)
-    if key.kind is KeyKind.AGGREGATE:
+    if "(" in value:
         raise ValueError(f"{key} is a figure over many alerts; write what each alert says by itself, like project or tags.team")
     return key
 

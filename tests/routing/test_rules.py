@@ -311,6 +311,13 @@ def test_the_version_is_that_of_the_text() -> None:
     assert re.fullmatch("[0-9a-f]{12}", first)
 
 
+@pytest.mark.parametrize("written", ["group_by: [project, count()]", "over: p95(transaction.duration)"])
+def test_a_figure_over_many_alerts_is_nothing_that_alerts_have_in_common(written: str) -> None:
+    said = problems(f"{RULES}    {written}\n")
+
+    assert "is a figure over many alerts; write what each alert says by itself, like project or tags.team" in said
+
+
 class TestTheShippedFile:
     def test_it_loads_and_has_the_five_rules_of_the_guide_and_that_of_silences(self) -> None:
         rules = load_rules(SHIPPED.read_text(encoding="utf-8"))
