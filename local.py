@@ -26,6 +26,7 @@ from honcho.colour import get_colours
 from honcho.environ import parse_procfile
 from honcho.printer import Message, Printer
 
+import signals
 from settings import Settings, SettingsError
 
 HERE = Path(__file__).parent
@@ -61,9 +62,7 @@ def main() -> int:
     """
     os.chdir(HERE)
     events: _Events = SimpleQueue()
-    for number in ENDING:
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
-            signal.signal(number, lambda number, _: events.put(signal.Signals(number)))
+    signals.listen(dict.fromkeys(ENDING, events.put))
     signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)  # who started this process may have held them back
     try:
         return _serve(Settings.load(), events)

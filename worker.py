@@ -18,6 +18,7 @@ import structlog
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+import signals
 import telemetry
 from notifiers.configuration import missing_credentials, read_rules
 from notifiers.dispatch import Dispatch
@@ -64,9 +65,13 @@ def main() -> None:
         worker = Worker.from_settings(Settings.load())
     except (SettingsError, SchemaError, RulesError) as error:
         raise SystemExit(f"the worker cannot start:\n{error}") from None
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: worker.stopping.set())
-    signal.signal(signal.SIGHUP, lambda *_: worker.reload_asked.set())
+    signals.listen(
+        {
+            signal.SIGTERM: lambda _: worker.stopping.set(),
+            signal.SIGINT: lambda _: worker.stopping.set(),
+            signal.SIGHUP: lambda _: worker.reload_asked.set(),
+        }
+    )
     try:
         worker.run()
     finally:

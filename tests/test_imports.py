@@ -9,18 +9,19 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-OURS = {"app", "worker", "cli", "local", "settings", "telemetry", "routing", "notifiers", "storage", "demo"}
+OURS = {"app", "worker", "cli", "local", "settings", "signals", "telemetry", "routing", "notifiers", "storage", "demo"}
 
 MAY_IMPORT = {
     "routing": {"routing"},
     "notifiers": {"notifiers", "routing"},
     "storage": {"storage", "routing"},
     "settings": set(),
+    "signals": set(),
     "telemetry": {"settings"},
     "cli": {"settings", "telemetry", "routing", "notifiers", "storage"},
     "app": {"cli", "settings", "telemetry", "routing", "storage"},
-    "worker": {"settings", "telemetry", "routing", "notifiers", "storage", "worker"},
-    "local": {"settings"},
+    "worker": {"settings", "signals", "telemetry", "routing", "notifiers", "storage", "worker"},
+    "local": {"settings", "signals"},
     "demo": {"demo", "local", "settings", "routing", "storage"},
 }
 
