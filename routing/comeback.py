@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
 
+from routing.addressing import Address, address
 from routing.alert import Alert, Status
 from routing.asking import facts_of
 from routing.durations import spell_duration
@@ -61,7 +62,7 @@ def come_due(due: Sequence[Due], rules: RuleSet, now: datetime, silences: Sequen
     return Comeback(
         notifications=(*_held(heard, rules), *_said(speaking, rules)),
         told=tuple(answer.due for answer, _ in speaking),
-        timers=tuple((answer.due, timer) for answer, voice in heard for timer in _timers(answer.due.timer, voice, now)),
+        timers=tuple((answer.due, timer) for answer, voice in heard for timer in _timers(answer.due, voice, now)),
         throttles=tuple(_counted(answer for answer, _ in speaking)),
     )
 
@@ -79,7 +80,7 @@ def _counted(told: Iterable[_Answer]) -> Iterator[str]:
 def _held(heard: Sequence[tuple[_Answer, Voice]], rules: RuleSet) -> Iterator[tuple[Due, PlannedNotification]]:
     """What is held now, but for what it was held by before."""
     for answer, voice in heard:
-        if not voice.speaks and not _is_known(answer.due.timer, voice):
+        if not voice.speaks and voice.reason is not answer.due.timer.held_by:
             for notification in notifications_of([voice], rules, answer.situation.facts):
                 yield answer.due, notification
 
@@ -87,15 +88,29 @@ def _held(heard: Sequence[tuple[_Answer, Voice]], rules: RuleSet) -> Iterator[tu
 def _said(speaking: Sequence[tuple[_Answer, Voice]], rules: RuleSet) -> Iterator[tuple[Due, PlannedNotification]]:
     if not speaking:
         return
-    first, voice = speaking[0]
-    if first.due.timer.cause is Cause.GROUP:
-        others = tuple(_mention(other.due) for other, _ in speaking[1:])
-        told = notifications_of([voice], rules, first.situation.facts, others)
+    if speaking[0][0].due.timer.group:
+        for members in _by_address(speaking, rules):
+            first, voice = members[0]
+            others = tuple(_mention(other.due) for other, _ in members[1:])
+            for notification in notifications_of([voice], rules, first.situation.facts, others):
+                yield first.due, notification
     else:
         first = max((answer for answer, _ in speaking), key=lambda answer: answer.due.timer.event)
-        told = notifications_of([voice for _, voice in speaking], rules, first.situation.facts)
-    for notification in told:
-        yield first.due, notification
+        for notification in notifications_of([voice for _, voice in speaking], rules, first.situation.facts):
+            yield first.due, notification
+
+
+def _by_address(members: Sequence[tuple[_Answer, Voice]], rules: RuleSet) -> Iterable[Sequence[tuple[_Answer, Voice]]]:
+    """Those of a group that go to the same places: an alert may say itself where it goes, and is told nowhere else."""
+    found: list[tuple[list[Address], list[tuple[_Answer, Voice]]]] = []
+    for answer, voice in members:
+        places = [address(receiver, rules, answer.situation.facts) for receiver in voice.notify]
+        alike = next((those for other, those in found if all(map(Address.is_same, places, other))), None)
+        if alike is None:
+            found.append((places, [(answer, voice)]))
+        else:
+            alike.append((answer, voice))
+    return [those for _, those in found]
 
 
 def _situation(due: Due, rules: RuleSet, now: datetime, silences: Sequence[Silence]) -> Situation:
@@ -148,6 +163,7 @@ def _voice(answer: _Answer, rule: Rule) -> Voice:
         met=timer.why,
         remark=occasion,
         notify=notify,
+        group=timer.group,
         subject=_subject(timer, rule),
     )
     return replace(voice, reason=hold.reason, remark=hold.why, until=hold.until) if hold else voice
@@ -168,26 +184,24 @@ def _occasion(timer: Timer, rule: Rule, history: History) -> tuple[Reason, str, 
             return Reason.DELAYED, "told now", rule.notify
 
 
-def _is_known(timer: Timer, voice: Voice) -> bool:
-    """Whether it is still held by what held it before, so that nothing is to be said of it."""
-    return (timer.cause, voice.reason) in {(Cause.WINDOW, Reason.WINDOW), (Cause.INHIBITION, Reason.INHIBITED)}
-
-
 def _subject(timer: Timer, rule: Rule) -> str:
     """A group of several incidents is known to vendors by its own key, for another one may head its next message."""
-    return f"group:{timer.group}" if timer.cause is Cause.GROUP and rule.grouping and rule.grouping.by else ""
+    return f"group:{timer.group}" if timer.group and rule.grouping and rule.grouping.by else ""
 
 
-def _timers(timer: Timer, voice: Voice, now: datetime) -> Iterator[Timer]:
+def _timers(due: Due, voice: Voice, now: datetime) -> Iterator[Timer]:
     """When it comes back again: what is held once more keeps its own cause, and an escalation begins nothing."""
-    if not voice.speaks:
-        if voice.until:
-            yield replace(timer, due_at=voice.until)
-    elif timer.cause is not Cause.ESCALATION:
-        for following in timers_of(voice, now):
-            # A reminder begins no escalation: the first message did.
-            if timer.cause is not Cause.REPEAT or following.cause is Cause.REPEAT:
-                yield replace(following, event=timer.event)
+    timer, repeat = due.timer, voice.rule.repeat
+    if voice.speaks and timer.cause is not Cause.ESCALATION:
+        # Only the first message begins an escalation.
+        is_first = voice.rule.name not in due.history.notified_at
+        following = [one for one in timers_of(voice, now) if is_first or one.cause is not Cause.ESCALATION]
+        yield from (replace(one, event=timer.event) for one in following)
+    elif not voice.speaks and voice.until:
+        yield replace(timer, due_at=voice.until, held_by=voice.reason)
+    elif timer.cause is Cause.REPEAT and repeat and not voice.speaks:
+        # Nothing says when a silence is over: somebody may end it before its time. The next reminder comes when it would have come.
+        yield replace(timer, due_at=now + repeat, held_by=None)
 
 
 def _headline(pair: tuple[_Answer, Voice]) -> tuple[int, float]:

@@ -35,6 +35,8 @@ class History:
     """By throttle and likeness: when alerts were told."""
     group_told_at: Mapping[str, datetime] = field(default_factory=dict)
     """By rule and likeness: when the group was last told."""
+    group_due_at: Mapping[str, datetime] = field(default_factory=dict)
+    """By rule and likeness: when a group is told in which this incident waits."""
 
     @property
     def incident_is_known(self) -> bool:

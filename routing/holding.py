@@ -87,7 +87,7 @@ class Situation:
     def cooldown(self, rule: Rule) -> Hold | None:
         """What the rule itself said of this incident lately."""
         notified_at = self.history.notified_at.get(rule.name)
-        if notified_at is None or self.now - notified_at >= rule.cooldown:
+        if notified_at is None or not rule.cooldown or self.now - notified_at >= rule.cooldown:
             return None
         why = f"told {_clock(notified_at)}, cooldown ends {_clock(notified_at + rule.cooldown)}"
         return Hold(reason=Reason.COOLDOWN, why=why)
@@ -125,6 +125,8 @@ class Situation:
         grouping = rule.grouping
         assert grouping is not None  # noqa: S101 - as the docstring says
         key = likeness(rule.name, grouping.by, self.facts) if grouping.by else keyed(rule.name, self.history.incident)
+        if (due_at := self.history.group_due_at.get(key)) is not None:
+            return key, due_at  # the first alert began the wait, and none after it prolongs it
         due_at = self.now + grouping.wait
         if (told_at := self.history.group_told_at.get(key)) is not None:
             self.group_told_at[key] = told_at

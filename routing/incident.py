@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from routing.alert import Alert, Status
+from routing.notification import Reason
 from routing.query_states import holds
 from routing.samples import plain
 
@@ -28,6 +29,10 @@ class Cause(StrEnum):
     ESCALATION = "escalation"
 
 
+BRINGS_ALL = frozenset({Cause.GROUP, Cause.REPEAT})
+"""Of a group these come for all of it when they are due for one."""
+
+
 class TimerKey(NamedTuple):
     """There is one timer of each kind."""
 
@@ -35,6 +40,8 @@ class TimerKey(NamedTuple):
     cause: Cause
     step: int
     """Of an escalation, from 0."""
+    group: str
+    """An incident may have alerts in several groups of one rule."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,11 +58,18 @@ class Timer:
     """The key of the group that is told together."""
     why: str = ""
     """What met the rule when its alert came."""
+    held_by: Reason | None = None
+    """What holds the rule until then, and has been said."""
 
     @property
     def key(self) -> TimerKey:
         """What it takes the place of."""
-        return TimerKey(self.rule, self.cause, self.step)
+        return TimerKey(self.rule, self.cause, self.step, self.group)
+
+    @property
+    def brings_all(self) -> bool:
+        """Whether all of its group come when the first of them is due; each step of an escalation comes in its own time."""
+        return bool(self.group) and self.cause in BRINGS_ALL
 
 
 @dataclass(slots=True, kw_only=True)
@@ -92,10 +106,9 @@ class Incident:
             self.assigned = assigned
         if alert.status is Status.FIRING:
             self.seen_in |= places(alert)
-        if status is Status.RESOLVED:
+        if status in _ENDS:
             # What begins again after its end is news: no cooldown of the old trouble holds it.
             self.notified_at.clear()
-        if status in _ENDS:
             self.acknowledged = False
             self.timers.clear()
             self.explains.clear()
@@ -112,7 +125,7 @@ class Incident:
         for rule in rules:
             self.notified_at[rule] = at
             for cause in (Cause.WINDOW, Cause.INHIBITION):
-                self.timers.pop(TimerKey(rule, cause, 0), None)
+                self.timers.pop(TimerKey(rule, cause, 0, ""), None)
 
     def set_timers(self, timers: Iterable[Timer], event: int | None = None) -> None:
         """These rules will come back to it; with an event: to tell of that one."""

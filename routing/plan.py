@@ -121,7 +121,7 @@ def _voice(rule: Rule, met: str, situation: Situation) -> Voice:
 
 def _alone(history: History) -> History:
     """What is known of the incident itself: nothing else was looked at."""
-    return replace(history, explained_by={}, told_at={}, group_told_at={})
+    return replace(history, explained_by={}, told_at={}, group_told_at={}, group_due_at={})
 
 
 def _looked_at(situation: Situation) -> History:

@@ -122,8 +122,8 @@ class Simulation:
     def _due(self, now: datetime) -> list[tuple[Incident, Timer]]:
         """Those whose time has come; of a group all that wait with it."""
         timers = self._timers()
-        groups = {timer.group for _, timer in timers if timer.group and timer.due_at <= now}
-        return [(incident, timer) for incident, timer in timers if timer.due_at <= now or timer.group in groups]
+        brought = {(timer.cause, timer.group) for _, timer in timers if timer.brings_all and timer.due_at <= now}
+        return [(incident, timer) for incident, timer in timers if timer.due_at <= now or (timer.cause, timer.group) in brought]
 
     def _timers(self) -> list[tuple[Incident, Timer]]:
         return [(incident, timer) for incident in self._world.incidents.values() for timer in incident.timers.values()]

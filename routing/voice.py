@@ -123,9 +123,10 @@ def timers_of(voice: Voice, now: datetime) -> Iterator[Timer]:
     """When a rule that an alert met comes back to it: to say what it could not say now, to repeat itself, to tell others."""
     rule = voice.rule
     if voice.until and voice.reason in _CAUSES:
-        yield Timer(rule=rule.name, cause=_CAUSES[voice.reason], due_at=voice.until, group=voice.group, why=voice.met)
+        cause = _CAUSES[voice.reason]
+        yield Timer(rule=rule.name, cause=cause, due_at=voice.until, group=voice.group, why=voice.met, held_by=voice.reason)
     if voice.speaks and rule.repeat:
-        yield Timer(rule=rule.name, cause=Cause.REPEAT, due_at=now + rule.repeat, why=voice.met)
+        yield Timer(rule=rule.name, cause=Cause.REPEAT, due_at=now + rule.repeat, group=voice.group, why=voice.met)
     if voice.speaks and voice.reason is not Reason.REPEAT:
         for number, step in enumerate(rule.escalate):
-            yield Timer(rule=rule.name, cause=Cause.ESCALATION, due_at=now + step.after, step=number, why=voice.met)
+            yield Timer(rule=rule.name, cause=Cause.ESCALATION, due_at=now + step.after, step=number, group=voice.group, why=voice.met)

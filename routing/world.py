@@ -157,6 +157,7 @@ class World:
             explained_by=self.explained_by,
             told_at=self.told_at,
             group_told_at=self.group_told_at,
+            group_due_at={timer.group: timer.due_at for timer in incident.timers.values() if timer.cause is Cause.GROUP},
         )
 
     def _first_to_say(self, heard: Heard, incident: Incident | None) -> int | None:
@@ -203,15 +204,13 @@ class World:
 
 
 def together(timers: Iterable[tuple[Incident, Timer]]) -> Iterator[list[tuple[Incident, Timer]]]:
-    """Those of a group together, and what several rules could not say of an incident; any other by itself, in the order of their times."""
+    """Those of a group together; of an incident what several rules could not say, and what they say again; in the order of their times."""
     batches: dict[tuple[str, ...], list[tuple[Incident, Timer]]] = {}
     for incident, timer in sorted(timers, key=lambda pair: (pair[1].due_at, pair[0].key, pair[1].key)):
         match timer.cause:
-            case Cause.GROUP:
-                name: tuple[str, ...] = (timer.group,)
             case Cause.WINDOW | Cause.INHIBITION:
-                name = (incident.key, "late")
-            case _:
-                name = (incident.key, *map(str, timer.key))
+                name: tuple[str, ...] = (incident.key, "late")
+            case cause:
+                name = (timer.group, cause, str(timer.step)) if timer.group else (incident.key, cause)
         batches.setdefault(name, []).append((incident, timer))
     yield from batches.values()

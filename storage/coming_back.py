@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, Row, select
 from routing import sentry
 from routing.alert import Alert
 from routing.comeback import Due
-from routing.incident import Cause, Incident, Timer, TimerKey
+from routing.incident import BRINGS_ALL, Cause, Incident, Timer, TimerKey
 from routing.rules import RuleSet
 from routing.voice import PlannedNotification
 from routing.world import World, together
@@ -60,7 +60,7 @@ def _timers(due: Iterable[Row[Any]], memory: Memory) -> Iterator[tuple[Incident,
     keys = {id_: key for key, id_ in memory.ids.items()}
     for row in due:
         incident = memory.world.incidents[keys[row.incident_id]]
-        yield incident, incident.timers[TimerKey(row.rule, Cause(row.cause), row.step)]
+        yield incident, incident.timers[TimerKey(row.rule, Cause(row.cause), row.step, row.group_key)]
 
 
 def _come_due(
@@ -88,17 +88,15 @@ def _said(due: Due, incident_id: int, notification: PlannedNotification) -> Said
 def _due(connection: Connection, now: datetime) -> list[Row[Any]]:
     """The oldest that are due; of a group all that wait with it."""
     columns = (timers.c.incident_id, timers.c.rule, timers.c.cause, timers.c.step, timers.c.event_id, timers.c.group_key)
-    is_group = timers.c.cause == Cause.GROUP
     first = connection.execute(
         select(*columns).where(timers.c.due_at <= now).order_by(timers.c.due_at, timers.c.incident_id, timers.c.rule).limit(BATCH)
     ).all()
-    groups = {row.group_key for row in first if row.cause == Cause.GROUP}
-    members = (
-        connection.execute(select(*columns).where(is_group, timers.c.group_key.in_(groups)).order_by(timers.c.due_at).limit(MAX_OF_A_GROUP))
-        if groups
-        else ()
-    )
-    return [*(row for row in first if row.cause != Cause.GROUP), *members]
+    groups = {(row.cause, row.group_key) for row in first if row.group_key and row.cause in BRINGS_ALL}
+    members: list[Row[Any]] = []
+    for cause, group in sorted(groups):
+        is_member = (timers.c.cause == cause) & (timers.c.group_key == group)
+        members += connection.execute(select(*columns).where(is_member).order_by(timers.c.due_at).limit(MAX_OF_A_GROUP))
+    return [*(row for row in first if (row.cause, row.group_key) not in groups), *members]
 
 
 def _alerts(connection: Connection, event_ids: Iterable[int]) -> dict[int, Alert]:

@@ -12,6 +12,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from routing.alert import Alert, Status
 from routing.incident import Cause, Incident, Timer
+from routing.notification import Reason
 from storage.tables import cooldowns, explanations, incident_issues, incidents, sightings, timers
 
 Row: TypeAlias = Mapping[str, object]
@@ -65,7 +66,7 @@ def save(connection: Connection, kept: Iterable[Kept]) -> None:
             one.id = ids[one.incident.key]
     _execute(connection, _COUNT, [_tally(one) for one in all_kept if one.alerts])
     changed = [(one, row) for one in all_kept if one.row and (row := _row(one.incident)) != one.row]
-    _execute(connection, _CHANGE, [{"b_id": one.id, **row} for one, row in changed])
+    _execute(connection, _CHANGE, [{"b_id": one.id, **{name: row[name] for name in _BY_ALERTS}} for one, row in changed])
     # By itself: somebody may acknowledge the incident just now, and that is not to be undone by what was read before.
     acknowledged = [(one.id, row["acknowledged"]) for one, row in changed if row["acknowledged"] != one.row["acknowledged"]]
     _execute(connection, _ACKNOWLEDGE, [{"b_id": id_, "acknowledged": truth} for id_, truth in acknowledged])
@@ -128,6 +129,7 @@ def _timer(row: Mapping[str, Any]) -> Timer:
         event=row["event_id"],
         group=row["group_key"],
         why=row["why"],
+        held_by=row["held_by"] and Reason(row["held_by"]),
     )
 
 
@@ -140,6 +142,7 @@ def _timer_row(timer: Timer) -> Row:
         "event_id": timer.event,
         "group_key": timer.group,
         "why": timer.why,
+        "held_by": timer.held_by and timer.held_by.value,
     }
 
 
@@ -198,11 +201,9 @@ _COUNT = (
         ),
     )
 )
-_CHANGE = (
-    update(incidents)
-    .where(incidents.c.id == bindparam("b_id"))
-    .values({name: bindparam(name) for name in ("status", "last_change", "assigned")})
-)
+_BY_ALERTS = ("status", "last_change", "assigned")
+"""What alerts change. SQLAlchemy sets all columns that a row names, so it is to name these alone."""
+_CHANGE = update(incidents).where(incidents.c.id == bindparam("b_id")).values({name: bindparam(name) for name in _BY_ALERTS})
 _ACKNOWLEDGE = update(incidents).where(incidents.c.id == bindparam("b_id")).values(acknowledged=bindparam("acknowledged"))
 _TAKE_OUT = {
     table.name: delete(table).where(*(column == bindparam(f"b_{column.name}") for column in table.primary_key)) for table in _REMEMBERED

@@ -57,8 +57,8 @@ class Story:
         while due := self._due(end):
             self.now = max(self.now, due[0].due_at)
             pairs = [(incident, timer) for incident in self.world.incidents.values() for timer in incident.timers.values()]
-            groups = {timer.group for timer in due if timer.group}
-            for batch in together([pair for pair in pairs if pair[1].due_at <= self.now or pair[1].group in groups]):
+            groups = {(timer.cause, timer.group) for timer in due if timer.brings_all}
+            for batch in together([pair for pair in pairs if pair[1].due_at <= self.now or (pair[1].cause, pair[1].group) in groups]):
                 comeback = self.world.come_due(batch, self._alerts, self.rules, self.now)
                 self.notifications += [notification for _, notification in comeback.notifications]
         self.now = end

@@ -24,6 +24,11 @@ from tests.routing.story import Story, rules_of
 EVENING = datetime(2026, 3, 4, 22, 30, tzinfo=UTC)
 
 
+def silence_of(matcher: str, *, hours: int) -> Silence:
+    ends_at = NOW + timedelta(hours=hours)
+    return Silence(id=7, matchers=(parse(matcher),), author="ann", comment="migration", starts_at=NOW, ends_at=ends_at, created_at=NOW)
+
+
 class TestFlow:
     RULES = """
 rules:
@@ -119,7 +124,7 @@ rules:
 
         assert story.wait("9h") == ["chat delayed", "mail delayed"]
         assert story.notifications[0].rules == ("one", "other")
-        assert story.wait("4h") == ["chat reminder", "chat reminder", "mail reminder"]
+        assert story.wait("4h") == ["chat reminder", "mail reminder"]
 
     def test_what_has_ended_by_then_is_not_told(self) -> None:
         story = Story(self.RULES, now=EVENING)
@@ -175,6 +180,41 @@ rules: [{name: errors, when: "", notify: [chat], group_by: [project], group_wait
         assert story.wait("1m") == ["chat first"]
         assert story.notifications[0].others == ()
 
+    def test_no_later_alert_prolongs_the_wait(self) -> None:
+        story = Story(self.RULES)
+
+        told = [line for _ in range(9) for line in (*story.alert(1), *story.wait("10s"))]
+
+        assert told == [*["(chat group)"] * 3, "chat first", *["(chat cooldown)"] * 6]
+
+    def test_an_incident_is_told_in_each_group_that_its_alerts_belong_to(self) -> None:
+        story = Story(self.RULES.replace("project]", "tags.team]"))
+        story.alert(1, tags=(("team", "shop"),))
+        story.alert(1, tags=(("team", "blog"),))
+
+        assert story.wait("30s") == ["chat first", "chat repeat"]
+
+    def test_what_is_inhibited_again_and_again_is_said_once(self) -> None:
+        story = Story(f"inhibit: [{{name: i, source: 'level:fatal', target: 'level:error'}}]\n{self.RULES.strip()}")
+        story.alert(1)
+        story.alert(2, level=Level.FATAL)
+
+        assert story.wait("2h") == ["(chat inhibited)", "chat first"]
+
+    def test_a_group_is_reminded_of_and_escalated_as_one(self) -> None:
+        more = ", repeat: 4h, escalate: [{after: 15m, notify: [pager]}]}]"
+        story = Story(self.RULES.replace("}]", more))
+        for issue in (1, 2, 3):
+            story.alert(issue)
+        story.wait("30s")
+        story.alert(4)
+
+        assert story.wait("30m") == ["chat first", "pager escalation", "pager escalation"]
+        assert story.wait("4h") == ["chat reminder"]
+        (reminder,) = story.notifications
+        assert len(reminder.others) == 3
+        assert reminder.subject.startswith("group:errors:")
+
     def test_another_project_is_another_group(self) -> None:
         story = Story(self.RULES)
         story.alert(1, project="shop")
@@ -218,6 +258,13 @@ class TestReminders:
 
         assert story.wait("4h") == ["chat reminder"]
         assert story.wait("9h") == ["chat reminder"] * 2
+
+    def test_a_silence_ends_no_reminders(self) -> None:
+        story = Story(self.RULES)
+        story.alert()
+        story.world.silences = (silence_of("environment:production", hours=5),)
+
+        assert story.wait("9h") == ["(chat silenced)", "chat reminder"]
 
     @pytest.mark.parametrize("how", ["resolved", "acknowledged", "archived"])
     def test_it_says_it_no_more_once_somebody_has_acted(self, how: str) -> None:
@@ -281,6 +328,14 @@ rules:
 
         assert story.alert() == ["chat repeat"]
         assert story.wait("6m") == ["pager escalation"]
+
+    def test_what_a_window_held_escalates_only_if_nothing_was_told_before(self) -> None:
+        story = Story(f"windows: {{night: {{times: [22:00-07:00]}}}}{self.RULES}    mute: [night]\n", now=EVENING - timedelta(hours=10))
+        story.alert()
+        story.wait("10h")
+        story.alert()
+
+        assert story.wait("2d") == ["chat delayed"]
 
     def test_what_comes_back_after_its_end_escalates_again(self) -> None:
         story = Story(self.RULES)
@@ -366,15 +421,7 @@ rules: [{name: errors, when: "", notify: [chat, mail]}]
 
 class TestSilences:
     def test_a_silence_holds_what_it_matches_for_its_time(self) -> None:
-        silence = Silence(
-            id=7,
-            matchers=(parse("environment:production"),),
-            author="ann",
-            comment="migration",
-            starts_at=NOW,
-            ends_at=NOW + timedelta(hours=1),
-            created_at=NOW,
-        )
+        silence = silence_of("environment:production", hours=1)
         story = Story("rules: [{name: errors, when: '', notify: [chat]}]", silences=[silence])
 
         assert story.alert(1) == ["(chat silenced)"]
@@ -514,6 +561,16 @@ rules: [{name: one, when: "environment:production", notify: [NOTIFY]}, {name: ot
         assert self.told(story, team="x y") == [("general", None, ("one", "other"))]
         assert story.notifications[0].why.endswith("general is told instead")
 
+    def test_a_group_is_told_to_each_channel_that_its_alerts_name(self) -> None:
+        story = self.story("team")
+        story.rules = load(self.RULES.replace("notify: [NOTIFY]", "notify: [team], group_by: [project]"), kinds=KINDS, environment={})
+        for issue, team in enumerate(("a", "b", "a"), start=1):
+            story.alert(issue, tags=(("team", team),))
+
+        story.wait("30s")
+
+        assert [(one.changes["channel"], len(one.others)) for one in story.notifications] == [("#team-a", 1), ("#team-b", 0)]
+
     def test_without_a_fallback_it_is_held_and_says_why(self) -> None:
         story = self.story("lonely")
         story.alert(tags=())
@@ -570,9 +627,7 @@ def test_what_was_looked_at_is_enough_to_decide_the_same_again(steps: list[tuple
 
 @given(STEPS, st.sampled_from(["level:error", "project:shop", "is:new", "!has:release"]))
 def test_a_silence_only_removes(steps: list[tuple[int, Level, str, str | None, str, Status]], matcher: str) -> None:
-    silence = Silence(
-        id=1, matchers=(parse(matcher),), author="ann", comment="-", starts_at=NOW, ends_at=NOW + timedelta(days=30), created_at=NOW
-    )
+    silence = silence_of(matcher, hours=30 * 24)
     story = Story(RULES_OF_ALL_KINDS)
     for number, (issue, level, project, release, wait, status) in enumerate(steps):
         story.alert(issue, level=level, project=project, release=release, status=status, event_id=str(number))

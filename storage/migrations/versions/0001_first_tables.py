@@ -269,9 +269,10 @@ def upgrade() -> None:
         sa.Column("rule", sa.String(length=200), nullable=False),
         sa.Column("cause", sa.String(length=16), nullable=False),
         sa.Column("step", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("group_key", sa.String(length=200), nullable=False),
         sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("event_id", Id, nullable=False),
-        sa.Column("group_key", sa.String(length=200), nullable=False),
+        sa.Column("held_by", sa.String(length=16), nullable=True),
         sa.Column("why", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(
             ["event_id"],
@@ -281,7 +282,7 @@ def upgrade() -> None:
             ["incident_id"],
             ["incidents.id"],
         ),
-        sa.PrimaryKeyConstraint("incident_id", "rule", "cause", "step"),
+        sa.PrimaryKeyConstraint("incident_id", "rule", "cause", "step", "group_key"),
     )
     op.create_index("ix_timers_due", "timers", ["due_at"], unique=False)
     op.create_index("ix_timers_group", "timers", ["group_key"], unique=False)
