@@ -15,6 +15,9 @@ from storage.database import SchemaError
 NUMBER = click.IntRange(1, 2**63 - 1)
 """What a database can number rows with."""
 
+_YEARS = (1971, 3000)
+"""So far from the ends of the calendar that any duration can be added."""
+
 
 class Moment(click.ParamType[datetime]):
     """A time as ISO 8601 spells it, in UTC unless it says otherwise."""
@@ -29,7 +32,9 @@ class Moment(click.ParamType[datetime]):
             moment = datetime.fromisoformat(value)
         except ValueError:
             self.fail(f'"{value}" is no time; write one like 2026-03-04T23:30 or 2026-03-04T23:30+01:00', param, ctx)
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        if not _YEARS[0] <= moment.year < _YEARS[1]:
+            self.fail(f'"{value}" is too far away; write a time from {_YEARS[0]} to before {_YEARS[1]}', param, ctx)
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 class Duration(click.ParamType[timedelta]):

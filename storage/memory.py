@@ -41,22 +41,23 @@ class Memory:
 
     @classmethod
     def for_alerts(cls, connection: Connection, coming: Sequence[Coming], rules: RuleSet, now: datetime) -> Self:
-        """What has to be known to decide these alerts."""
+        """What has to be known to decide these alerts, each by what was in force when it came."""
+        oldest = min([now, *(one.at for one in coming)])
         issues = {one.issue for one in coming}
         joined = incidents.joined(connection, tuple(issues))
         named = {fingerprint_key(one.alert, rules.fingerprints) for one in coming} if rules.fingerprints else set()
         kept = incidents.by_key(connection, tuple({*issues, *joined.values(), *filter(None, named)}))
-        memory = cls.of(connection, kept, rules, now)
+        memory = cls.of(connection, kept, rules, oldest)
         memory.world.joined.update(joined)
         if rules.asked.figures:
             memory.world.samples = _samples(connection, memory.world, coming, rules)
         return memory
 
     @classmethod
-    def of(cls, connection: Connection, kept: dict[str, Kept], rules: RuleSet, now: datetime) -> Self:
-        """The world of these incidents, with all that these rules look at beside them."""
-        world = World(incidents={key: one.incident for key, one in kept.items()}, silences=silences.in_force(connection, now))
-        surroundings.load(connection, world, rules, now)
+    def of(cls, connection: Connection, kept: dict[str, Kept], rules: RuleSet, since: datetime) -> Self:
+        """The world of these incidents, with all that these rules look at beside them to decide what comes since then."""
+        world = World(incidents={key: one.incident for key, one in kept.items()}, silences=silences.in_force(connection, since))
+        surroundings.load(connection, world, rules, since)
         return cls(world=world, kept=kept)
 
     @property
@@ -76,7 +77,7 @@ class Memory:
     def save(self, connection: Connection, rules: RuleSet, now: datetime) -> None:
         """Store what has changed."""
         incidents.save(connection, self.kept.values())
-        surroundings.save(connection, self.world, rules, now)
+        surroundings.save(connection, self.world, rules)
         if self.world.new_samples:
             # As old as what is planned, not as the planner's clock: a backlog is decided by what came before it.
             oldest = min(now, *(left.sample.at for left in self.world.new_samples))

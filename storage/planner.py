@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy import Engine
@@ -14,6 +14,11 @@ from routing.notification import Lane
 from routing.rules import RuleSet
 from storage.coming_back import is_due, plan_due
 from storage.planning import Planned, plan_batch
+
+BEHIND = timedelta(seconds=10)
+"""Planning this much after an event has come is working off a backlog."""
+LONGEST_WAIT = timedelta(minutes=1)
+"""So long reminders and escalations wait for a backlog, and no longer."""
 
 
 class Planner:
@@ -25,6 +30,7 @@ class Planner:
         """`announce` is called after each batch for every lane that has something to send now."""
         self._engine, self._rules, self._clock, self._announce = engine, rules, clock, announce
         self._planning = threading.Lock()
+        self._behind_since: datetime | None = None
         self._log = structlog.get_logger()
 
     def plan_all(self, stopping: threading.Event) -> None:
@@ -46,10 +52,20 @@ class Planner:
 
     def _plan_batch(self) -> int:
         """How many events were looked at, and timers."""
-        looked_at = 0
-        if is_due(self._engine, self._clock()):
+        planned = plan_batch(self._engine, self._rules(), self._clock)
+        looked_at = self._announced(planned)
+        if not self._waits_for_backlog(planned) and is_due(self._engine, self._clock()):
             looked_at += self._announced(plan_due(self._engine, self._rules(), self._clock))
-        return looked_at + self._announced(plan_batch(self._engine, self._rules(), self._clock))
+        return looked_at
+
+    def _waits_for_backlog(self, planned: Planned) -> bool:
+        """Whether what is due waits: the backlog may say that it has been resolved meanwhile, and nobody is to be woken for that."""
+        now = self._clock()
+        if planned.until is None or now - planned.until < BEHIND:
+            self._behind_since = None
+            return False
+        self._behind_since = self._behind_since or now
+        return now - self._behind_since < LONGEST_WAIT
 
     def _announced(self, planned: Planned) -> int:
         for event_id, error in planned.failures:

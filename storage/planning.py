@@ -33,6 +33,8 @@ class Planned:
     """How many were looked at; none means that nothing waits, or that somebody else is planning."""
     lanes: frozenset[Lane] = frozenset()
     """Those that have something to send."""
+    until: datetime | None = None
+    """All that came before is planned; None where that is not known."""
     failures: tuple[tuple[int, str], ...] = ()
     """Events that could not be planned, with what went wrong."""
 
@@ -69,7 +71,7 @@ def plan_batch(engine: Engine, rules: RuleSet, clock: Callable[[], datetime], *,
             said = paced(connection, list(_said(decisions, memory)), rules.receivers, now)
             lanes = notifications.insert_planned(connection, said, now)
     failures = tuple((decision.event.id, decision.error) for decision in decisions if decision.error and not decision.disposition)
-    return Planned(events=len(read), lanes=lanes, failures=failures)
+    return Planned(events=len(read), lanes=lanes, until=read[-1].event.received_at, failures=failures)
 
 
 def _said(decisions: Sequence[Decision], memory: Memory) -> Iterator[Said]:

@@ -103,9 +103,9 @@ def expire(engine: Engine, id_: int, now: datetime) -> Silence:
     return over
 
 
-def in_force(connection: Connection, now: datetime) -> tuple[Silence, ...]:
-    """Those that are active or pending, the oldest first. One that this version cannot read is left out, and said."""
-    rows = connection.execute(select(silences).where(silences.c.ends_at > now).order_by(silences.c.id))
+def in_force(connection: Connection, since: datetime) -> tuple[Silence, ...]:
+    """Those that were active or pending at some time since, the oldest first. One that this version cannot read is left out, and said."""
+    rows = connection.execute(select(silences).where(silences.c.ends_at > since).order_by(silences.c.id))
     return tuple(silence for row in rows if (silence := _silence(row)))
 
 

@@ -13,21 +13,23 @@ from routing.world import World
 from storage.tables import explanations, incidents, told_alerts, told_groups
 
 
-def load(connection: Connection, world: World, rules: RuleSet, now: datetime) -> None:
-    """Put into a world what is stored of what these rules look at."""
+def load(connection: Connection, world: World, rules: RuleSet, since: datetime) -> None:
+    """Put into a world what is stored of what these rules look at, to decide what comes since then."""
     if rules.inhibit:
         world.explained_by.update(_explained_by(connection))
     if rules.throttles:
-        world.told_at.update(_told_at(connection, now - rules.longest_throttle))
+        world.told_at.update(_told_at(connection, since - rules.longest_throttle))
     intervals = [rule.grouping.interval for rule in rules.rules if rule.grouping]
     if intervals:
-        world.group_told_at.update(_group_told_at(connection, now - max(intervals)))
+        world.group_told_at.update(_group_told_at(connection, since - max(intervals)))
 
 
-def save(connection: Connection, world: World, rules: RuleSet, now: datetime) -> None:
+def save(connection: Connection, world: World, rules: RuleSet) -> None:
     """Store what has come to it since, and drop what nobody will ask for again."""
     if world.new_told:
-        connection.execute(delete(told_alerts).where(told_alerts.c.told_at <= now - rules.longest_throttle))
+        # As old as what is planned, not as the planner's clock: a backlog is held by what was told before it.
+        oldest = min(at for _, at in world.new_told)
+        connection.execute(delete(told_alerts).where(told_alerts.c.told_at <= oldest - rules.longest_throttle))
         connection.execute(insert(told_alerts), [{"likeness": key, "told_at": at} for key, at in world.new_told])
     if world.new_group_told:
         connection.execute(delete(told_groups).where(told_groups.c.group_key.in_(world.new_group_told)))

@@ -156,4 +156,7 @@ class TestOfAFile:
         assert "x: No such file or directory; write the number of an event, or a file" in run(flask, "alerts", "explain", "x", status=1)
 
     def test_of_no_time_says_what_one_looks_like(self, flask: FlaskCliRunner) -> None:
+        assert '"9999-12-31T23:59-12:00" is too far away; write a time from 1971' in run(
+            flask, "alerts", "explain", "1", "--at", "9999-12-31T23:59-12:00", status=2
+        )
         assert '"soon" is no time; write one like 2026-03-04T23:30' in run(flask, "alerts", "explain", "1", "--at", "soon", status=2)

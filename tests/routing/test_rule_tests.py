@@ -199,7 +199,7 @@ FAULTS = [
     ("expire: 1, expect: nothing", ".expire: this test has no silences up to here; they count from 1"),
     ("silence: {matchers: 'is:nwe', for: 1h}, expect: nothing", ".silence.matchers.0:"),
     ("alert: {title: '${SECRET}'}, expect: nothing", ".alert.title: a test takes nothing from the environment; write what SECRET"),
-    ("alert: {}, after: 999999w, expect: nothing", ".after: is more than 366 days behind the beginning of the test"),
+    ("alert: {}, after: 400d, expect: nothing", ".after: is more than 366 days behind the beginning of the test"),
     ("steps: [{alert: {}}], expect: nothing", ".expect: belongs into one of the steps"),
     ("assigned: metric 1, expect: nothing", ".assigned: Sentry says nothing like it of metric:1:1; write issue 1"),
     ("zone: Berlin, alert: {}, expect: nothing", '.zone: "Berlin" is no time zone; write one of the IANA database, like'),

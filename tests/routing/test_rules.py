@@ -131,7 +131,7 @@ def test_the_form_of_the_design_is_taken_although_yaml_wants_quotes_there() -> N
         ("4h", timedelta(hours=4)),
         ("2d", timedelta(days=2)),
         ("1w", timedelta(weeks=1)),
-        ("999999w", timedelta(weeks=999_999)),
+        ("520w", timedelta(weeks=520)),
     ],
 )
 def test_a_duration_is_a_number_and_a_unit(written: str, cooldown: timedelta) -> None:
@@ -350,7 +350,7 @@ RULE = st.fixed_dictionaries(
     {"name": NAMES, "when": st.sampled_from(["level:error", "!has:release", "payment OR #x", "", "is:new a:[b, c]"])},
     optional={
         "severity": st.sampled_from([severity.value for severity in Severity]),
-        "cooldown": st.from_regex(r"[0-9]{1,4}[smhdw]", fullmatch=True),
+        "cooldown": st.from_regex(r"[0-9]{1,2}[smhdw]", fullmatch=True),
         "enabled": st.booleans(),
         "description": st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])).filter(lambda text: "${" not in text),
     },

@@ -63,7 +63,7 @@ def test_an_event_is_decided_with_all_that_follows_from_it(engine: Engine) -> No
 
     (planned,) = plan_all(engine)
 
-    assert planned == Planned(events=1, lanes=frozenset({Lane.CRITICAL}))
+    assert planned == Planned(events=1, lanes=frozenset({Lane.CRITICAL}), until=NOW)
     event = inspection.find_event(engine, event_id)
     assert (event.state, event.disposition, event.error, event.project) == (EventState.PLANNED, Disposition.MATCHED, None, "shop-api")
     assert event.trace[0] == RuleTrace(rule="critical", matched=True, why='tags.critical is "true"')
@@ -322,10 +322,10 @@ def test_two_planners_at_once_plan_every_event_once(engine: Engine) -> None:
 
 def test_a_batch_that_cannot_be_stored_leaves_nothing_behind(engine: Engine) -> None:
     store(engine)
-    no_time_zone = NOW.replace(tzinfo=None)
+    no_time_zone_when_it_stores = iter([NOW, NOW.replace(tzinfo=None)])
 
     with pytest.raises(StatementError, match="must be aware"):
-        plan_batch(engine, EVERYTHING, lambda: no_time_zone)
+        plan_batch(engine, EVERYTHING, lambda: next(no_time_zone_when_it_stores))
 
     assert events.is_waiting(engine)
     assert incident_rows(engine, incidents.c.id) == []
