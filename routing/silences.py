@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from routing.facts import Facts
 from routing.query import Query, QueryError, parse_condition
-from routing.query_tree import And
+from routing.satisfiability import Claim, is_never
 
 MAX_MATCHERS = 20
 MAX_AUTHOR = 100
@@ -136,8 +136,9 @@ def _matcher(text: str) -> Query:
         query = parse_condition(text)
     except QueryError as error:
         raise SilenceError(f"{text[:200]!r}: {error}") from None
-    if query.tree == And():
-        raise SilenceError("an empty condition would silence every alert; write which are meant, like 'project:shop'")
+    # A star is text, of which nothing can be proved.
+    if not text.strip('()*" ') or is_never(Claim(tree=query.tree, is_met=False)):
+        raise SilenceError(f"{text[:200]!r} would silence every alert; write which are meant, like 'project:shop'")
     if query.aggregates:
         raise SilenceError(f"{min(query.aggregates)} is a figure over many alerts; a silence is asked of each by itself")
     return query

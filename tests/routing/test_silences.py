@@ -109,7 +109,10 @@ class TestWhatIsRefused:
         ("matchers", "said"),
         [
             ([], "write one condition"),
-            ([""], "an empty condition would silence every alert"),
+            ([""], "would silence every alert"),
+            (["*"], "would silence every alert"),
+            (["project:shop", "()"], "would silence every alert"),
+            (["has:title OR !has:title"], "would silence every alert"),
             (["level:"], "character 6"),
             (["count():>5"], "count() is a figure over many alerts"),
             (["level = error"], "compares nothing here; write level:error"),
