@@ -191,17 +191,16 @@ def _subject(timer: Timer, rule: Rule) -> str:
 
 def _timers(due: Due, voice: Voice, now: datetime) -> Iterator[Timer]:
     """When it comes back again: what is held once more keeps its own cause, and an escalation begins nothing."""
-    timer, repeat = due.timer, voice.rule.repeat
-    if voice.speaks and timer.cause is not Cause.ESCALATION:
-        # Only the first message begins an escalation.
-        is_first = voice.rule.name not in due.history.notified_at
-        following = [one for one in timers_of(voice, now) if is_first or one.cause is not Cause.ESCALATION]
-        yield from (replace(one, event=timer.event) for one in following)
-    elif not voice.speaks and voice.until:
+    timer, rule = due.timer, voice.rule
+    if voice.speaks:
+        if timer.cause is not Cause.ESCALATION:
+            for following in timers_of(voice, now, is_first=rule.name not in due.history.notified_at):
+                yield replace(following, event=timer.event)
+    elif voice.until:
         yield replace(timer, due_at=voice.until, held_by=voice.reason)
-    elif timer.cause is Cause.REPEAT and repeat and not voice.speaks:
+    elif timer.cause is Cause.REPEAT and rule.repeat:
         # Nothing says when a silence is over: somebody may end it before its time. The next reminder comes when it would have come.
-        yield replace(timer, due_at=now + repeat, held_by=None)
+        yield replace(timer, due_at=now + rule.repeat, held_by=None)
 
 
 def _headline(pair: tuple[_Answer, Voice]) -> tuple[int, float]:

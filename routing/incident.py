@@ -30,7 +30,7 @@ class Cause(StrEnum):
 
 
 BRINGS_ALL = frozenset({Cause.GROUP, Cause.REPEAT})
-"""Of a group these come for all of it when they are due for one."""
+"""When one of a group is due, all of it come; each step of an escalation comes in its own time."""
 
 
 class TimerKey(NamedTuple):
@@ -65,11 +65,6 @@ class Timer:
     def key(self) -> TimerKey:
         """What it takes the place of."""
         return TimerKey(self.rule, self.cause, self.step, self.group)
-
-    @property
-    def brings_all(self) -> bool:
-        """Whether all of its group come when the first of them is due; each step of an escalation comes in its own time."""
-        return bool(self.group) and self.cause in BRINGS_ALL
 
 
 @dataclass(slots=True, kw_only=True)

@@ -96,7 +96,7 @@ def plan(alert: Alert, rules: RuleSet, history: History, now: datetime, silences
         asked=rules.names,
         verdicts=verdicts,
         speaking=tuple([voice.rule.name for voice in voices if voice.speaks]),
-        timers=tuple([timer for voice in voices for timer in timers_of(voice, now)]),
+        timers=tuple([timer for voice in voices for timer in timers_of(voice, now, is_first=voice.rule.name not in history.notified_at)]),
         explains=situation.explains,
         throttles=tuple(situation.throttles) if speaks else (),
         inputs=_looked_at(situation),
@@ -121,7 +121,7 @@ def _voice(rule: Rule, met: str, situation: Situation) -> Voice:
 
 def _alone(history: History) -> History:
     """What is known of the incident itself: nothing else was looked at."""
-    return replace(history, explained_by={}, told_at={}, group_told_at={}, group_due_at={})
+    return replace(history, explained_by={}, told_at={}, group_told_at={})
 
 
 def _looked_at(situation: Situation) -> History:

@@ -138,7 +138,8 @@ def _matcher(text: str) -> Query:
         raise SilenceError(f"{text[:200]!r}: {error}") from None
     # A star is text, of which nothing can be proved.
     if not text.strip('()*" ') or is_never(Claim(tree=query.tree, is_met=False)):
-        raise SilenceError(f"{text[:200]!r} would silence every alert; write which are meant, like 'project:shop'")
+        said = repr(text[:200]) if text.strip() else "an empty condition"
+        raise SilenceError(f"{said} would silence every alert; write which are meant, like 'project:shop'")
     if query.aggregates:
         raise SilenceError(f"{min(query.aggregates)} is a figure over many alerts; a silence is asked of each by itself")
     return query

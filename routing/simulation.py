@@ -14,7 +14,7 @@ from routing.rules import RuleSet
 from routing.sentry import RESOURCES
 from routing.silences import Silence
 from routing.voice import PlannedNotification
-from routing.world import Heard, World, together
+from routing.world import Heard, World, due_together
 
 MAX_COMEBACKS = 100_000
 """Of the rules of one simulation; a reminder every second makes as many in a day."""
@@ -112,18 +112,12 @@ class Simulation:
 
     def _come_due(self, now: datetime) -> None:
         self._now = now
-        for batch in together(self._due(now)):
+        for batch in due_together(self._timers(), now):
             self._comebacks += len(batch)
             for due, notification in self._world.come_due(batch, self._alerts, self.rules, now).notifications:
                 timer, incident = due.timer, due.history.incident
                 saying = Saying(at=now, event=timer.event, alert=due.alert, incident=incident, notification=notification, timer=timer)
                 self.sayings.append(saying)
-
-    def _due(self, now: datetime) -> list[tuple[Incident, Timer]]:
-        """Those whose time has come; of a group all that wait with it."""
-        timers = self._timers()
-        brought = {(timer.cause, timer.group) for _, timer in timers if timer.brings_all and timer.due_at <= now}
-        return [(incident, timer) for incident, timer in timers if timer.due_at <= now or (timer.cause, timer.group) in brought]
 
     def _timers(self) -> list[tuple[Incident, Timer]]:
         return [(incident, timer) for incident in self._world.incidents.values() for timer in incident.timers.values()]

@@ -119,14 +119,17 @@ def _by_destination(voices: Sequence[Voice], rules: RuleSet, facts: Facts) -> It
     yield from found
 
 
-def timers_of(voice: Voice, now: datetime) -> Iterator[Timer]:
-    """When a rule that an alert met comes back to it: to say what it could not say now, to repeat itself, to tell others."""
+def timers_of(voice: Voice, now: datetime, *, is_first: bool) -> Iterator[Timer]:
+    """When a rule that an alert met comes back to it: to say what it could not say now, to repeat itself, to tell others.
+
+    Only what it says of an incident first begins an escalation.
+    """
     rule = voice.rule
     if voice.until and voice.reason in _CAUSES:
         cause = _CAUSES[voice.reason]
         yield Timer(rule=rule.name, cause=cause, due_at=voice.until, group=voice.group, why=voice.met, held_by=voice.reason)
     if voice.speaks and rule.repeat:
         yield Timer(rule=rule.name, cause=Cause.REPEAT, due_at=now + rule.repeat, group=voice.group, why=voice.met)
-    if voice.speaks and voice.reason is not Reason.REPEAT:
+    if voice.speaks and is_first:
         for number, step in enumerate(rule.escalate):
             yield Timer(rule=rule.name, cause=Cause.ESCALATION, due_at=now + step.after, step=number, group=voice.group, why=voice.met)

@@ -11,7 +11,7 @@ from routing.asking import facts_of, noise
 from routing.comeback import Comeback, Due, come_due
 from routing.fingerprint import fingerprint_key
 from routing.history import History
-from routing.incident import Cause, Incident, Timer
+from routing.incident import BRINGS_ALL, Cause, Incident, Timer
 from routing.plan import Disposition, Plan, plan
 from routing.rules import RuleSet
 from routing.samples import Sample, Scope, sample, scopes
@@ -203,10 +203,15 @@ class World:
             self.new_told.append((key, at))
 
 
-def together(timers: Iterable[tuple[Incident, Timer]]) -> Iterator[list[tuple[Incident, Timer]]]:
-    """Those of a group together; of an incident what several rules could not say, and what they say again; in the order of their times."""
+def due_together(timers: Sequence[tuple[Incident, Timer]], now: datetime) -> Iterator[list[tuple[Incident, Timer]]]:
+    """Those whose time has come, and who comes with them, in the order of their times.
+
+    Together come those of a group, and of an incident what several rules could not say, and what they say again.
+    """
+    brought = {(timer.cause, timer.group) for _, timer in timers if timer.group and timer.cause in BRINGS_ALL and timer.due_at <= now}
+    due = [(incident, timer) for incident, timer in timers if timer.due_at <= now or (timer.cause, timer.group) in brought]
     batches: dict[tuple[str, ...], list[tuple[Incident, Timer]]] = {}
-    for incident, timer in sorted(timers, key=lambda pair: (pair[1].due_at, pair[0].key, pair[1].key)):
+    for incident, timer in sorted(due, key=lambda pair: (pair[1].due_at, pair[0].key, pair[1].key)):
         match timer.cause:
             case Cause.WINDOW | Cause.INHIBITION:
                 name: tuple[str, ...] = (incident.key, "late")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, select
+from sqlalchemy import Connection, Engine, Row, select, tuple_
 
 from routing import sentry
 from routing.alert import Alert
@@ -16,7 +16,7 @@ from routing.comeback import Due
 from routing.incident import BRINGS_ALL, Cause, Incident, Timer, TimerKey
 from routing.rules import RuleSet
 from routing.voice import PlannedNotification
-from routing.world import World, together
+from routing.world import World, due_together
 from storage import events, incidents, notifications
 from storage.database import Lock, turn
 from storage.memory import Memory
@@ -27,8 +27,8 @@ from storage.tables import timers
 
 BATCH = 100
 PAUSE_AFTER_FAULT = timedelta(minutes=5)
-MAX_OF_A_GROUP = 1000
-"""So many of a group are told together; what is more follows in the next message."""
+MAX_MEMBERS = 1000
+"""So many of the groups that are due are looked at together; what is more follows in the next message."""
 
 
 def is_due(engine: Engine, now: datetime) -> bool:
@@ -40,10 +40,10 @@ def is_due(engine: Engine, now: datetime) -> bool:
 def plan_due(engine: Engine, rules: RuleSet, clock: Callable[[], datetime]) -> Planned:
     """Decide what is told of the oldest timers that are due, and store all that follows, in one commit; `events` counts the timers."""
     with turn(engine, Lock.PLANNER) as connection:
-        due = _due(connection, clock()) if connection else []
+        now = clock()
+        due = _due(connection, now) if connection else []
         if not connection or not due:
             return Planned(events=0)
-        now = clock()
         memory = Memory.of(connection, incidents.by_id(connection, {row.incident_id for row in due}), rules, now)
         alerts = _alerts(connection, {row.event_id for row in due})
         connection.rollback()  # all is read
@@ -56,20 +56,19 @@ def plan_due(engine: Engine, rules: RuleSet, clock: Callable[[], datetime]) -> P
     return Planned(events=len(due), lanes=lanes, failures=tuple(failures))
 
 
-def _timers(due: Iterable[Row[Any]], memory: Memory) -> Iterator[tuple[Incident, Timer]]:
+def _timers(due: Iterable[Row[Any]], memory: Memory) -> list[tuple[Incident, Timer]]:
     keys = {id_: key for key, id_ in memory.ids.items()}
-    for row in due:
-        incident = memory.world.incidents[keys[row.incident_id]]
-        yield incident, incident.timers[TimerKey(row.rule, Cause(row.cause), row.step, row.group_key)]
+    rows = ((memory.world.incidents[keys[row.incident_id]], row) for row in due)
+    return [(incident, incident.timers[TimerKey(row.rule, Cause(row.cause), row.step, row.group_key)]) for incident, row in rows]
 
 
 def _come_due(
-    timers: Iterable[tuple[Incident, Timer]], alerts: Mapping[int, Alert], world: World, rules: RuleSet, now: datetime
+    timers: Sequence[tuple[Incident, Timer]], alerts: Mapping[int, Alert], world: World, rules: RuleSet, now: datetime
 ) -> tuple[list[tuple[Due, PlannedNotification]], list[tuple[int, str]]]:
     """What is said of each, or of each group. What fails is tried again later, so that it holds up nothing that is due after it."""
     said: list[tuple[Due, PlannedNotification]] = []
     failures = []
-    for batch in together(timers):
+    for batch in due_together(timers, now):
         try:
             said += world.come_due(batch, alerts, rules, now).notifications
         except Exception as error:  # noqa: BLE001 - a fault of ours must not stop the timers behind this one
@@ -92,10 +91,8 @@ def _due(connection: Connection, now: datetime) -> list[Row[Any]]:
         select(*columns).where(timers.c.due_at <= now).order_by(timers.c.due_at, timers.c.incident_id, timers.c.rule).limit(BATCH)
     ).all()
     groups = {(row.cause, row.group_key) for row in first if row.group_key and row.cause in BRINGS_ALL}
-    members: list[Row[Any]] = []
-    for cause, group in sorted(groups):
-        is_member = (timers.c.cause == cause) & (timers.c.group_key == group)
-        members += connection.execute(select(*columns).where(is_member).order_by(timers.c.due_at).limit(MAX_OF_A_GROUP))
+    is_member = tuple_(timers.c.cause, timers.c.group_key).in_(groups)
+    members = connection.execute(select(*columns).where(is_member).order_by(timers.c.due_at).limit(MAX_MEMBERS)) if groups else ()
     return [*(row for row in first if (row.cause, row.group_key) not in groups), *members]
 
 

@@ -31,6 +31,7 @@ class Planner:
         self._engine, self._rules, self._clock, self._announce = engine, rules, clock, announce
         self._planning = threading.Lock()
         self._behind_since: datetime | None = None
+        """Since when a backlog is being worked off."""
         self._log = structlog.get_logger()
 
     def plan_all(self, stopping: threading.Event) -> None:
@@ -54,18 +55,14 @@ class Planner:
         """How many events were looked at, and timers."""
         planned = plan_batch(self._engine, self._rules(), self._clock)
         looked_at = self._announced(planned)
-        if not self._waits_for_backlog(planned) and is_due(self._engine, self._clock()):
+        now = self._clock()
+        is_behind = planned.until is not None and now - planned.until >= BEHIND
+        self._behind_since = (self._behind_since or now) if is_behind else None
+        # The backlog may say that what is due has been resolved meanwhile, and nobody is to be woken for that.
+        is_put_off = self._behind_since is not None and now - self._behind_since < LONGEST_WAIT
+        if not is_put_off and is_due(self._engine, self._clock()):
             looked_at += self._announced(plan_due(self._engine, self._rules(), self._clock))
         return looked_at
-
-    def _waits_for_backlog(self, planned: Planned) -> bool:
-        """Whether what is due waits: the backlog may say that it has been resolved meanwhile, and nobody is to be woken for that."""
-        now = self._clock()
-        if planned.until is None or now - planned.until < BEHIND:
-            self._behind_since = None
-            return False
-        self._behind_since = self._behind_since or now
-        return now - self._behind_since < LONGEST_WAIT
 
     def _announced(self, planned: Planned) -> int:
         for event_id, error in planned.failures:

@@ -41,7 +41,7 @@ def test_one_may_begin_later_and_end_at_a_time(flask: FlaskCliRunner) -> None:
         (["level:info", "--for", "2 hours", *WHO], 2, "write a number and s, m, h, d or w, like 30m"),
         (["level:info", "--until", "tomorrow", *WHO], 2, "write one like 2026-03-04T23:30"),
         (["level:info", "--until", "2020-01-01", *WHO], 1, "before it begins"),
-        (["", "--for", "2h", *WHO], 1, "would silence every alert"),
+        (["", "--for", "2h", *WHO], 1, "an empty condition would silence every alert"),
         (["level=info", "--for", "2h", *WHO], 1, "write level:info"),
         (["level:info", "--for", "2h", "--author", "ann"], 2, "Missing option '--comment'"),
         (["level:info", "--for", "2h", "--author", "ann", "--comment", " "], 1, "others want to know why"),

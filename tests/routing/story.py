@@ -14,7 +14,7 @@ from routing.rules import RuleSet
 from routing.rules_loading import load
 from routing.silences import Silence
 from routing.voice import PlannedNotification
-from routing.world import Heard, World, together
+from routing.world import Heard, World, due_together
 from tests.factories import NOW, make_alert
 
 RECEIVERS = "version: 1\nreceivers: {chat: {kind: preview}, mail: {kind: preview}, pager: {kind: preview}}\n"
@@ -57,8 +57,7 @@ class Story:
         while due := self._due(end):
             self.now = max(self.now, due[0].due_at)
             pairs = [(incident, timer) for incident in self.world.incidents.values() for timer in incident.timers.values()]
-            groups = {(timer.cause, timer.group) for timer in due if timer.brings_all}
-            for batch in together([pair for pair in pairs if pair[1].due_at <= self.now or (pair[1].cause, pair[1].group) in groups]):
+            for batch in due_together(pairs, self.now):
                 comeback = self.world.come_due(batch, self._alerts, self.rules, self.now)
                 self.notifications += [notification for _, notification in comeback.notifications]
         self.now = end

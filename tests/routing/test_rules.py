@@ -350,7 +350,7 @@ RULE = st.fixed_dictionaries(
     {"name": NAMES, "when": st.sampled_from(["level:error", "!has:release", "payment OR #x", "", "is:new a:[b, c]"])},
     optional={
         "severity": st.sampled_from([severity.value for severity in Severity]),
-        "cooldown": st.from_regex(r"[0-9]{1,2}[smhdw]", fullmatch=True),
+        "cooldown": st.from_regex(r"[0-9]{1,4}[smh]|[0-9]{1,3}d|[0-9]{1,2}w", fullmatch=True),
         "enabled": st.booleans(),
         "description": st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])).filter(lambda text: "${" not in text),
     },
