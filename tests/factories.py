@@ -7,11 +7,13 @@ import hmac
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from routing.alert import Alert, Category, ExceptionValue, Frame, Json, Level, Status, User
 from routing.notification import Notification, Reason, Severity
+from routing.query import parse
+from routing.silences import Silence
 
 FIXTURES = Path(__file__).parent / "fixtures" / "sentry"
 SECRET = "test-client-secret"
@@ -58,6 +60,19 @@ def make_alert(**changes: object) -> Alert:
         user=User(id="8812"),
     )
     return replace(alert, **changes)  # type: ignore[arg-type]  # a test names any field; the constructor refuses unknown ones
+
+
+def make_silence(*matchers: str, begins: timedelta = timedelta(), lasts: timedelta = timedelta(hours=1), id_: int = 1) -> Silence:
+    """From now on for an hour, of production if nothing else is said; any of the matchers will do."""
+    return Silence(
+        id=id_,
+        matchers=tuple(map(parse, matchers or ("environment:production",))),
+        author="ann",
+        comment="migration",
+        starts_at=NOW + begins,
+        ends_at=NOW + begins + lasts,
+        created_at=NOW,
+    )
 
 
 def make_notification(**changes: object) -> Notification:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
+import click
 import pytest
 from pydantic import BaseModel
 
+from app import create_app
 from notifiers.registry import KINDS
 from routing import rules_forms
 from settings import Settings
+from tests.factories import SECRET
 
 ROOT = Path(__file__).parents[1]
 ROW = re.compile(r"^\| `([A-Z_]+)` \| (.+) \| (.*) \|$", re.MULTILINE)
@@ -26,6 +30,20 @@ def test_the_readme_lists_every_setting_as_the_code_describes_it() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
 
     assert settings_table() in readme, f"the table of README.md should be:\n{settings_table()}"
+
+
+def test_every_command_that_the_readme_shows_is_taken_as_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cli = create_app(Settings.from_variables({"SENTRY_CLIENT_SECRETS": SECRET, "DATA_DIR": str(tmp_path)})).cli
+    lines = re.findall(r"^flask (.+)$", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    monkeypatch.chdir(ROOT)
+
+    shown = [shlex.split(line, comments=True) for line in lines]
+
+    assert ["silences", "add"] in [words[:2] for words in shown]
+    for words in shown:
+        group = cli.commands[words[0]]
+        assert isinstance(group, click.Group)
+        group.commands[words[1]].make_context(words[1], words[2:])
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 
 from notifiers.registry import KINDS
 from routing.alert import Level, Status
-from routing.query import parse
 from routing.rules_loading import load
-from routing.silences import Silence
-from tests.factories import NOW
+from tests.factories import make_silence
 from tests.routing.story import Story
 
 
@@ -155,15 +153,7 @@ rules:
 
 def test_a_silence_may_have_several_matchers_of_which_any_will_do() -> None:
     """prometheus/alertmanager#2629, #3113, #2916."""
-    silence = Silence(
-        id=1,
-        matchers=(parse("project:blog"), parse("environment:staging")),
-        author="ann",
-        comment="moving house",
-        starts_at=NOW,
-        ends_at=NOW + timedelta(hours=1),
-        created_at=NOW,
-    )
+    silence = make_silence("project:blog", "environment:staging")
     story = Story("rules: [{name: all, when: '', notify: [chat]}]", silences=[silence])
 
     assert story.alert(1, project="blog") == ["(chat silenced)"]

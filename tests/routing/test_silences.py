@@ -10,23 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from routing.facts import Facts
-from routing.query import parse
 from routing.silences import Silence, SilenceError, SilenceState, check, read_matchers, silenced_by
-from tests.factories import NOW, make_alert
+from tests.factories import NOW, make_alert, make_silence
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-
-
-def make_silence(*matchers: str, begins: timedelta = timedelta(), lasts: timedelta = HOUR, id_: int = 1) -> Silence:
-    return Silence(
-        id=id_,
-        matchers=tuple(map(parse, matchers or ("environment:production",))),
-        author="ann",
-        comment="migration",
-        starts_at=NOW + begins,
-        ends_at=NOW + begins + lasts,
-        created_at=NOW,
-    )
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,8 @@ from datetime import timedelta
 import pytest
 
 from routing.alert import Alert, Status
-from routing.query import parse
-from routing.silences import Silence
 from routing.simulation import MAX_COMEBACKS, Simulation, TooManyComebacksError
-from tests.factories import NOW, make_alert
+from tests.factories import NOW, make_alert, make_silence
 from tests.routing.story import rules_of
 
 HOUR = timedelta(hours=1)
@@ -66,9 +64,7 @@ def test_the_end_of_an_incident_is_the_end_of_what_was_to_come() -> None:
 
 def test_a_silence_holds_from_when_it_is_set() -> None:
     simulation = Simulation(REPEATED)
-    silence = Silence(
-        id=1, matchers=(parse("level:error"),), author="ann", comment="", starts_at=NOW, ends_at=NOW + 2 * HOUR, created_at=NOW
-    )
+    silence = make_silence("level:error", lasts=2 * HOUR)
     simulation.hear(alert(), NOW)
 
     simulation.set_silences([silence], NOW)

@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Engine
 
-from routing.silences import Silence, read_matchers
+from routing.notification import State
 from storage import inspection, silences
 from storage.planner import LONGEST_WAIT, Planner
 from storage.planning import BATCH
-from tests.factories import NOW, issue_webhook
+from tests.factories import NOW, issue_webhook, make_silence
 from tests.storage.planned import issue, make_rules, plan_all, store
 
 HOUR = timedelta(hours=1)
@@ -36,7 +36,7 @@ class Clock:
 
 
 def told(engine: Engine) -> list[str]:
-    return [f"{one.receiver} {one.reason}" for one in reversed(inspection.listed(engine)) if one.state != "held"]
+    return [f"{one.receiver} {one.reason}" for one in reversed(inspection.listed(engine)) if one.state is not State.HELD]
 
 
 def run(engine: Engine, clock: Clock) -> None:
@@ -65,16 +65,7 @@ def test_a_backlog_without_end_does_not_keep_reminders_back_for_ever(engine: Eng
 
 
 def test_a_backlog_is_held_by_the_silence_of_its_time(engine: Engine) -> None:
-    silence = Silence(
-        id=0,
-        matchers=read_matchers(["environment:production"]),
-        author="ann",
-        comment="migration",
-        starts_at=NOW,
-        ends_at=NOW + 30 * MINUTE,
-        created_at=NOW,
-    )
-    silences.add(engine, silence, NOW)
+    silences.add(engine, make_silence(lasts=30 * MINUTE), NOW)
     store(engine, issue(1), at=NOW + MINUTE)
 
     plan_all(engine, REMINDS, at=NOW + HOUR)

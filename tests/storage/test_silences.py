@@ -12,9 +12,8 @@ from routing.silences import Silence, SilenceState
 from storage import inspection, silences
 from storage.silences import NoSuchSilenceError, in_force, preview, remind
 from storage.tables import silences as table
-from tests.factories import NOW
+from tests.factories import NOW, make_silence
 from tests.routing.story import rules_of
-from tests.routing.test_silences import make_silence
 from tests.storage.planned import in_threads, issue, make_rules, plan_all, store
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)

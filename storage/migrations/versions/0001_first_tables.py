@@ -10,7 +10,7 @@ Id = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def upgrade() -> None:
-    """Forward only."""
+    """Forward only; long because Alembic spells out each column once, and nothing of it is decided."""
     op.create_table(
         "incidents",
         sa.Column("id", Id, nullable=False),
