@@ -20,11 +20,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 import signals
 import telemetry
-from notifiers.configuration import missing_credentials, read_rules
+from notifiers.configuration import earlier_rules, missing_credentials, read_rules
 from notifiers.dispatch import Dispatch
 from notifiers.lane import DeliveryLane, LanePorts
 from routing.notification import Attempt, Lane, Outcome
-from routing.rules import RulesError
+from routing.rules import RulesError, RuleSet
 from settings import Settings, SettingsError
 from storage import events, notifications, rules_versions, silences, workers
 from storage.database import SchemaError, check_schema, open_database
@@ -91,7 +91,7 @@ class Worker:
         self._settings, self._engine, self._rules_file, self._clock = settings, engine, rules_file, clock
         self._reminded_at: datetime | None = None
         self._bell = Bell(settings.redis_url)
-        self._dispatch = Dispatch(settings, lambda: rules_file.rules, clock)
+        self._dispatch = Dispatch(settings, lambda: rules_file.rules, clock, earlier=self._earlier_rules)
         self._planner = Planner(engine, lambda: rules_file.rules, clock, self._announce)
         self._lanes = {lane: DeliveryLane(lane, self._ports(lane), threads=settings.worker_threads) for lane in Lane}
 
@@ -174,6 +174,9 @@ class Worker:
         except RulesError as error:
             self.reload_asked.clear()
             log.error("rules_refused", problems=str(error).splitlines(), effect="the old rules stay in force")
+
+    def _earlier_rules(self, version: str) -> RuleSet:
+        return earlier_rules(rules_versions.texts_of(self._engine, version), self._settings, version)
 
     def _say_what_is_in_force(self) -> None:
         rules = self._rules_file.rules

@@ -15,8 +15,8 @@ from sqlalchemy import Engine
 from cli.rules_in import rules_in
 from routing import sentry
 from routing.alert import Alert
+from routing.notification import PlannedNotification
 from routing.plan import Plan
-from routing.voice import PlannedNotification
 from settings import Settings
 from storage import dry_run, inspection
 from storage.database import SchemaError, check_schema

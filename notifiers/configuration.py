@@ -49,6 +49,21 @@ def read_rules(text: str, settings: ConfigurationSettings, included: Mapping[str
     return rules
 
 
+def earlier_rules(texts: Mapping[str, str] | None, settings: ConfigurationSettings, version: str) -> RuleSet:
+    """The rules of a version that is no longer in force, to close what was announced under it.
+
+    Raises:
+        PermanentError: nobody has kept them, or they cannot be read by what the environment holds today.
+    """
+    if texts is None:
+        raise PermanentError(f"the rules {version}, under which it was announced, were not kept")
+    first, included = texts[""], {file: text for file, text in texts.items() if file}
+    try:
+        return load(first, kinds=KINDS, environment=settings.environment, included=included)
+    except RulesError as error:
+        raise PermanentError(f"the rules {version}, under which it was announced, cannot be read any more: {error.problems[0]}") from None
+
+
 def missing_credentials(rules: RuleSet, settings: VendorSettings) -> Mapping[str, str]:
     """By receiver the name of the credential that is not set, for those that can only preview."""
     found = {name: _missing(receiver, settings) for name, receiver in rules.receivers.items()}

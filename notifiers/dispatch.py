@@ -23,12 +23,15 @@ from notifiers.registry import VendorSettings
 from routing import sentry
 from routing.alert import Alert
 from routing.destinations import Changes
-from routing.notification import Attempt, Notification, Tries
+from routing.notification import Attempt, Notification, Outcome, Reason, Tries
 from routing.rules import RuleSet
 
 ALERTS_KEPT = 32
 """The notifications of one event are claimed together: its alert is read once for all of them."""
 
+
+VERSIONS_KEPT = 16
+"""Of the rules: those under which something was announced that is being closed now."""
 
 NOTIFIERS_KEPT = 200
 """For each thread: alerts may name any number of destinations."""
@@ -62,12 +65,36 @@ class Webhook(Hashable, Protocol):
         """When they came."""
 
 
+class Told(Protocol):
+    """What was told at a destination before."""
+
+    @property
+    def reason(self) -> Reason:
+        """Of the last message."""
+
+    @property
+    def rules_version(self) -> str | None:
+        """The rules under which it was told."""
+
+
 class Claimed(Protocol):
     """A notification that is to be sent now."""
 
     @property
     def receiver(self) -> str:
         """Its name in rules.yaml."""
+
+    @property
+    def place(self) -> str:
+        """Its destination, as it was when this was planned."""
+
+    @property
+    def reason(self) -> Reason:
+        """Why it is told."""
+
+    @property
+    def told(self) -> Told | None:
+        """What was told there before; None: nothing."""
 
     @property
     def event(self) -> Webhook:
@@ -88,23 +115,41 @@ class Claimed(Protocol):
 class Dispatch:
     """Tries once what it is given. Threads share it; each has notifiers of its own."""
 
-    def __init__(self, settings: DispatchSettings, rules: Callable[[], RuleSet], clock: Clock) -> None:
-        """`rules` gives those in force; when they have changed, notifiers are opened anew."""
+    def __init__(
+        self, settings: DispatchSettings, rules: Callable[[], RuleSet], clock: Clock, *, earlier: Callable[[str], RuleSet]
+    ) -> None:
+        """`rules` gives those in force; when they have changed, notifiers are opened anew. `earlier` gives those of a version.
+
+        `earlier` may raise DeliveryErrors: that version is not known here, or cannot be read any more.
+        """
         self._settings, self._rules, self._clock = settings, rules, clock
         self._network = Network()
         self._threads = threading.local()
         self._alert = lru_cache(ALERTS_KEPT)(self._parse)
+        self._earlier = lru_cache(VERSIONS_KEPT)(earlier)
 
     def deliver(self, claimed: Claimed) -> Attempt:
         """Try once, and say how it ended. Raises nothing, whatever fails."""
-        return attempt(
+        if _closes_nothing(claimed):
+            now = self._clock()
+            told = "nothing was announced there"
+            return Attempt(number=claimed.tries.number, began_at=now, ended_at=now, outcome=Outcome.NEEDLESS, excerpt=told)
+        sent_by: list[str] = []
+
+        def open_notifier() -> Notifier:
+            rules = self._rules_for(claimed)
+            sent_by.append(rules.version)
+            return self._notifier(rules, claimed.receiver, claimed.changes)
+
+        done = attempt(
             lambda: self._completed(claimed.notification(self._alert(claimed.event))),
-            lambda: self._notifier(claimed.receiver, claimed.changes),
+            open_notifier,
             tries=claimed.tries,
             policy=RetryPolicy(),
             clock=self._clock,
             jitter=random.random,
         )
+        return replace(done, rules_version=sent_by[0]) if sent_by else done
 
     def _parse(self, event: Webhook) -> Alert:
         base_url, organization = self._settings.sentry_base_url, self._settings.sentry_org
@@ -118,19 +163,33 @@ class Dispatch:
         owner, runbook = (rule.owner, rule.runbook) if rule else ("", "")
         return replace(notification, template=template, owner=owner, runbook=runbook) if template or owner or runbook else notification
 
-    def _notifier(self, receiver: str, changes: Changes) -> Notifier:
-        """The receiver's notifier of this thread."""
+    def _rules_for(self, claimed: Claimed) -> RuleSet:
+        """Those in force; but what was announced is closed as it was announced, whatever became of its receiver."""
         rules = self._rules()
-        if getattr(self._threads, "rules", None) is not rules:
-            self._threads.rules, self._threads.notifiers = rules, {}
+        if claimed.reason is not Reason.RESOLVED:
+            return rules
+        receiver = rules.receivers.get(claimed.receiver)
+        is_as_it_was = receiver is not None and receiver.place(claimed.changes) == claimed.place
+        version = claimed.told.rules_version if claimed.told else None
+        return rules if is_as_it_was or version is None else self._earlier(version)
+
+    def _notifier(self, rules: RuleSet, receiver: str, changes: Changes) -> Notifier:
+        """The receiver's notifier of this thread."""
+        if getattr(self._threads, "rules", None) is not self._rules():
+            self._threads.rules, self._threads.notifiers = self._rules(), {}
         notifiers: dict[str, Notifier] = self._threads.notifiers
         if receiver not in rules.receivers:
             # Not for good: another worker may have read a newer file, and the next edit may bring it back.
             raise RetryableError(f"receiver {receiver} is not in the rules in force")
-        name = f"{receiver} {json.dumps(changes, sort_keys=True)}" if changes else receiver
+        name = f"{rules.version} {receiver} {json.dumps(changes, sort_keys=True) if changes else ''}"
         if name not in notifiers:
             if len(notifiers) >= NOTIFIERS_KEPT:
                 notifiers.clear()
             opened = rules.receivers[receiver]
             notifiers[name] = open_receiver(opened, self._settings, network=self._network, clock=self._clock, changes=changes)
         return notifiers[name]
+
+
+def _closes_nothing(claimed: Claimed) -> bool:
+    """Whether it tells of the end of what was never told, or whose end was told already."""
+    return claimed.reason is Reason.RESOLVED and (claimed.told is None or claimed.told.reason is Reason.RESOLVED)

@@ -19,7 +19,7 @@ from email.policy import compat32
 from email.utils import format_datetime, formataddr, parseaddr
 from functools import cache
 from html import escape
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from pydantic import Field, SecretStr, field_validator
 
@@ -40,6 +40,7 @@ _UTF8.body_encoding = QP
 
 # White on them is readable (WCAG AA) wherever the mail is read, in light and in dark.
 _COLOURS: Mapping[Severity, str] = {Severity.CRITICAL: "#b3123f", Severity.WARNING: "#8a5a00", Severity.INFO: "#1f5f99"}
+_COLOUR_OF_ENDS = "#1f6b3a"
 _BUTTON = "display:inline-block;background:#584ac0;color:#ffffff;padding:8px 16px;border-radius:4px;text-decoration:none;font-weight:bold"
 _FONT = "font:14px/1.5 -apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif"
 _PANEL = "background:rgba(128,128,128,.15);padding:10px 12px;border-radius:4px;white-space:pre-wrap"
@@ -60,6 +61,8 @@ class EmailSettings(Protocol):
 
 class EmailOptions(ReceiverOptions[EmailSettings]):
     """`{kind: email, to: [team@example.com]}`."""
+
+    address: ClassVar[tuple[str, ...]] = ("to", "cc")
 
     to: tuple[str, ...] = Field(min_length=1)
     cc: tuple[str, ...] = ()
@@ -84,8 +87,11 @@ class EmailOptions(ReceiverOptions[EmailSettings]):
     def mail(self, notification: Notification) -> Mail:
         """The mail before it has a sender."""
         message = compose(notification)
-        mark = f"[{message.severity.upper()}] "
+        mark = f"[{message.mark}] "
         subject = mark + message.headed(f"{message.project}: {message.heading}: {message.title}", MAX_SUBJECT - len(mark))
+        if begun := notification.reference.get("subject"):
+            # Gmail shows mails as one thread only if their subjects are the same, too.
+            subject = f"Re: {begun}"
         headers = {
             "To": ", ".join(self.to),
             **({"Cc": ", ".join(self.cc)} if self.cc else {}),
@@ -202,7 +208,7 @@ class EmailNotifier:
             payload=mail.as_text(),
             status_code=accepted.code,
             excerpt=cut("; ".join(filter(None, (refused, accepted.text))), MAX_EXCERPT),
-            reference={"message_id": mail.headers["Message-ID"]},
+            reference={"message_id": mail.headers["Message-ID"], "subject": mail.headers["Subject"].removeprefix("Re: ")},
         )
 
 
@@ -219,7 +225,7 @@ def _text(message: Message) -> str:
     rows = _rows(message)
     width = min(max(len(fact.label) for fact in rows), 24)
     sections = (
-        message.template_title or f"{message.heading}: {message.title}",
+        _opening_line(message),
         *message.opening,
         "\n".join(f"{fact.label:<{width}}  {fact.value}" for fact in rows),
         message.stack,
@@ -230,6 +236,12 @@ def _text(message: Message) -> str:
     return "\n\n".join(filter(None, sections))
 
 
+def _opening_line(message: Message) -> str:
+    if message.ending:
+        return f"{message.ending}: {message.heading}: {message.title}"
+    return message.template_title or f"{message.heading}: {message.title}"
+
+
 def _html(message: Message) -> str:
     """Without images and style sheets, which mail programs drop; text and background take the colours of the reader's own theme."""
     return "\n".join(_html_lines(message))
@@ -238,7 +250,7 @@ def _html(message: Message) -> str:
 def _html_lines(message: Message) -> Iterator[str]:
     yield '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="color-scheme" content="light dark"></head>'
     yield f'<body style="margin:0;padding:16px;{_FONT}"><div style="max-width:720px;overflow-wrap:anywhere">'
-    yield f'<p style="margin:0 0 4px">{_badge(message.severity)}&ensp;{escape(message.heading)}</p>'
+    yield f'<p style="margin:0 0 4px">{_badge(message)}&ensp;{escape(message.heading)}</p>'
     yield f'<h1 dir="auto" style="margin:0 0 12px;font-size:18px">{escape(message.template_title or message.title)}</h1>'
     for paragraph in message.opening:
         yield f'<p dir="auto" style="margin:0 0 12px;white-space:pre-line">{escape(paragraph)}</p>'
@@ -269,9 +281,10 @@ def _html_other(other: Other) -> str:
     return f'<li dir="auto">{linked}</li>'
 
 
-def _badge(severity: Severity) -> str:
-    style = f"background:{_COLOURS[severity]};color:#ffffff;padding:2px 8px;border-radius:4px;font-weight:bold"
-    return f'<span style="{style}">{severity.upper()}</span>'
+def _badge(message: Message) -> str:
+    colour = _COLOUR_OF_ENDS if message.ending else _COLOURS[message.severity]
+    style = f"background:{colour};color:#ffffff;padding:2px 8px;border-radius:4px;font-weight:bold"
+    return f'<span style="{style}">{message.mark}</span>'
 
 
 def _html_row(fact: Fact) -> str:

@@ -11,45 +11,32 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Protocol
+from http import HTTPStatus
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from pydantic import Field, JsonValue, SecretStr, field_validator
 
 from notifiers.errors import PermanentError, RetryableError
 from notifiers.http import MAX_EXCERPT, Network
 from notifiers.jira_fields import checked, explained, ids_of, need_no_names, refusal_of
-from notifiers.message import Message, Other, compose, cut, one_line
+from notifiers.jira_layout import comment, description
+from notifiers.message import compose, cut, one_line
 from notifiers.notifier import Clock, Receipt, ReceiverOptions, readable
 from routing.alert import Json
 from routing.notification import Notification, Reason
 
 if TYPE_CHECKING:
-    from notifiers.jira_client import Site
+    from notifiers.jira_client import FoundIssue, Site
 
 MAX_SUMMARY = 255
 MAX_DESCRIPTION = 32_767
 MAX_LABEL = 255
-
-# Ours: even if every character must be escaped, the description stays within Jira's limit.
-_MAX_TITLE = 500
-_MAX_TEXT = 600
-_MAX_TABLE = 5000
-_MAX_OTHERS = 4000
 
 _DISPENSABLE = frozenset({"priority", "labels", "components", "description"})
 """What an issue is created without rather than not at all."""
 _SEARCH_LAG = timedelta(seconds=30)
 """Cloud's search learns of a new issue with a delay: developer.atlassian.com/cloud/jira/platform/search-and-reconcile."""
 _CLOCKS_DIFFER = timedelta(minutes=2)
-
-# What the renderer takes as markup, of which some counts only at the edge of a word; and the icons (x), (!), (on).
-_MARKUP = re.compile(
-    r"[{}\[\]|!]|(?<![^\W_])[*_+^~?#-]|[*_+^~?#-](?![^\W_])"
-    r"|\((?=(?:[!?/x+*yni-]|on|off|flag|flagoff)\))"
-    r"|\\(?![^\W_]|\s)|&(?=\#?\w+;)|(?<=^h[1-6])\.|(?<=^bq)\."
-)
-# A backslash cannot be escaped by another one, that is a line break.
-_ENTITIES: Mapping[str, str] = {"\\": "&#92;", "&": "&amp;", ".": "&#46;"}
 
 
 class JiraSettings(Protocol):
@@ -71,6 +58,8 @@ class JiraSettings(Protocol):
 class JiraOptions(ReceiverOptions[JiraSettings]):
     """`{kind: jira, project: OPS, issue_type: Bug, priority: High}`."""
 
+    address: ClassVar[tuple[str, ...]] = ("project",)
+
     project: str
     issue_type: str = Field("Bug", min_length=1)
     priority: str | None = Field(None, min_length=1)
@@ -78,6 +67,12 @@ class JiraOptions(ReceiverOptions[JiraSettings]):
     components: tuple[str, ...] = ()
     fields: Mapping[str, JsonValue] = Field(default_factory=dict)
     """What else the project wants, by id or name."""
+    resolve_transition: str | None = Field(None, min_length=1)
+    """By name; None: the first one that leads to a status of the category Done."""
+    reopen_transition: str | None = Field(None, min_length=1)
+    """The same, to a status of another category."""
+    wont_fix: tuple[str, ...] = ("Won't Do", "Won't Fix")
+    """Resolutions after which an issue is left alone."""
 
     @field_validator("project")
     @classmethod
@@ -105,7 +100,9 @@ class JiraOptions(ReceiverOptions[JiraSettings]):
         return None if settings.jira_token and settings.jira_token.get_secret_value() else "JIRA_TOKEN"
 
     def render(self, notification: Notification) -> str:
-        """The JSON body."""
+        """The JSON body; of an end the transition."""
+        if notification.is_closing:
+            return readable({"transition": {"name": self.resolve_transition or "the first one to a status of the category Done"}})
         return readable({"fields": self.issue(notification)})
 
     def issue(self, notification: Notification) -> dict[str, Json]:
@@ -115,7 +112,7 @@ class JiraOptions(ReceiverOptions[JiraSettings]):
             "project": {"key": self.project},
             "issuetype": {"name": self.issue_type},
             "summary": message.headed(f"[{message.project}] {message.heading}: {message.title}", MAX_SUMMARY),
-            "description": _description(message),
+            "description": description(message),
             "labels": list(dict.fromkeys(("sentry-alert", *_rule_labels(notification), *self.labels, incident_label(notification)))),
         }
         if self.priority:
@@ -140,24 +137,57 @@ _AGAIN = frozenset({Reason.REPEAT, Reason.REMINDER, Reason.ESCALATION})
 
 
 class JiraNotifier:
-    """Creates issues in one project."""
+    """Creates issues in one project, and closes and reopens them."""
 
     def __init__(self, options: JiraOptions, site: Site, clock: Clock) -> None:
         self._options, self._site, self._clock = options, site, clock
         self._ids: Mapping[str, str] = {key: key for key in options.fields} if need_no_names(options.fields) else {}
 
     def send(self, notification: Notification) -> Receipt:
-        """Create the issue, unless it was told before and the incident has an open one.
+        """Create the issue; where the incident has one, close it, open it again, or leave it as it is."""
+        if notification.is_closing:
+            return self._close(notification)
+        known = self._known(notification) if notification.reference or notification.reason in _AGAIN else None
+        return self._bring_back(known, notification) if known else self._create_issue(notification)
 
-        By one request; by a second one, with less, only if Jira has refused the first one for a field that can be done
-        without: a priority that is not on the project's screen must not cost the issue. Before the first issue Jira is asked
-        for the ids of fields that rules.yaml calls by their names.
+    def _known(self, notification: Notification) -> FoundIssue | None:
+        """The incident's issue: by its key, or by its label where the key is not known or its issue is gone."""
+        if key := notification.reference.get("key"):
+            try:
+                return self._site.issue(key)
+            except PermanentError as error:
+                if error.status_code != HTTPStatus.NOT_FOUND:
+                    raise
+        return next(iter(self._site.newest(f"{self._of_incident(notification)} ORDER BY created DESC")), None)
+
+    def _close(self, notification: Notification) -> Receipt:
+        """By the transition of rules.yaml, or the first one that leads to a status of the category Done."""
+        known = self._known(notification)
+        if known is None:
+            return Receipt(payload=self._options.render(notification), excerpt="the incident has no issue, so none was closed")
+        if known.is_done:
+            return self._told(known, notification, f"{known.key} is closed already")
+        name = self._site.move(known.key, to_done=True, name=self._options.resolve_transition)
+        return self._told(known, notification, f"closed {known.key} by {name}")
+
+    def _bring_back(self, known: FoundIssue, notification: Notification) -> Receipt:
+        """Open it again and say why, unless it is open; no second issue is made."""
+        if not known.is_done:
+            return self._told(known, notification, f"{known.key} is open already, so no second issue was made")
+        if known.resolution in self._options.wont_fix:
+            return self._told(known, notification, f"{known.key} is closed as {known.resolution}, so it was left alone")
+        # Said first: whether it is done shows, and whether it was said does not.
+        self._site.comment(known.key, comment(compose(notification)))
+        name = self._site.move(known.key, to_done=False, name=self._options.reopen_transition)
+        return self._told(known, notification, f"opened {known.key} again by {name}")
+
+    def _create_issue(self, notification: Notification) -> Receipt:
+        """By one request; by a second one, with less, only if Jira has refused the first one for a field that can be done without.
+
+        A priority that is not on the project's screen must not cost the issue. Before the first issue Jira is asked for the ids of
+        fields that rules.yaml calls by their names.
         """
-        issue = self._options.issue(notification)
-        if notification.reason in _AGAIN:
-            for found in self._site.newest(f"{self._of_incident(notification)} AND statusCategory != Done ORDER BY created DESC"):
-                return self._receipt(found.key, issue, status=200, excerpt=f"{found.key} is open already, so no second issue was made")
-        fields = self._by_id(issue)
+        fields = self._by_id(self._options.issue(notification))
         try:
             return self._create(fields)
         except PermanentError as error:
@@ -169,11 +199,13 @@ class JiraNotifier:
         return replace(receipt, excerpt=cut(one_line(told), MAX_EXCERPT))
 
     def find(self, notification: Notification) -> Receipt | None:
-        """Look for the issue by its label.
+        """Look for the issue by its label; what changes an issue that is known is looked at when it is tried again.
 
         Raises:
             RetryableError: also if it is too early to say that there is none.
         """
+        if notification.is_closing or notification.reference:
+            return None
         for issue in self._site.newest(f"{self._of_incident(notification)} ORDER BY created DESC"):
             if issue.fields.created >= notification.created_at - _CLOCKS_DIFFER:
                 return self._receipt(issue.key, self._options.issue(notification), status=None, excerpt=f"found {issue.key}")
@@ -198,6 +230,10 @@ class JiraNotifier:
             raise explained(error, sent=fields, written=written) from None
         return self._receipt(key, fields, status=201, excerpt=f"created {key}")
 
+    def _told(self, known: FoundIssue, notification: Notification, excerpt: str) -> Receipt:
+        reference = {"key": known.key, "url": f"{self._site.url}/browse/{known.key}"}
+        return Receipt(payload=self._options.render(notification), status_code=HTTPStatus.OK, excerpt=excerpt, reference=reference)
+
     def _receipt(self, key: str, fields: Mapping[str, Json], *, status: int | None, excerpt: str) -> Receipt:
         reference = {"key": key, "url": f"{self._site.url}/browse/{key}"}
         return Receipt(payload=readable({"fields": fields}), status_code=status, excerpt=excerpt, reference=reference)
@@ -209,57 +245,9 @@ def incident_label(notification: Notification) -> str:
     return f"sar-{hashlib.sha256(names.encode()).hexdigest()[:24]}"
 
 
-def escaped(text: str) -> str:
-    """One line as wiki markup that shows just these characters: https://jira.atlassian.com/secure/WikiRendererHelpAction.jspa."""
-    return _MARKUP.sub(lambda found: _ENTITIES.get(found[0], "\\" + found[0]), text)
-
-
 def _rule_labels(notification: Notification) -> tuple[str, ...]:
     labels = (re.sub(r"\s+", "-", one_line(rule))[:MAX_LABEL] for rule in notification.rules)
     return tuple(filter(None, labels))
-
-
-def _description(message: Message) -> str:
-    sections = (
-        f"*{escaped(message.heading)}* in {escaped(message.place)}",
-        escaped(cut(message.title, _MAX_TITLE)),
-        "\n".join(map(escaped, cut(message.text, _MAX_TEXT).splitlines())),
-        _table(message),
-        f"[Open in Sentry|{_link(message.link)}]" if message.link else "",
-        "{noformat}\n" + _literal(message.stack) + "\n{noformat}" if message.stack else "",
-        _others(message),
-        f"----\nWhy: {escaped(cut(message.reasons, 600))}\nIncident: {escaped(cut(one_line(message.incident), 300))}",
-    )
-    return "\n\n".join(filter(None, sections))
-
-
-def _table(message: Message) -> str:
-    table = "||Field||Value||"
-    for fact in message.rows:
-        row = f"\n|{escaped(fact.label)}|{escaped(fact.value)}|"
-        table += row if len(table) + len(row) <= _MAX_TABLE else ""
-    return table
-
-
-def _others(message: Message) -> str:
-    if not message.others:
-        return ""
-    shown = message.others_within(_MAX_OTHERS, lambda other: len(_other(other)) + 1)
-    lines = (f"And {message.others_count} more:", *map(_other, shown), message.others_beside(len(shown)))
-    return "\n".join(filter(None, lines))
-
-
-def _other(other: Other) -> str:
-    link = f" [Open in Sentry|{_link(other.link)}]" if other.link else ""
-    return f"* {escaped(other.name)}{link}"
-
-
-def _link(address: str) -> str:
-    return address.replace("[", "%5B").replace("]", "%5D")
-
-
-def _literal(text: str) -> str:
-    return re.sub(r"\{(?=noformat)", "{ ", text, flags=re.IGNORECASE)
 
 
 def _dispensable_fields(error: PermanentError, sent: Mapping[str, Json]) -> Mapping[str, str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from urllib.parse import urlencode
@@ -22,19 +23,71 @@ from notifiers.jira_fields import KnownField, KnownFields
 from routing.alert import Json
 
 _CLOUD, _DATA_CENTER = "Cloud", "Server"
+_FIELDS = ("created", "status", "resolution")
+
+
+_DONE = "done"
+"""The key of the category of statuses in which nothing is left to do; its name is another in each language."""
+
+
+class _Named(BaseModel):
+    name: str = ""
+
+
+class _Category(BaseModel):
+    key: str
+
+
+class Status(BaseModel):
+    """Where an issue stands."""
+
+    name: str = ""
+    statusCategory: _Category  # noqa: N815 - the name is Jira's
 
 
 class FoundFields(BaseModel):
     """Of an issue's fields those that are asked for."""
 
     created: AwareDatetime
+    status: Status | None = None
+    resolution: _Named | None = None
 
 
 class FoundIssue(BaseModel):
-    """An issue that a search found."""
+    """An issue as it is now."""
 
     key: str
     fields: FoundFields
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing is left to do."""
+        return self.fields.status is not None and self.fields.status.statusCategory.key == _DONE
+
+    @property
+    def resolution(self) -> str | None:
+        """How it was closed, by name."""
+        return self.fields.resolution.name if self.fields.resolution else None
+
+
+class _Transition(BaseModel):
+    id: str
+    name: str
+    to: Status
+
+
+class _Transitions(BaseModel):
+    transitions: tuple[_Transition, ...]
+
+
+class _Made(BaseModel):
+    """A comment, or a link."""
+
+    id: str | int
+
+
+class _Nothing(BaseModel):
+    """What Jira answers to a transition."""
 
 
 class _Created(BaseModel):
@@ -56,6 +109,36 @@ class Site:
     def create(self, fields: Mapping[str, Json]) -> str:
         """Create an issue by one request; return its key."""
         return self._client.create_issue(fields=dict(fields), prefetch=False).key
+
+    def issue(self, key: str) -> FoundIssue:
+        """An issue as it is now.
+
+        Raises:
+            PermanentError: with status 404, if there is none of this key or the account may not see it.
+        """
+        return FoundIssue.model_validate(self._client.issue(key, fields=",".join(_FIELDS)).raw)
+
+    def move(self, key: str, *, to_done: bool, name: str | None) -> str:
+        """Take an issue through the transition of this name, or without a name through the first one that leads there; its name.
+
+        Raises:
+            PermanentError: the issue has no such transition now; says which it has.
+        """
+        found = _Transitions(transitions=self._client.transitions(key)).transitions
+        fitting = [one for one in found if one.name == name] or [
+            one for one in found if name is None and (one.to.statusCategory.key == _DONE) is to_done
+        ]
+        if not fitting:
+            option = "resolve_transition" if to_done else "reopen_transition"
+            offered = ", ".join(one.name for one in found) or "none"
+            wanted = f'no transition "{name}"' if name else f"no transition that {'closes' if to_done else 'reopens'} it"
+            raise PermanentError(f"{key} has {wanted} now; write one of those that it has as `{option}`: {offered}")
+        self._client.move(key, fitting[0].id)
+        return fitting[0].name
+
+    def comment(self, key: str, body: str) -> None:
+        """Say something on an issue."""
+        self._client.add_comment(key, body)
 
     def newest(self, query: str) -> Sequence[FoundIssue]:
         """The first five issues that a query finds.
@@ -83,7 +166,7 @@ class Site:
             raise RetryableError(str(error), status_code=error.status_code, retry_after=error.retry_after) from None
 
     def _search(self, query: str) -> Sequence[FoundIssue]:
-        return _Found.model_validate(self._client.search_issues(query, maxResults=5, fields=["created"], json_result=True)).issues
+        return _Found.model_validate(self._client.search_issues(query, maxResults=5, fields=list(_FIELDS), json_result=True)).issues
 
 
 class _Client(jira.JIRA):
@@ -112,6 +195,10 @@ class _Client(jira.JIRA):
         """Nothing: a search would fetch the names of all fields first, to translate those that it is asked for."""
         return []
 
+    def move(self, key: str, transition: str) -> None:
+        # Not by transition_issue(), which makes a number of the id; Jira documents a text.
+        self._session.post(self._get_url(f"issue/{key}/transitions"), data=json.dumps({"transition": {"id": transition}}))
+
     def known_fields(self) -> Sequence[KnownField]:
         return KnownFields.model_validate(super().fields()).root
 
@@ -135,14 +222,26 @@ class _Door(ResilientSession):
     ) -> Response:
         if method == "GET":
             return _response(self._got(str(url), _query(params)))
-        created = self._network.post(str(url), body=str(data).encode(), headers=self._headers, secrets=self._secrets)
-        return _response(read_answer(created, _Created, secrets=self._secrets))
+        answer = self._network.post(str(url), body=str(data).encode(), headers=self._headers, secrets=self._secrets)
+        if str(url).endswith("/transitions"):
+            return _response(_Nothing())
+        return _response(read_answer(answer, _Made if str(url).endswith("/comment") else _Created, secrets=self._secrets))
 
     def _got(self, url: str, query: str) -> BaseModel:
         found = self._network.get(f"{url}?{query}" if query else url, headers=self._headers, secrets=self._secrets)
         if len(found.body.encode()) >= MAX_BODY_BYTES:
             raise PermanentError("Jira's answer is longer than 1 MiB; if it is asked for its fields, write their ids in rules.yaml")
-        return read_answer(found, KnownFields if url.endswith("/field") else _Found, secrets=self._secrets)
+        return read_answer(found, _answer_of(url), secrets=self._secrets)
+
+
+def _answer_of(url: str) -> type[BaseModel]:
+    """What Jira answers to a question."""
+    path = url.rpartition("/rest/api/")[2]
+    if path.endswith("/field"):
+        return KnownFields
+    if "/search" in path:
+        return _Found
+    return _Transitions if path.endswith("/transitions") else FoundIssue
 
 
 def _response(answer: BaseModel) -> Response:

@@ -70,6 +70,8 @@ class Message:
     """The content of a message; what the alert did not say is None or empty and is left out by the layouts."""
 
     severity: Severity
+    ending: str
+    """`Resolved` or `Archived` where it tells of an end, else empty."""
     heading: str
     """The rule's name for people: `Critical error`; a repeat says so: `Critical error, again`."""
     title: str
@@ -108,7 +110,7 @@ class Message:
     def rows(self) -> tuple[Fact, ...]:
         """All that has a label, for layouts with a table."""
         named = (("Issue", self.reference), ("Culprit", self.culprit), ("Release", self.release))
-        occurred = Fact(label="Occurred", value=f"{self.occurred_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC")
+        occurred = Fact(label="Last seen" if self.ending else "Occurred", value=f"{self.occurred_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC")
         return (
             *(Fact(label=label, value=value) for label, value in named if value),
             *self.facts,
@@ -124,7 +126,12 @@ class Message:
     @property
     def headline(self) -> str:
         """All of it in one line: `[CRITICAL] Critical error: OperationalError: … (shop-api, production)`."""
-        return f"[{self.severity.upper()}] {self.headed(f'{self.heading}: {self.title} ({self.place})', MAX_LINE)}"
+        return f"[{self.mark}] {self.headed(f'{self.heading}: {self.title} ({self.place})', MAX_LINE)}"
+
+    @property
+    def mark(self) -> str:
+        """What a headline begins with: `CRITICAL`, or `RESOLVED`."""
+        return (self.ending or self.severity).upper()
 
     @property
     def further(self) -> str:
@@ -159,6 +166,7 @@ def compose(notification: Notification) -> Message:
     alert, template = notification.alert, notification.template
     return Message(
         severity=notification.severity,
+        ending=alert.status.capitalize() if notification.is_closing else "",
         heading=heading(notification.rule) + _OCCASIONS.get(notification.reason, ""),
         title=_title(alert),
         project=cut(one_line(alert.project or ""), MAX_NAME) or "unknown project",

@@ -10,11 +10,12 @@ from datetime import datetime
 from typing import Generic, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 import msgspec
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
 
 from notifiers.http import Network
 from routing.alert import Json
 from routing.notification import Notification
+from routing.rules import Options
 
 Clock: TypeAlias = Callable[[], datetime]
 SettingsT_contra = TypeVar("SettingsT_contra", contravariant=True)
@@ -59,7 +60,7 @@ class Reconciler(Protocol):
         """
 
 
-class ReceiverOptions(BaseModel, Generic[SettingsT_contra]):
+class ReceiverOptions(Options, Generic[SettingsT_contra]):
     """One receiver of rules.yaml, checked. `SettingsT_contra` names the settings that its kind reads, and no others."""
 
     # A secret in rules.yaml is `${NAME}`: an error that quoted its input would show what NAME holds.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Protocol
+from typing import TYPE_CHECKING, Annotated, ClassVar, Protocol
 
 from pydantic import BeforeValidator, SecretStr, field_validator
 
@@ -42,6 +42,8 @@ class PagerDutySettings(Protocol):
 class PagerDutyOptions(ReceiverOptions[PagerDutySettings]):
     """`{kind: pagerduty, routing_key: ${PAGERDUTY_KEY}}`."""
 
+    address: ClassVar[tuple[str, ...]] = ("routing_key",)
+
     routing_key: Annotated[SecretStr | None, BeforeValidator(credential)]
 
     @field_validator("routing_key")
@@ -64,6 +66,8 @@ class PagerDutyOptions(ReceiverOptions[PagerDutySettings]):
 
     def event(self, notification: Notification) -> dict[str, Json]:
         """The event, as the Events API documents it, but for the routing key."""
+        if notification.is_closing:
+            return {"event_action": "resolve", "dedup_key": _dedup_key(notification)}
         message = compose(notification)
         event: dict[str, Json] = {"event_action": "trigger", "dedup_key": _dedup_key(notification), "client": CLIENT}
         if message.link:
@@ -77,21 +81,21 @@ class PagerDutyOptions(ReceiverOptions[PagerDutySettings]):
 
 
 class PagerDutyNotifier:
-    """Triggers alerts through pdpyras."""
+    """Triggers and resolves alerts through pdpyras."""
 
     def __init__(self, options: PagerDutyOptions, routing_key: SecretStr, url: str, timeouts: Timeouts) -> None:
         self._options, self._routing_key = options, routing_key
         self._session = _one_request_session(routing_key, url, timeouts)
 
     def send(self, notification: Notification) -> Receipt:
-        """Trigger the incident's alert, or find it already open."""
+        """Trigger the incident's alert, or find it already open; resolve it, or find that done."""
         import pdpyras  # noqa: PLC0415 - loaded when the session was made
 
         event = self._options.event(notification)
         properties = {name: value for name, value in event.items() if name != "event_action"}
         with translate_requests_errors(secrets=(self._routing_key,)):
             try:
-                key = self._session.send_event("trigger", **properties)
+                key = self._session.send_event(str(event["event_action"]), **properties)
             except pdpyras.PDClientError as error:
                 raise _reason(error, self._routing_key) from None
         return Receipt(payload=readable(event), status_code=202, excerpt="accepted", reference={"dedup_key": key})
@@ -135,6 +139,8 @@ def _reason(error: Exception, routing_key: SecretStr) -> Exception:
 
 def _dedup_key(notification: Notification) -> str:
     """One alert for all that this receiver hears of an incident, and another one for another receiver of the same key."""
+    if known := notification.reference.get("dedup_key"):
+        return known
     return key_within(f"{notification.incident}/{notification.receiver}", MAX_DEDUP_KEY)
 
 

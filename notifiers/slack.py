@@ -1,58 +1,33 @@
-"""Slack: one message in one channel, by chat.postMessage with a bot token or by an incoming webhook.
+"""Slack: one message for an incident in a channel, which changes with it and has its follow-ups in its thread; by a bot.
 
-Alert texts are hostile: what can be is literal (rich text, plain text), the rest is escaped and `verbatim`, so that no
-title pings a channel or turns `__init__` into italics.
+Or by an incoming webhook, which can only post: there every word on an incident is a message of its own.
 """
 
 from __future__ import annotations
 
-import json
-from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
-from itertools import accumulate
-from typing import TYPE_CHECKING, Annotated, Protocol, Self, TypeAlias
+from enum import StrEnum
+from itertools import chain
+from typing import TYPE_CHECKING, Annotated, ClassVar, Protocol, Self
 
 from pydantic import BeforeValidator, SecretStr, field_validator, model_validator
 
 from notifiers.addresses import is_web_address
 from notifiers.errors import PermanentError
 from notifiers.http import Network
-from notifiers.message import Fact, Message, Other, as_text, compose, cut, key_within, tail
+from notifiers.message import as_text, compose, key_within
 from notifiers.notifier import Clock, Notifier, Receipt, ReceiverOptions, credential, readable
+from notifiers.slack_layout import Block, blocks, line_of, plain_text
 from routing.alert import Json
-from routing.notification import Notification, Severity
+from routing.notification import Notification
 
 if TYPE_CHECKING:
-    from notifiers.slack_client import Bot, Webhook
-
-# https://docs.slack.dev/reference/block-kit/blocks
-MAX_HEADER = 150
-MAX_FIELDS = 10
-# Ours, within Slack's.
-MAX_TITLE = 500
-MAX_FACT = 300
-MAX_STACK = 900
-MAX_LEAD = 500
-MAX_TAG = 100
-MAX_OTHER = 150
-MAX_OTHERS_JSON = 2500
-MAX_TEXT = 3000
-"""Slack recommends 4,000 characters at most for `text`: https://docs.slack.dev/reference/methods/chat.postMessage."""
-MAX_BLOCKS_JSON = 8000
-"""The whole limit is not documented; `msg_blocks_too_long` was seen from 13,000 on (github.com/slackapi/bolt-js/issues/2509)."""
+    from notifiers.slack_client import Answer, Bot, Webhook
 
 EVENT_TYPE = "sentry_alert"
 _CLOCKS_DIFFER = timedelta(minutes=10)
-_DISPENSABLE = ("tags", "trace", "facts", "others", "lead")
-
-_EMOJI: Mapping[Severity, str] = {
-    Severity.CRITICAL: ":rotating_light:",
-    Severity.WARNING: ":large_yellow_circle:",
-    Severity.INFO: ":large_blue_circle:",
-}
-
-_ENTITIES: Mapping[str, str] = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 
 # https://docs.slack.dev/reference/methods/chat.postMessage#errors
 _LAYOUT_ERRORS = frozenset(
@@ -66,8 +41,28 @@ _LAYOUT_ERRORS = frozenset(
     }
 )
 _METADATA_ERRORS = frozenset({"invalid_metadata_format", "invalid_metadata_schema", "metadata_must_be_sent_from_app", "metadata_too_large"})
+# https://docs.slack.dev/reference/methods/chat.update#errors
+_GONE_ERRORS = frozenset({"cant_update_message", "edit_window_closed", "message_not_found"})
 
-Block: TypeAlias = dict[str, Json]
+REOPENED_WITHIN = timedelta(hours=24)
+"""What comes back so soon is shown in the message that told of it before."""
+
+
+class FollowUp(StrEnum):
+    """Where is told what comes after the first message."""
+
+    THREAD = "thread"
+    CHANNEL = "channel"
+    BOTH = "both"
+    """In the thread, and shown in the channel."""
+
+
+class Reopen(StrEnum):
+    """Where is told what comes back."""
+
+    THREAD = "thread"
+    """In the message that told of it before."""
+    NEW = "new"
 
 
 class SlackSettings(Protocol):
@@ -85,7 +80,12 @@ class SlackSettings(Protocol):
 class SlackOptions(ReceiverOptions[SlackSettings]):
     """`{kind: slack, channel: "#errors"}` for the bot, or `{kind: slack, webhook_url: ${SLACK_WEBHOOK}}`."""
 
+    address: ClassVar[tuple[str, ...]] = ("channel", "webhook_url")
+
     channel: str | None = None
+    follow_up: FollowUp = FollowUp.THREAD
+    reopen: Reopen | None = None
+    """None: where it was told before within a day, and after that by a new message."""
     webhook_url: Annotated[SecretStr | None, BeforeValidator(credential)] = None
     allow_private: bool = False
     """Whether the webhook, a relay of one's own, may be in a private network or on this machine."""
@@ -114,6 +114,10 @@ class SlackOptions(ReceiverOptions[SlackSettings]):
             raise ValueError('missing; add `channel: "#errors"`, or `webhook_url: ${NAME}` for an incoming webhook')
         if self.channel is not None and "webhook_url" in self.model_fields_set:
             raise ValueError("channel and webhook_url exclude each other: a webhook always posts to the channel it was made for")
+        if self.channel is None and (unfit := {"follow_up", "reopen"} & self.model_fields_set):
+            raise ValueError(
+                f"{' and '.join(sorted(unfit))} need a bot: a webhook posts, and can neither change a message nor find its thread"
+            )
         if self.channel is not None and "allow_private" in self.model_fields_set:
             raise ValueError("allow_private is about webhook_url; take it out: a channel is always reached through SLACK_API_URL")
         return self
@@ -133,8 +137,8 @@ class SlackOptions(ReceiverOptions[SlackSettings]):
         message = compose(notification)
         layout = {"blocks": list(blocks(message))}
         if self.channel is None:
-            return {**_text(message.headline), **layout}
-        return {"channel": self.channel, **_text(message.headline), "parse": "none", **layout, "metadata": _metadata(notification)}
+            return {**plain_text(message.headline), **layout}
+        return {"channel": self.channel, **plain_text(message.headline), "parse": "none", **layout, "metadata": _metadata(notification)}
 
     def open(self, settings: SlackSettings, *, network: Network, clock: Clock) -> Notifier:  # noqa: ARG002 - Slack stamps the messages
         """The notifier of the one way or of the other."""
@@ -147,44 +151,76 @@ class SlackOptions(ReceiverOptions[SlackSettings]):
 
 
 class SlackNotifier:
-    """Posts with a bot token, and can look for what it posted."""
+    """Posts with a bot token, changes what it posted, and can look for it."""
 
     def __init__(self, options: SlackOptions, bot: Bot) -> None:
         self._options, self._bot = options, bot
 
     def send(self, notification: Notification) -> Receipt:
-        """Post the message; if Slack refuses its layout, post it once more as text: no alert is lost to its make-up.
+        """Post the incident's message; where there is one, change it and say in its thread what is new."""
+        payload = self._options.payload(notification)
+        root = notification.reference
+        if "ts" not in root or self._begins_anew(notification):
+            return self._post(payload, notification)
+        try:
+            changed = self._dressed({**payload, "channel": root["channel"], "ts": root["ts"]}, notification, self._bot.update_message)
+        except PermanentError as refusal:
+            if refusal.answer not in _GONE_ERRORS:
+                raise
+            return self._post(payload, notification, told=f"{refusal}; posted anew")
+        self._follow_up(notification)
+        return replace(changed, reference=root)
+
+    def find(self, notification: Notification) -> Receipt | None:
+        """Look through what the channel got since the notification was made, or the thread, for its id in the metadata."""
+        wanted = _metadata(notification)
+        oldest = f"{(notification.created_at - _CLOCKS_DIFFER).timestamp():.6f}"
+        channel, root = notification.reference.get("channel") or self._channel_id(), notification.reference.get("ts")
+        pages = [self._bot.history(channel, oldest=oldest)]
+        if root:
+            pages.append(self._bot.replies(channel, root, oldest=oldest))
+        for message in (message for page in chain(*pages) for message in page.messages):
+            if message.metadata == wanted and message.ts != root:
+                reference = notification.reference if root else {"channel": channel, "ts": message.ts}
+                return Receipt(payload=self._options.render(notification), excerpt="found in the channel", reference=reference)
+        return None
+
+    def _begins_anew(self, notification: Notification) -> bool:
+        """Whether what comes back is told by a message of its own."""
+        if notification.closed_at is None or notification.is_closing:
+            return False
+        is_late = notification.created_at - notification.closed_at > REOPENED_WITHIN
+        return self._options.reopen is Reopen.NEW or (self._options.reopen is None and is_late)
+
+    def _post(self, payload: Block, notification: Notification, *, told: str = "ok") -> Receipt:
+        return self._dressed(payload, notification, self._bot.post_message, told=told)
+
+    def _follow_up(self, notification: Notification) -> None:
+        """Say what is new: nobody is told by a change of a message."""
+        root, follow_up = notification.reference, self._options.follow_up
+        text: Block = {**plain_text(line_of(compose(notification))), "parse": "none", "metadata": _metadata(notification)}
+        if follow_up is not FollowUp.CHANNEL:
+            text |= {"thread_ts": root["ts"], "reply_broadcast": follow_up is FollowUp.BOTH}
+        self._dressed({"channel": root["channel"], **text}, notification, self._bot.post_message)
+
+    def _dressed(self, payload: Block, notification: Notification, say: Callable[[Block], Answer], *, told: str = "ok") -> Receipt:
+        """Say it; if Slack refuses its layout, say it once more as text: no alert is lost to its make-up.
 
         The metadata stays, for `find` knows the message by it; it goes only if that is what Slack refuses.
         """
-        payload = self._options.payload(notification)
         try:
-            return self._post(payload)
+            return _receipt(payload, say(payload), told)
         except PermanentError as refusal:
             if refusal.answer in _METADATA_ERRORS:
                 bare = {name: value for name, value in payload.items() if name != "metadata"}
-                return self._post(bare, told=f"{refusal}; sent without metadata")
+                return _receipt(bare, say(bare), f"{refusal}; sent without metadata")
             if refusal.answer in _LAYOUT_ERRORS:
-                plain = {name: value for name, value in payload.items() if name != "blocks"} | _text(as_text(compose(notification)))
-                return self._post(plain, told=f"{refusal}; sent as text")
+                # Without a word on blocks a message that is changed keeps those that it has.
+                kept: Block = {"blocks": []} if "ts" in payload else {}
+                bare = {name: value for name, value in payload.items() if name != "blocks"}
+                plain = bare | kept | plain_text(as_text(compose(notification)))
+                return _receipt(plain, say(plain), f"{refusal}; sent as text")
             raise
-
-    def find(self, notification: Notification) -> Receipt | None:
-        """Look through what the channel got since the notification was made, for its id in the metadata."""
-        wanted = _metadata(notification)
-        since = (notification.created_at - _CLOCKS_DIFFER).timestamp()
-        channel = self._channel_id()
-        for page in self._bot.history(channel, oldest=f"{since:.6f}"):
-            for message in page.messages:
-                if message.metadata == wanted:
-                    reference = {"channel": channel, "ts": message.ts}
-                    return Receipt(payload=self._options.render(notification), excerpt="found in the channel", reference=reference)
-        return None
-
-    def _post(self, payload: Block, *, told: str = "ok") -> Receipt:
-        answer = self._bot.post_message(payload)
-        reference = {name: value for name, value in (("channel", answer.channel), ("ts", answer.ts)) if value}
-        return Receipt(payload=readable(payload), status_code=200, excerpt=told, reference=reference)
 
     def _channel_id(self) -> str:
         """History is by id only; a name is looked up."""
@@ -211,139 +247,18 @@ class SlackWebhookNotifier:
         except PermanentError as refusal:
             if refusal.answer.strip() not in _LAYOUT_ERRORS:
                 raise
-            return self._post(_text(as_text(compose(notification))), told=f"{refusal}; sent as text")
+            return self._post(plain_text(as_text(compose(notification))), told=f"{refusal}; sent as text")
 
     def _post(self, payload: Block, *, told: str = "ok") -> Receipt:
         status = self._webhook.post(payload)
         return Receipt(payload=readable(payload), status_code=status, excerpt=told)
 
 
-def blocks(message: Message) -> tuple[Block, ...]:
-    """The Block Kit layout. Where Slack might find it too long, what can be spared goes: the tags first, a template's text last."""
-    opening = (_header(message), _title(message), _lead(message), _facts(message), _stack(message), _tags(message))
-    candidates = (*opening, _actions(message), _others(message), _foot(message))
-    kept = [block for block in candidates if block]
-    for dispensable in _DISPENSABLE:
-        if len(json.dumps(kept, ensure_ascii=False)) <= MAX_BLOCKS_JSON:
-            break
-        kept = [block for block in kept if block["block_id"] != dispensable]
-    return tuple(kept)
-
-
-def _value(fact: Fact) -> str:
-    value = escaped(fact.value, MAX_FACT)
-    return f"<{value.replace('|', '%7C')}>" if fact.is_link else value
-
-
-def escaped(text: str, limit: int) -> str:
-    """As Slack's mark-up shows it literally, cut before it is escaped, at most `limit` characters after.
-
-    https://docs.slack.dev/messaging/formatting-message-text#escaping
-    """
-    if len(text) <= limit and not set(text) & set("&<>"):
-        return text
-    widths = accumulate(len(_ENTITIES.get(character, character)) for character in text)
-    return "".join(_ENTITIES.get(character, character) for character in cut(text, bisect_right(list(widths), limit)))
-
-
-def _header(message: Message) -> Block:
-    words = " · ".join(filter(None, (message.heading, message.project, message.environment)))
-    emoji = _EMOJI[message.severity]
-    text = f"{emoji} {message.headed(words, MAX_HEADER - len(emoji) - 1)}"
-    return {"type": "header", "block_id": "h", "text": {"type": "plain_text", "text": text, "emoji": True}}
-
-
-def _title(message: Message) -> Block:
-    title: Block = {"type": "text", "text": cut(message.title, MAX_TITLE), "style": {"bold": True}}
-    if message.link:
-        title |= {"type": "link", "url": message.link}
-    elements = [title]
-    if message.culprit:
-        elements += [{"type": "text", "text": "\n"}, {"type": "text", "text": message.culprit, "style": {"code": True}}]
-    return {"type": "rich_text", "block_id": "title", "elements": [{"type": "rich_text_section", "elements": elements}]}
-
-
-def _lead(message: Message) -> Block | None:
-    if not message.text:
-        return None
-    section: Block = {"type": "rich_text_section", "elements": [{"type": "text", "text": cut(message.text, MAX_LEAD)}]}
-    return {"type": "rich_text", "block_id": "lead", "elements": [section]}
-
-
-def _facts(message: Message) -> Block | None:
-    fields = [_mrkdwn(f"*{escaped(fact.label, MAX_FACT)}*\n{_value(fact)}") for fact in message.facts[:MAX_FIELDS]]
-    return {"type": "section", "block_id": "facts", "fields": fields} if fields else None
-
-
-def _stack(message: Message) -> Block | None:
-    if not message.stack:
-        return None
-    element: Block = {"type": "rich_text_preformatted", "elements": [{"type": "text", "text": tail(message.stack, MAX_STACK)}]}
-    return {"type": "rich_text", "block_id": "trace", "elements": [element]}
-
-
-def _tags(message: Message) -> Block | None:
-    pairs = [("release", message.release), *message.tags]
-    shown = [f"{escaped(key, MAX_TAG)}: {_code(value)}" for key, value in pairs if value]
-    return {"type": "context", "block_id": "tags", "elements": [_mrkdwn("  ".join(shown))]} if shown else None
-
-
-def _actions(message: Message) -> Block | None:
-    if not message.link:
-        return None
-    button: Block = {
-        "type": "button",
-        "action_id": "open_sentry",
-        "text": {"type": "plain_text", "text": "Open in Sentry"},
-        "url": message.link,
-        "style": "primary",
-    }
-    return {"type": "actions", "block_id": "actions", "elements": [button]}
-
-
-def _others(message: Message) -> Block | None:
-    if not message.others:
-        return None
-    shown = message.others_within(MAX_OTHERS_JSON, lambda other: len(json.dumps(_other(other), ensure_ascii=False)))
-    heading: Block = {"type": "text", "text": f"And {message.others_count} more", "style": {"bold": True}}
-    elements: list[Json] = [{"type": "rich_text_section", "elements": [heading]}]
-    if shown:
-        elements.append({"type": "rich_text_list", "style": "bullet", "elements": list(map(_other, shown))})
-    if rest := message.others_beside(len(shown)):
-        elements.append({"type": "rich_text_section", "elements": [{"type": "text", "text": rest}]})
-    return {"type": "rich_text", "block_id": "others", "elements": elements}
-
-
-def _other(other: Other) -> Block:
-    text = cut(other.name, MAX_OTHER)
-    element: Block = {"type": "link", "url": other.link, "text": text} if other.link else {"type": "text", "text": text}
-    return {"type": "rich_text_section", "elements": [element]}
-
-
-def _foot(message: Message) -> Block:
-    reference = f"{escaped(message.reference, MAX_TAG)} | " if message.reference else ""
-    moment = message.occurred_at
-    # Each reader sees it in his own time zone: https://docs.slack.dev/messaging/formatting-message-text#date-formatting
-    when = f"<!date^{int(moment.timestamp())}^{{date_short_pretty}} {{time_secs}}|{moment.isoformat(timespec='seconds')}>"
-    text = f"{reference}rule: {escaped(message.reasons, MAX_FACT)} | {when}"
-    return {"type": "context", "block_id": "foot", "elements": [_mrkdwn(text)]}
-
-
-def _code(text: str) -> str:
-    within = escaped(text.replace("`", "'"), MAX_TAG)
-    return f"`{within}`"
-
-
-def _mrkdwn(text: str) -> Block:
-    # Verbatim, or Slack would turn `@channel` and `#general` in an alert into what they name:
-    # https://docs.slack.dev/reference/block-kit/composition-objects/text-object
-    return {"type": "mrkdwn", "text": text, "verbatim": True}
-
-
-def _text(text: str) -> Block:
-    return {"text": escaped(text, MAX_TEXT), "unfurl_links": False, "unfurl_media": False}
-
-
 def _metadata(notification: Notification) -> dict[str, Json]:
     payload = {"incident": key_within(notification.incident, 255), "notification_id": str(notification.id), "rule": notification.rule}
     return {"event_type": EVENT_TYPE, "event_payload": payload}
+
+
+def _receipt(payload: Block, answer: Answer, told: str) -> Receipt:
+    reference = {name: value for name, value in (("channel", answer.channel), ("ts", answer.ts)) if value}
+    return Receipt(payload=readable(payload), status_code=200, excerpt=told, reference=reference)

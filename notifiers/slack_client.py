@@ -81,6 +81,18 @@ class Bot:
         with _translate_refusals("chat.postMessage"):
             return _answer(self._client.api_call("chat.postMessage", json=dict(payload)))
 
+    def update_message(self, payload: Mapping[str, Json]) -> Answer:
+        """Change one message."""
+        with _translate_refusals("chat.update"):
+            return _answer(self._client.api_call("chat.update", json=dict(payload)))
+
+    def replies(self, channel: str, thread: str, *, oldest: str) -> Iterator[Answer]:
+        """The messages of a thread since `oldest`, in pages, with their metadata; as `history`."""
+        with _translate_refusals("conversations.replies"):
+            yield from _pages(
+                self._client.conversations_replies(channel=channel, ts=thread, oldest=oldest, include_all_metadata=True, limit=100)
+            )
+
     def history(self, channel: str, *, oldest: str) -> Iterator[Answer]:
         """The newest thousand messages of a channel since `oldest`, in pages, with their metadata.
 

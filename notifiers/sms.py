@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
-from typing import Annotated, Protocol
+from typing import Annotated, ClassVar, Protocol
 from urllib.parse import urlencode
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field, SecretStr, ValidationError, field_validator
@@ -89,6 +89,10 @@ class SmsOptions(ReceiverOptions[SmsSettings]):
 
     One number, because a request to Twilio reaches one: after half of several had succeeded, a retry would tell them twice.
     """
+
+    address: ClassVar[tuple[str, ...]] = ("to",)
+    resolved: bool = False
+    """Each message costs, so ends are told only to those who ask for it."""
 
     to: str
 
@@ -259,7 +263,10 @@ def septets(text: str) -> int:
 def _body(message: Message) -> str:
     tail = f" {link}" if (link := _short_link(message.link)) else ""
     room = MAX_SEPTETS - septets(tail)
-    head = _fit(f"{_WORDS[message.severity]} {_headline(message)}", room - len(message.further)) + message.further
+    head = (
+        _fit(f"{message.mark if message.ending else _WORDS[message.severity]} {_headline(message)}", room - len(message.further))
+        + message.further
+    )
     text = message.text if message.template_title else message.text or message.title
     left = room - septets(head) - len(". ")
     return head + (f". {_fit(' '.join(text.split()), left)}" if text and left >= _MIN_TEXT else "") + tail

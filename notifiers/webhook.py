@@ -11,7 +11,7 @@ import hashlib
 import hmac
 import math
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import BeforeValidator, SecretStr, field_validator
 
@@ -32,6 +32,8 @@ SECRET_PREFIX = "whsec_"  # noqa: S105 - a prefix, not a secret
 
 class WebhookOptions(ReceiverOptions[object]):
     """`{kind: webhook, url: ${HOOK_URL}, secret: ${HOOK_SECRET}}`."""
+
+    address: ClassVar[tuple[str, ...]] = ("url",)
 
     url: Annotated[SecretStr | None, BeforeValidator(credential)]
     """Secret, for many endpoints have a token in it."""

@@ -34,6 +34,10 @@ class Status(StrEnum):
     """Said about the incident without changing it: an assignment, a comment, a finished Seer run."""
 
 
+ENDS = frozenset({Status.RESOLVED, Status.ARCHIVED})
+"""What ends an incident."""
+
+
 class Category(StrEnum):
     """What kind of trouble: Sentry's issue categories, folded to the names that its webhooks have used over the years."""
 
@@ -133,11 +137,17 @@ class Alert:
     short_id: str | None = None
     metric_alert_id: str | None = None
     """`organization_id:identifier` of a metric alert's incident, the same from critical to resolved; its bare id where that is all."""
+    metric_rule_id: str | None = None
+    """The metric alert's rule in Sentry; a metric issue's events name it, too."""
     sentry_rule: str | None = None
     """The label of the alert rule in Sentry that sent this."""
     installation: str | None = None
     """The uuid of the Sentry integration that sent this; two of them may tell the same story."""
     substatus: str | None = None
+    resolution: str | None = None
+    """Sentry's word for how an issue was resolved: `now`, `in_next_release`."""
+    actor: str | None = None
+    """Who did it, by the name that people know; None where Sentry itself did, or nobody is named."""
     priority: str | None = None
     first_seen: datetime | None = None
     last_seen: datetime | None = None

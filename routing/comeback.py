@@ -14,10 +14,10 @@ from routing.durations import spell_duration
 from routing.history import History
 from routing.holding import Situation
 from routing.incident import Cause, Timer
-from routing.notification import Mention, Reason, Severity
+from routing.notification import Mention, PlannedNotification, Reason, Severity
 from routing.rules import Rule, RuleSet, Unless
 from routing.silences import Silence
-from routing.voice import PlannedNotification, Voice, notifications_of, timers_of
+from routing.voice import Voice, notifications_of, timers_of
 
 _LATE = frozenset({Cause.WINDOW, Cause.INHIBITION, Cause.GROUP})
 """What was not said when its alert came."""
@@ -164,7 +164,7 @@ def _voice(answer: _Answer, rule: Rule) -> Voice:
         remark=occasion,
         notify=notify,
         group=timer.group,
-        subject=_subject(timer, rule),
+        subject=_subject(timer, rule, answer.due.history),
     )
     return replace(voice, reason=hold.reason, remark=hold.why, until=hold.until) if hold else voice
 
@@ -184,9 +184,9 @@ def _occasion(timer: Timer, rule: Rule, history: History) -> tuple[Reason, str, 
             return Reason.DELAYED, "told now", rule.notify
 
 
-def _subject(timer: Timer, rule: Rule) -> str:
+def _subject(timer: Timer, rule: Rule, history: History) -> str:
     """A group of several incidents is known to vendors by its own key, for another one may head its next message."""
-    return f"group:{timer.group}" if timer.group and rule.grouping and rule.grouping.by else ""
+    return f"group:{timer.group}" if timer.group and rule.grouping and rule.grouping.by else history.incident
 
 
 def _timers(due: Due, voice: Voice, now: datetime) -> Iterator[Timer]:

@@ -21,6 +21,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9_.:-]{1,120}")
 _MAX_SLUG = 60
 _SLUG = re.compile(rf"[A-Za-z0-9_.-]{{1,{_MAX_SLUG}}}")
 _MAX_NAMED = 110
+_METRIC_RULE = "metric-rule:"
 
 _Parts = tuple[Json, ...]
 
@@ -40,9 +41,8 @@ def incident_key(alert: Alert) -> str:
     issue ids come from one sequence for a whole Sentry (all of sentry.io, or one self-hosted installation), and half of the
     webhooks do not name their organization, so that it would split incidents instead of keeping them apart.
 
-    `metric:<organization id>:<number>` for a metric alert, whose numbers each organization counts for itself. The issue that
-    Sentry opens beside a metric alert keeps its own key: it names the rule but not the incident, and to guess between two
-    incidents of one rule would close the wrong one.
+    `metric:<organization id>:<number>` for a metric alert, whose numbers each organization counts for itself. Where its rule is
+    named, `metric_key` joins it with the issue that Sentry opens beside it.
 
     `glitchtip:<id>` for an issue of GlitchTip, which counts its own.
 
@@ -59,6 +59,20 @@ def incident_key(alert: Alert) -> str:
     project = re.sub(r"[^A-Za-z0-9_.-]", "", alert.project or "")[:_MAX_SLUG]
     subject = alert.metric.rule_name if alert.metric else alert.title
     return f"{_plain(kind or 'unknown')}:{project}:{_digest(alert.organization, alert.project, alert.culprit, subject)}"
+
+
+def metric_key(alert: Alert) -> str | None:
+    """The key that a metric alert shares with the issue that Sentry opens beside it, `metric-rule:<id>`; None for all else.
+
+    One incident for all that its rule says: an event of the issue names the rule, and not the number of the metric alert. A rule has
+    one metric alert open at a time, so what Sentry tells twice (getsentry/sentry#104492) is told once.
+    """
+    return f"{_METRIC_RULE}{_plain(alert.metric_rule_id)}" if alert.metric_rule_id else None
+
+
+def is_of_metric(key: str) -> bool:
+    """Whether an incident is known by a `metric_key`."""
+    return key.startswith(_METRIC_RULE)
 
 
 def fingerprint_key(alert: Alert, fingerprints: Sequence[Fingerprint]) -> str | None:

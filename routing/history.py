@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from routing.alert import Status
+from routing.announcement import Announcement, Topic
 
 _NOTHING: Mapping[str, float] = {}
 
@@ -25,6 +26,14 @@ class History:
     """By rule: when it last spoke of this incident."""
     seen_in: frozenset[str] = frozenset()
     """The releases and environments of the incident, as `Incident.seen_in` has them."""
+    announced: tuple[Announcement, ...] = ()
+    """Where it was announced and not yet closed."""
+    shared: frozenset[Topic] = frozenset()
+    """Those of these announcements that tell of other incidents, too, which still fire."""
+    is_open_beside: bool = False
+    """Another issue that is joined in the incident is open."""
+    is_overtaken: bool = False
+    """What the alert says of the incident was over before it came."""
     duplicate_of: int | None = None
     """The earlier event that said the same thing."""
     figures: Mapping[str, Mapping[str, float]] = field(default_factory=dict)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
-from routing.alert import Alert, Status
-from routing.notification import Reason
+from routing.alert import ENDS, Alert, Status
+from routing.announcement import Announcement, Topic, announced_by
+from routing.fingerprint import is_of_metric
+from routing.notification import PlannedNotification, Reason
 from routing.query_states import holds
 from routing.samples import plain
-
-_ENDS = frozenset({Status.RESOLVED, Status.ARCHIVED})
 
 
 class Cause(StrEnum):
@@ -28,6 +28,13 @@ class Cause(StrEnum):
     REPEAT = "repeat"
     ESCALATION = "escalation"
 
+
+LATEST = timedelta(minutes=15)
+"""So long after its time a webhook may come: Sentry tries three times more, each time five minutes later (sentry-webhooks, 3.2)."""
+
+_TELL_CHANGES = frozenset({"issue", "metric_alert"})
+_STATES_OF_ENDS = frozenset({"resolved", "ignored"})
+"""Sentry's `status` of an issue, as it was when the webhook was rendered: perhaps later than what the webhook tells of."""
 
 BRINGS_ALL = frozenset({Cause.GROUP, Cause.REPEAT})
 """When one of a group is due, all of it come; each step of an escalation comes in its own time."""
@@ -67,6 +74,14 @@ class Timer:
         return TimerKey(self.rule, self.cause, self.step, self.group)
 
 
+class Change(NamedTuple):
+    """When something became of an issue."""
+
+    at: datetime
+    """By Sentry's own account."""
+    heard_at: datetime
+
+
 @dataclass(slots=True, kw_only=True)
 class Incident:
     """One trouble, from its first sign to its end."""
@@ -87,33 +102,71 @@ class Incident:
     """The releases and environments in which it was seen, as `release:4.2.0`."""
     explains: set[str] = field(default_factory=set)
     """The keys of the inhibitions by which it holds others, as long as it fires."""
+    announced: dict[Topic, Announcement] = field(default_factory=dict)
+    """Where it was announced since it began, and has to be closed."""
     issues: dict[str, bool] = field(default_factory=dict)
-    """Where a fingerprint has joined several of Sentry's issues: by the key of each whether it is open."""
+    """Where several of Sentry's issues are joined in it: by the key of each whether it is open."""
+    changes: dict[str, Change] = field(default_factory=dict)
+    """The last change of each of its issues; of itself, where none are joined."""
 
-    def hear(self, alert: Alert, content_key: str | None, issue: str | None = None) -> None:
+    def hear(self, alert: Alert, content_key: str | None, at: datetime, issue: str | None = None) -> None:
         """Take in what an alert says of it; with an issue: of this one of those that are joined in it."""
         status = alert.status if issue is None else self._status_by(issue, alert.status)
         if alert.status is not Status.UNCHANGED:
             self.last_change = content_key
+            if alert.resource in _TELL_CHANGES:
+                self.changes[self._speaker(issue)] = Change(alert.occurred_at, at)
         if status is not Status.UNCHANGED:
             self.status = status
         if (assigned := holds("assigned", alert)) is not None:
             self.assigned = assigned
         if alert.status is Status.FIRING:
             self.seen_in |= places(alert)
-        if status in _ENDS:
+        if status in ENDS:
             # What begins again after its end is news: no cooldown of the old trouble holds it.
             self.notified_at.clear()
             self.acknowledged = False
             self.timers.clear()
             self.explains.clear()
+            self.announced.clear()
+
+    def is_overtaken(self, alert: Alert, at: datetime, issue: str | None = None) -> bool:
+        """Whether what an alert says was over before it came: Sentry's webhooks overtake each other (sentry-webhooks, 3.4).
+
+        Changes of an issue are compared by when it was last seen, which only grows. An event is older than the end of its issue if
+        it was not later than the last one that the issue had seen. Nothing is overtaken after `LATEST`: clocks differ, and an alert
+        that is told in vain does less harm than one that is not told.
+        """
+        last = self.changes.get(self._speaker(issue))
+        if last is None or at - last.heard_at > LATEST or alert.status is Status.UNCHANGED:
+            return False
+        has_ended = self.status in ENDS if issue is None else not self.issues.get(issue, True)
+        if alert.resource != "issue":
+            return alert.status is Status.FIRING and has_ended and alert.occurred_at <= last.at
+        is_ended_already = alert.status is Status.FIRING and alert.payload.get("status") in _STATES_OF_ENDS
+        return alert.occurred_at < last.at or (has_ended and is_ended_already)
+
+    def is_open_beside(self, issue: str | None) -> bool:
+        """Whether the end of an issue leaves another one open that is joined in the incident."""
+        return not is_of_metric(self.key) and any(is_open for key, is_open in self.issues.items() if key != issue)
+
+    def announce(self, notification: PlannedNotification) -> None:
+        """A message goes out: where it goes, the end is to be told."""
+        topic = Topic(notification.subject, notification.place)
+        known = self.announced.get(topic)
+        self.announced[topic] = known.heard(notification) if known else announced_by(notification)
+
+    def _speaker(self, issue: str | None) -> str:
+        """By what the changes of an issue are known: what a metric alert and its issue say is of one thing."""
+        return self.key if issue is None or is_of_metric(self.key) else issue
 
     def _status_by(self, issue: str, status: Status) -> Status:
-        """What an issue's change means for all of them: it is over with the last one of them."""
+        """What an issue's change means for all of them: it is over with the last one of them; of a metric alert, with the first."""
         if status is Status.UNCHANGED:
             return status
-        self.issues[issue] = status not in _ENDS
-        return Status.UNCHANGED if status in _ENDS and any(self.issues.values()) else status
+        is_over = status in ENDS and not self.is_open_beside(issue)
+        self.issues = {key: is_open and not is_over for key, is_open in self.issues.items()} | {issue: status not in ENDS}
+        return Status.UNCHANGED if status in ENDS and not is_over else status
 
     def spoke(self, rules: Iterable[str], at: datetime) -> None:
         """These rules have spoken of it: what they held back until later is said."""

@@ -51,6 +51,10 @@ class Reason(StrEnum):
     """Held: another incident that fires explains it."""
     THROTTLED = "throttled"
     """Held: as many alerts like it were told in this time as may be."""
+    RESOLVED = "resolved"
+    """What was announced there has ended: resolved, or archived."""
+    ENDED = "ended"
+    """Held: it ended before it was told, or the receiver is not told of ends."""
     NOWHERE = "nowhere"
     """Held: the alert names no destination that it may, and the receiver has no fallback."""
     PREVIEW = "preview"
@@ -76,6 +80,8 @@ class Outcome(StrEnum):
     """Certainly not done, worth another try."""
     AMBIGUOUS = "ambiguous"
     """Perhaps done: no answer came. Before another try the vendor is asked."""
+    NEEDLESS = "needless"
+    """Nothing was sent: what it would close was never announced there."""
     REFUSED = "refused"
     """Will never be done like this; trying again is useless."""
 
@@ -95,6 +101,34 @@ class Mention:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedNotification:
+    """One message to be sent, or held for a reason."""
+
+    receiver: str
+    kind: str
+    rules: tuple[str, ...]
+    severity: Severity
+    reason: Reason
+    why: str
+    state: State
+    subject: str
+    """What it is about to its receiver: the incident's key, or that of a group of incidents."""
+    place: str = ""
+    """The destination, however receivers are called."""
+    others: tuple[Mention, ...] = ()
+    """Other incidents that it tells of, too."""
+    changes: Mapping[str, object] = field(default_factory=dict)
+    """Options of the receiver that hang on the alert."""
+    hears_end: bool = True
+    """Whether the receiver wants to be told how incidents end."""
+
+    @property
+    def lane(self) -> Lane:
+        """Critical ones travel apart."""
+        return Lane.CRITICAL if self.severity is Severity.CRITICAL else Lane.NORMAL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Notification:
     """One message to one receiver about one incident, and about others that are told together with it."""
 
@@ -110,6 +144,10 @@ class Notification:
     """The condition that was met with the value that met it: `tags.critical is "true"`."""
     created_at: datetime
     alert: Alert
+    reference: Mapping[str, str] = field(default_factory=dict)
+    """The vendor's name for what stands there for the incident already; empty where nothing does."""
+    closed_at: datetime | None = None
+    """When its end was told there, if that was the last word there of it."""
     others: tuple[Mention, ...] = ()
     """The further incidents of its group, in the order in which they are to be told."""
     owner: str = ""
@@ -118,6 +156,11 @@ class Notification:
     """The address of a page that says what to do."""
     template: MessageTemplate | None = None
     """How rules.yaml wants it headed and begun; None: as every message."""
+
+    @property
+    def is_closing(self) -> bool:
+        """Whether it tells how what was announced there has ended."""
+        return self.reason is Reason.RESOLVED
 
     @property
     def rule(self) -> str:
@@ -156,5 +199,7 @@ class Attempt:
     """The vendor's own name for what was made: Slack's ts and channel, Jira's key, Twilio's sid."""
     retry_after: timedelta | None = None
     """How long to wait before the next try; None where none follows."""
+    rules_version: str | None = None
+    """Those by whose receiver it was sent; None where nothing was."""
     was_put_off: bool = False
     """The vendor said when to come back, so it does not count as a failure."""

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-from routing.alert import Alert, Status
+from routing.alert import ENDS, Alert, Status
+from routing.announcement import closings
 from routing.asking import ask, facts_of, noise
 from routing.history import History
 from routing.holding import Situation
 from routing.incident import Timer
-from routing.notification import Reason
+from routing.notification import PlannedNotification, Reason
 from routing.query import Verdict
 from routing.rules import Rule, RuleSet
 from routing.silences import Silence
-from routing.voice import PlannedNotification, Voice, notifications_of, timers_of
+from routing.voice import Voice, notifications_of, timers_of
 
 
 class Disposition(StrEnum):
@@ -30,6 +31,8 @@ class Disposition(StrEnum):
     """An entry of `ignore` says that it is noise."""
     NOTED = "noted"
     """It does not fire: a resolve, an assignment, a comment."""
+    OVERTAKEN = "overtaken"
+    """It tells of a state that was over when it came: a later webhook was quicker."""
     UNKNOWN = "unknown"
     """A resource that this version has never heard of."""
     DUPLICATE = "duplicate"
@@ -80,8 +83,10 @@ def plan(alert: Alert, rules: RuleSet, history: History, now: datetime, silences
     """Decide. Nothing but the arguments enters, so the same arguments give the same plan at any time."""
     if history.duplicate_of is not None:
         return Plan(disposition=Disposition.DUPLICATE, inputs=history)
+    if history.is_overtaken:
+        return Plan(disposition=Disposition.OVERTAKEN, inputs=_alone(history))
     if alert.status is not Status.FIRING:
-        return Plan(disposition=Disposition.NOTED, inputs=_alone(history))
+        return Plan(disposition=Disposition.NOTED, notifications=tuple(_closings(alert, history)), inputs=_alone(history))
     facts = facts_of(alert, history, now)
     if found := noise(facts, rules):
         entry, why = found
@@ -103,13 +108,18 @@ def plan(alert: Alert, rules: RuleSet, history: History, now: datetime, silences
     )
 
 
+def _closings(alert: Alert, history: History) -> Iterator[PlannedNotification]:
+    if alert.status in ENDS and not history.is_open_beside:
+        yield from closings(alert, (one for one in history.announced if one.topic not in history.shared))
+
+
 def _voice(rule: Rule, met: str, situation: Situation) -> Voice:
     """What a rule that an alert met does about it now."""
     history = situation.history
     # What holds a group is looked at when the group is told.
     hold = situation.cooldown(rule) if rule.grouping else situation.hold(rule)
     reason = Reason.REPEAT if rule.name in history.notified_at else Reason.FIRST
-    voice = Voice(rule=rule, severity=situation.severity(rule), reason=reason, met=met, notify=rule.notify)
+    voice = Voice(rule=rule, severity=situation.severity(rule), reason=reason, met=met, notify=rule.notify, subject=history.incident)
     if hold:
         return replace(voice, reason=hold.reason, remark=hold.why, until=hold.until)
     if rule.grouping:
@@ -128,6 +138,8 @@ def _looked_at(situation: Situation) -> History:
     """Of the history only what was looked at: what is known of other incidents is not this one's."""
     return replace(
         situation.history,
+        announced=(),
+        shared=frozenset(),
         figures={rule: dict(figures) for rule, figures in situation.history.figures.items()},
         explained_by=situation.explained_by,
         told_at=situation.told_at,

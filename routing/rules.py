@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from functools import cached_property
+from typing import ClassVar
 
 from pydantic import BaseModel
 
-from routing.destinations import Destination
+from routing.destinations import Changes, Destination
 from routing.document import Problem
 from routing.figures import Asked, asked
 from routing.fingerprint import Fingerprint
@@ -30,14 +33,25 @@ class RulesError(Exception):
         super().__init__("\n".join(f"{name}:{problem}" if name else str(problem) for name, problem in named))
 
 
+class Options(BaseModel):
+    """What the options of every kind of receiver have."""
+
+    address: ClassVar[tuple[str, ...]] = ()
+    """Those that say where; a kind without any is told apart by the receivers' names."""
+    resolved: bool = True
+    """Whether it is told how incidents end that were announced there."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receiver:
     """A named destination."""
 
     name: str
     kind: str
-    options: BaseModel
+    options: Options
     """Of the model that the kind declares."""
+    address: Mapping[str, object] = field(default_factory=dict)
+    """The options that say where, as they are written: `${NAME}` and all."""
     destination: Destination | None = None
     """Where some options hang on the alert; None where none does."""
     fallback: str | None = None
@@ -51,6 +65,15 @@ class Receiver:
     """Where it is not the first one."""
     unset: Mapping[str, str] = field(default_factory=dict)
     """By option the variable that it names and that is not set."""
+
+    def place(self, changes: Changes) -> str:
+        """What tells a destination from others: the same whatever it is called, 16 hexadecimal digits.
+
+        Args:
+            changes: the options that hang on an alert.
+        """
+        where = {**self.address, **changes} or self.name
+        return hashlib.sha256(json.dumps((self.kind, where), sort_keys=True).encode()).hexdigest()[:16]
 
     def problem(self, message: str) -> Problem:
         """Something wrong with it, said where it stands."""
@@ -165,7 +188,7 @@ class Throttle:
 
 def is_twin(one: Receiver, other: Receiver) -> bool:
     """Whether both are one destination by two names; of those that name none, or whose variables are not set, nobody knows."""
-    named = type(one.options).model_fields and not (one.unset or other.unset or one.destination or other.destination)
+    named = type(one.options).address and not (one.unset or other.unset or one.destination or other.destination)
     return bool(named) and one.kind == other.kind and one.options == other.options
 
 

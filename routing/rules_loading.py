@@ -7,8 +7,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from pydantic import BaseModel
-
 from routing import document
 from routing.destinations import Destination, check, examples, find
 from routing.document import Content, Document, DocumentError, Path, Problem
@@ -16,7 +14,7 @@ from routing.document_merging import ONLY_FIRST, merge
 from routing.figures import FigureError, figures_of
 from routing.fingerprint import Fingerprint
 from routing.places import AllowList
-from routing.rules import Grouping, Inhibition, Noise, Receiver, Rule, RulesError, RuleSet, Step, Throttle
+from routing.rules import Grouping, Inhibition, Noise, Options, Receiver, Rule, RulesError, RuleSet, Step, Throttle
 from routing.rules_forms import (
     MAX_DEPTH,
     DefaultsForm,
@@ -53,7 +51,7 @@ class _Found:
 
 
 def load(
-    text: str, *, kinds: Mapping[str, type[BaseModel]], environment: Mapping[str, str], included: Mapping[str, str] | None = None
+    text: str, *, kinds: Mapping[str, type[Options]], environment: Mapping[str, str], included: Mapping[str, str] | None = None
 ) -> RuleSet:
     """Read the text of a rules.yaml.
 
@@ -215,7 +213,7 @@ def _templates(reading: Reading) -> Iterator[tuple[str, MessageTemplate]]:
             yield name, form.template
 
 
-def _receivers(reading: Reading, kinds: Mapping[str, type[BaseModel]], templates: Mapping[str, MessageTemplate]) -> Iterator[Receiver]:
+def _receivers(reading: Reading, kinds: Mapping[str, type[Options]], templates: Mapping[str, MessageTemplate]) -> Iterator[Receiver]:
     source = reading.source
     for name in _keys(source.value(("receivers",))):
         path = ("receivers", name)
@@ -230,6 +228,7 @@ def _receivers(reading: Reading, kinds: Mapping[str, type[BaseModel]], templates
                 name=name,
                 kind=form.kind,
                 options=options,
+                address=_address(source.value(path), options),
                 destination=destination,
                 fallback=form.fallback,
                 template=templates.get(form.template or ""),
@@ -240,7 +239,7 @@ def _receivers(reading: Reading, kinds: Mapping[str, type[BaseModel]], templates
             )
 
 
-def _options(reading: Reading, path: Path, model: type[BaseModel], form: ReceiverForm) -> tuple[BaseModel, Destination | None] | None:
+def _options(reading: Reading, path: Path, model: type[Options], form: ReceiverForm) -> tuple[Options, Destination | None] | None:
     """The options of a receiver; those that hang on the alert as an example could complete them."""
     content = reading.source.value(path)
     written = {key: value for key, value in content.items() if key not in _OF_RECEIVERS} if isinstance(content, dict) else {}
@@ -254,6 +253,11 @@ def _options(reading: Reading, path: Path, model: type[BaseModel], form: Receive
         return options, None
     values = {key: reading.value((*path, key)) for key in written}
     return options, Destination(model=model, written=values, computed=computed.options, allow=form.allow or AllowList(()))
+
+
+def _address(written: Content, options: Options) -> Mapping[str, object]:
+    """Of the options those that say where, as the text has them."""
+    return {key: written[key] for key in type(options).address if key in written} if isinstance(written, dict) else {}
 
 
 def _unset(options: Content, environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:

@@ -141,12 +141,17 @@ def _open(resource: str, content: Object, received_at: datetime) -> resources.We
             "status": status or Status.UNCHANGED,
             "received_at": received_at,
             "installation": text(installation.get("uuid")),
+            "actor": _actor(mapping(content.get("actor"))),
         },
         is_known=status is not None,
         data=content if bare else mapping(content.get("data")),
-        actor=text(mapping(content.get("actor")).get("name")),
         organization=text(mapping(installation.get("organization")).get("slug")),
     )
+
+
+def _actor(actor: Object) -> str | None:
+    """Who did it; None for Sentry itself (sentry-webhooks, 2.2)."""
+    return None if actor.get("id") == "sentry" else text(actor.get("name"))
 
 
 def _linked(alert: Alert, base_url: str | None, organization: str | None) -> Alert:

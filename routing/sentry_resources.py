@@ -18,6 +18,7 @@ from routing.sentry_event import event_category, event_fields, event_text, event
 from routing.sentry_metric import read_metric
 
 _MAX_TITLE = 1000
+_METRIC_ISSUE = 8001
 _MAX_URL = 2000
 _MAX_PARTS = 100
 
@@ -82,6 +83,7 @@ class Envelope(TypedDict):
     status: Status
     received_at: datetime
     installation: str | None
+    actor: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +94,6 @@ class Webhook:
     is_known: bool
     """Whether its action is one that says something of an incident."""
     data: Object
-    actor: str | None
     organization: str | None
 
     @property
@@ -109,6 +110,11 @@ class Webhook:
     def status(self) -> Status:
         """What that says of the incident."""
         return self.envelope["status"]
+
+    @property
+    def actor(self) -> str | None:
+        """Who did it."""
+        return self.envelope["actor"]
 
     @property
     def received_at(self) -> datetime:
@@ -133,6 +139,7 @@ def read_event(webhook: Webhook) -> Alert:
         project=_project_of_event(event),
         link=text(event.get("web_url")),
         issue_id=first_text(event.get("issue_id"), _issue_in(event.get("issue_url")), _issue_in(event.get("web_url"))),
+        metric_rule_id=_metric_rule_of(event),
         sentry_rule=first_text(webhook.data.get("triggered_rule"), mapping(webhook.data.get("issue_alert")).get("title")),
     )
 
@@ -184,6 +191,7 @@ def read_issue(webhook: Webhook) -> Alert:
         short_id=text(issue.get("shortId")),
         sentry_rule=first_text(rule.get("title"), rule.get("name")),
         substatus=text(issue.get("substatus")),
+        resolution=text(webhook.data.get("resolution_type")),
         priority=text(issue.get("priority")),
         first_seen=moment(issue.get("firstSeen")),
         last_seen=last_seen,
@@ -216,6 +224,7 @@ def read_metric_alert(webhook: Webhook) -> Alert:
         environment=text(rule.get("environment")),
         link=text(data.get("web_url")),
         metric_alert_id=f"{organization}:{identifier}" if organization and identifier else text(incident.get("id")),
+        metric_rule_id=text(rule.get("id")),
         sentry_rule=metric.rule_name or None,
         metric=metric,
         payload=incident,
@@ -377,6 +386,15 @@ def _project_of_event(event: Object) -> str | None:
     project = event.get("project")
     is_slug = isinstance(project, str) and not project.isdecimal()  # Sentry sends its id; look-alikes send the slug
     return first_text(mapping(project).get("slug"), event.get("project_slug"), project if is_slug else None)
+
+
+def _metric_rule_of(event: Object) -> str | None:
+    """The rule of a metric alert of which an event of its issue tells (sentry-webhooks, 5.3)."""
+    occurrence = mapping(event.get("occurrence"))
+    if whole(occurrence.get("type")) != _METRIC_ISSUE:
+        return None
+    evidence = mapping(occurrence.get("evidenceData"))
+    return first_text(evidence.get("alert_id"), evidence.get("alertId"))
 
 
 def _issue_in(url: Json) -> str | None:

@@ -9,11 +9,11 @@ from datetime import datetime
 from routing.alert import Alert
 from routing.fingerprint import content_key, incident_key
 from routing.incident import Incident, Timer
+from routing.notification import PlannedNotification
 from routing.plan import Plan
 from routing.rules import RuleSet
 from routing.sentry import RESOURCES
 from routing.silences import Silence
-from routing.voice import PlannedNotification
 from routing.world import Heard, World, due_together
 
 MAX_COMEBACKS = 100_000

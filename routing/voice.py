@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 from routing.addressing import Address, address
-from routing.destinations import Changes
 from routing.incident import Cause, Timer
-from routing.notification import Lane, Mention, Reason, Severity, State
+from routing.notification import Mention, PlannedNotification, Reason, Severity, State
 from routing.query import Facts
 from routing.rules import Rule, RuleSet
 
@@ -18,30 +17,6 @@ SILENT = frozenset({Reason.COOLDOWN, Reason.GROUP, Reason.INHIBITED, Reason.SILE
 
 _CAUSES = {Reason.WINDOW: Cause.WINDOW, Reason.INHIBITED: Cause.INHIBITION, Reason.GROUP: Cause.GROUP}
 _WORST_FIRST = tuple(Severity)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlannedNotification:
-    """One message to be sent, or held for a reason."""
-
-    receiver: str
-    kind: str
-    rules: tuple[str, ...]
-    severity: Severity
-    reason: Reason
-    why: str
-    state: State
-    others: tuple[Mention, ...] = ()
-    """Other incidents that it tells of, too."""
-    changes: Changes = field(default_factory=dict)
-    """Options of the receiver that hang on the alert."""
-    subject: str = ""
-    """What it is about to its receiver, where that is not the incident but a group of them."""
-
-    @property
-    def lane(self) -> Lane:
-        """Critical ones travel apart."""
-        return Lane.CRITICAL if self.severity is Severity.CRITICAL else Lane.NORMAL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,14 +29,14 @@ class Voice:
     met: str
     """By what the rule was met."""
     notify: tuple[str, ...]
+    subject: str
+    """What its message is about: the incident's key, or that of a group."""
     remark: str = ""
     """What keeps it silent now, or on what occasion it speaks."""
     until: datetime | None = None
     """When a rule that is silent looks again."""
     group: str = ""
     """The key of the group that is told together."""
-    subject: str = ""
-    """What its message is about, where that is not the incident."""
 
     @property
     def why(self) -> str:
@@ -101,7 +76,9 @@ def notifications_of(
             why="; ".join((*(voice.why for voice in named), *filter(None, (where.remark,)))),
             state=State.PLANNED if speaking else State.HELD,
             others=others if speaking else (),
-            subject=speaking[0].subject if speaking else "",
+            subject=named[0].subject,
+            place=where.receiver.place(where.changes),
+            hears_end=where.receiver.options.resolved,
         )
 
 

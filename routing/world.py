@@ -7,18 +7,20 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from routing.alert import Alert, Status
+from routing.announcement import Topic
 from routing.asking import facts_of, noise
 from routing.comeback import Comeback, Due, come_due
-from routing.fingerprint import fingerprint_key
+from routing.fingerprint import fingerprint_key, metric_key
 from routing.history import History
 from routing.incident import BRINGS_ALL, Cause, Incident, Timer
+from routing.notification import PlannedNotification, Reason, State
 from routing.plan import Disposition, Plan, plan
 from routing.rules import RuleSet
 from routing.samples import Sample, Scope, sample, scopes
 from routing.silences import Silence
 from routing.timeline import Samples
 
-TELLS_NOTHING = frozenset({Disposition.DUPLICATE, Disposition.IGNORED})
+TELLS_NOTHING = frozenset({Disposition.DUPLICATE, Disposition.IGNORED, Disposition.OVERTAKEN})
 """What becomes of alerts that are kept, and change nothing."""
 
 
@@ -57,6 +59,8 @@ class World:
     silences: Sequence[Silence] = ()
     explained_by: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """By inhibition and likeness the incidents that fire and explain others."""
+    members: dict[Topic, set[str]] = field(default_factory=dict)
+    """By announcement of a group the incidents that fire and were told by it."""
     told_at: dict[str, tuple[datetime, ...]] = field(default_factory=dict)
     """By throttle and likeness when alerts were told."""
     group_told_at: dict[str, datetime] = field(default_factory=dict)
@@ -81,7 +85,7 @@ class World:
             # It is heard again once the fault is mended, and counts then.
             del self.new_samples[samples_before:]
             raise
-        if planned.disposition not in TELLS_NOTHING and (incident or heard.alert.status is Status.FIRING):
+        if planned.disposition not in TELLS_NOTHING and (incident or heard.alert.status is not Status.UNCHANGED):
             incident = incident or self.incidents.setdefault(heard.incident_key, Incident(key=heard.incident_key))
             self._learn(incident, heard, planned, rules, at)
         return planned
@@ -93,6 +97,8 @@ class World:
         """
         if known := self.joined.get(issue):
             return known
+        if key := metric_key(alert):
+            return key
         if issue in self.incidents or not rules.fingerprints or alert.status is not Status.FIRING:
             return issue
         return fingerprint_key(alert, rules.fingerprints) or issue
@@ -130,7 +136,12 @@ class World:
         first = self._first_to_say(heard, incident)
         if first is not None:
             return History(incident=heard.incident_key, duplicate_of=first)
-        known = self._known(incident or Incident(key=heard.incident_key))
+        incident = incident or Incident(key=heard.incident_key)
+        known = replace(
+            self._known(incident),
+            is_open_beside=incident.is_open_beside(heard.issue),
+            is_overtaken=incident.is_overtaken(heard.alert, at, heard.issue),
+        )
         if not rules.asked.figures or heard.alert.status is not Status.FIRING:
             return known
         return replace(known, figures=self._figures(heard, known, rules, at))
@@ -154,6 +165,8 @@ class World:
             assigned=incident.assigned,
             notified_at=dict(incident.notified_at),
             seen_in=frozenset(incident.seen_in),
+            announced=tuple(incident.announced.values()),
+            shared=frozenset(topic for topic in incident.announced if self.members.get(topic, set()) - {incident.key}),
             explained_by=self.explained_by,
             told_at=self.told_at,
             group_told_at=self.group_told_at,
@@ -170,10 +183,13 @@ class World:
         return None if first == heard.event or is_meant else first
 
     def _learn(self, incident: Incident, heard: Heard, planned: Plan, rules: RuleSet, at: datetime) -> None:
-        explained = set(incident.explains)
+        explained, announced = set(incident.explains), set(incident.announced)
         if heard.issue:
             self.joined[heard.issue] = incident.key
-        incident.hear(heard.alert, heard.content_key, heard.issue)
+        incident.hear(heard.alert, heard.content_key, at, heard.issue)
+        for topic in announced - set(incident.announced):
+            self.members.get(topic, set()).discard(incident.key)
+        self._announce([incident.key], planned.notifications)
         incident.spoke(planned.speaking, at)
         incident.set_timers(planned.timers, heard.event)
         incident.explains |= planned.explains
@@ -187,9 +203,19 @@ class World:
             if due.timer.cause is Cause.GROUP:
                 self.group_told_at[due.timer.group] = now
                 self.new_group_told.add(due.timer.group)
+        for due, notification in comeback.notifications:
+            self._announce([due.history.incident, *(other.incident for other in notification.others)], [notification])
         for due, timer in comeback.timers:
             self.incidents[due.history.incident].set_timers([timer])
         self._count(comeback.throttles, rules, now)
+
+    def _announce(self, incidents: Iterable[str], notifications: Iterable[PlannedNotification]) -> None:
+        """What goes out of these incidents is to be closed with them."""
+        going_out = [one for one in notifications if one.state is State.PLANNED and one.reason is not Reason.RESOLVED]
+        for key in incidents:
+            for notification in going_out:
+                self.incidents[key].announce(notification)
+                self.members.setdefault(Topic(notification.subject, notification.place), set()).add(key)
 
     def _explain(self, incident: str, before: set[str], after: set[str]) -> None:
         for key in before - after:

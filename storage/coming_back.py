@@ -14,8 +14,8 @@ from routing import sentry
 from routing.alert import Alert
 from routing.comeback import Due
 from routing.incident import BRINGS_ALL, Cause, Incident, Timer, TimerKey
+from routing.notification import PlannedNotification
 from routing.rules import RuleSet
-from routing.voice import PlannedNotification
 from routing.world import World, due_together
 from storage import events, incidents, notifications
 from storage.database import Lock, turn

@@ -6,14 +6,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+import msgspec
 from sqlalchemy import Connection, Executable, Table, bindparam, case, delete, insert, select, update
 from sqlalchemy.engine import Row as SqlRow
 from sqlalchemy.sql.elements import ColumnElement
 
 from routing.alert import Alert, Status
-from routing.incident import Cause, Incident, Timer
-from routing.notification import Reason
-from storage.tables import cooldowns, explanations, incident_issues, incidents, sightings, timers
+from routing.announcement import Announcement
+from routing.incident import Cause, Change, Incident, Timer
+from routing.notification import Reason, Severity
+from storage.tables import announcements, cooldowns, explanations, incident_issues, incidents, last_changes, sightings, timers
 
 Row: TypeAlias = Mapping[str, object]
 Remembered: TypeAlias = Mapping[str, Mapping[tuple[object, ...], Row]]
@@ -96,6 +98,8 @@ def _kept(row: SqlRow[Any], remembered: Mapping[str, Sequence[Mapping[str, Any]]
         seen_in={seen["place"] for seen in remembered["sightings"]},
         explains={explained["likeness"] for explained in remembered["explanations"]},
         issues={joined["issue_key"]: joined["is_open"] for joined in remembered["incident_issues"]},
+        changes={change["issue_key"]: Change(change["at"], change["heard_at"]) for change in remembered["last_changes"]},
+        announced={one.topic: one for one in map(_announcement, remembered["announcements"])},
     )
     incident.set_timers(map(_timer, remembered["timers"]))
     return Kept(incident=incident, id=row.id, row=_row(incident), remembered=_remembered(incident))
@@ -116,7 +120,27 @@ def _remembered(incident: Incident) -> Remembered:
         "sightings": {(place,): {"place": place} for place in incident.seen_in},
         "explanations": {(likeness,): {"likeness": likeness} for likeness in incident.explains},
         "incident_issues": {(key,): {"issue_key": key, "is_open": is_open} for key, is_open in incident.issues.items()},
+        "last_changes": {(key,): {"issue_key": key, **change._asdict()} for key, change in incident.changes.items()},
+        "announcements": {tuple(topic): _announcement_row(one) for topic, one in incident.announced.items()},
         "timers": {tuple(timer.key): _timer_row(timer) for timer in incident.timers.values()},
+    }
+
+
+def _announcement(row: Mapping[str, Any]) -> Announcement:
+    return Announcement(
+        **{name: row[name] for name in ("subject", "place", "receiver", "kind", "hears_end")},
+        rules=tuple(msgspec.json.decode(row["rules"], type=list[str])),
+        severity=Severity(row["severity"]),
+        changes=msgspec.json.decode(row["changes"], type=dict[str, object]),
+    )
+
+
+def _announcement_row(one: Announcement) -> Row:
+    return {
+        **{name: getattr(one, name) for name in ("subject", "place", "receiver", "kind", "hears_end")},
+        "rules": msgspec.json.encode(one.rules).decode(),
+        "severity": one.severity.value,
+        "changes": msgspec.json.encode(one.changes).decode(),
     }
 
 
@@ -188,7 +212,7 @@ def _tally(kept: Kept) -> Row:
 
 
 _COLUMNS = tuple(incidents.c[name] for name in ("id", "key", "status", "last_change", "acknowledged", "assigned"))
-_REMEMBERED = (cooldowns, sightings, explanations, incident_issues, timers)
+_REMEMBERED = (cooldowns, sightings, explanations, incident_issues, last_changes, announcements, timers)
 _MAKE = insert(incidents).returning(incidents.c.id, incidents.c.key)
 _COUNT = (
     update(incidents)

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, Engine, Row, Select, and_, bindparam, case, exists, func, insert, literal, or_, select, update
 from sqlalchemy.sql.elements import ColumnElement
+from sqlalchemy.sql.selectable import ScalarSelect
 
-from routing.alert import Alert
+from routing.alert import Alert, Status
+from routing.announcement import Topic
 from routing.destinations import Changes
-from routing.notification import Attempt, Lane, Mention, Notification, Outcome, Reason, Severity, State, Tries
-from routing.voice import PlannedNotification
+from routing.notification import Attempt, Lane, Mention, Notification, Outcome, PlannedNotification, Reason, Severity, State, Tries
 from storage.events import Event, unpack
 from storage.tables import UtcDateTime, attempts, events, incidents, notifications, workers
 from storage.workers import moment
+
+_CLOSE = frozenset({Reason.RESOLVED, Reason.ENDED})
+"""Reasons with which the planner tells of an end, or holds what would."""
+_REASONS_OF_HOLDING = {Outcome.PREVIEWED: Reason.PREVIEW, Outcome.NEEDLESS: Reason.ENDED}
 
 # In the statement itself: of a parameter no database sees that the index of just these states will do.
 _PLANNED, _SENDING = (literal(state.value, literal_execute=True) for state in (State.PLANNED, State.SENDING))
@@ -36,6 +42,20 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What was told at a destination of an incident, before what comes now."""
+
+    reason: Reason
+    """Of the last message."""
+    reference: Mapping[str, str] = field(default_factory=dict)
+    """The vendor's name for what stands there for the incident."""
+    rules_version: str | None = None
+    """The rules under which it was told."""
+    at: datetime | None = None
+    """When the last message went out, if it did."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Claimed:
     """One notification that this worker, and nobody else, is to send now."""
 
@@ -44,6 +64,8 @@ class Claimed:
     tries: Tries
     incident: str
     receiver: str
+    place: str
+    """Its destination, as it was when this was planned."""
     rules: tuple[str, ...]
     severity: Severity
     reason: Reason
@@ -52,6 +74,8 @@ class Claimed:
     others: tuple[Mention, ...] = ()
     changes: Changes = field(default_factory=dict)
     """Options of the receiver that hang on the alert."""
+    told: Told | None = None
+    """What was told there before; None: nothing."""
 
     def notification(self, alert: Alert) -> Notification:
         """What is to be said, once its event has been read."""
@@ -66,6 +90,8 @@ class Claimed:
             created_at=self.created_at,
             alert=alert,
             others=self.others,
+            reference=self.told.reference if self.told else {},
+            closed_at=self.told.at if self.told and self.told.reason is Reason.RESOLVED else None,
         )
 
 
@@ -95,10 +121,32 @@ def _planned_row(said: Said, now: datetime) -> dict[str, object]:
         "failures": 0,
         "finished_at": None if planned.state is State.PLANNED else now,
         "occasion": said.occasion,
-        "subject": planned.subject or None,
+        "subject": planned.subject,
+        "place": planned.place,
         "changes": msgspec.json.encode(planned.changes).decode() if planned.changes else None,
         "others": msgspec.json.encode(planned.others).decode() if planned.others else None,
     }
+
+
+def call_off(connection: Connection, said: Sequence[Said], now: datetime) -> list[Said]:
+    """These notifications; what they end and was not told yet is held, among them and before them: nobody is woken for what is over.
+
+    What may have gone out is left: it is made sure of, and then closed.
+    """
+    result: list[Said] = []
+    ends: dict[Topic, str] = {}
+    for one in reversed(said):
+        planned = one.notification
+        topic = Topic(planned.subject, planned.place)
+        if planned.reason in _CLOSE:
+            ends[topic] = planned.why
+        elif planned.state is State.PLANNED and topic in ends:
+            why = f"{planned.why}; {ends[topic]} before it was told"
+            one = replace(one, notification=replace(planned, state=State.HELD, reason=Reason.ENDED, why=why))  # noqa: PLW2901 - the same one
+        result.append(one)
+    if ends:
+        connection.execute(_CALL_OFF, [{"of": topic.subject, "at": topic.place, "end": end, "now": now} for topic, end in ends.items()])
+    return result[::-1]
 
 
 def claim(engine: Engine, lane: Lane, *, worker: str, now: datetime, limit: int) -> tuple[Claimed, ...]:
@@ -115,8 +163,9 @@ def claim(engine: Engine, lane: Lane, *, worker: str, now: datetime, limit: int)
             ids = [row.id for row in rows]
             connection.execute(_TAKE, {"ids": ids, "worker": worker})
             connection.execute(_OPEN_ATTEMPTS, {"ids": ids, "now": now})
+        told = _told(connection, rows)
     events_by_id: dict[int, Event] = {}
-    return tuple(_claimed(row, events_by_id) for row in rows)
+    return tuple(_claimed(row, events_by_id, told) for row in rows)
 
 
 def record(engine: Engine, finished: Sequence[tuple[int, Attempt]]) -> None:
@@ -155,12 +204,14 @@ def requeue(engine: Engine, *, ids: Sequence[int] | None = None, state: State = 
     nothing else that is held is ever sent.
     """
     is_preview = and_(notifications.c.state == State.HELD, notifications.c.reason == Reason.PREVIEW)
-    may_be_sent = or_(notifications.c.state == State.DEAD, is_preview)
+    # What is over is news to nobody; its end is told also then.
+    fires = exists().where(incidents.c.id == notifications.c.incident_id, incidents.c.status == Status.FIRING)
+    may_be_sent = and_(or_(notifications.c.state == State.DEAD, is_preview), or_(fires, notifications.c.reason == Reason.RESOLVED))
     wanted = and_(may_be_sent, notifications.c.state == state if ids is None else notifications.c.id.in_(ids))
     earlier = notifications.alias("earlier")
     was_told = exists().where(
-        earlier.c.incident_id == notifications.c.incident_id,
-        earlier.c.receiver == notifications.c.receiver,
+        earlier.c.subject == notifications.c.subject,
+        earlier.c.place == notifications.c.place,
         earlier.c.state == State.SENT,
         earlier.c.id < notifications.c.id,
     )
@@ -173,7 +224,30 @@ def requeue(engine: Engine, *, ids: Sequence[int] | None = None, state: State = 
         return tuple(connection.execute(again.returning(notifications.c.id)).scalars())
 
 
-def _claimed(row: Row[tuple[object, ...]], events_by_id: dict[int, Event]) -> Claimed:
+def _told(connection: Connection, rows: Sequence[Row[tuple[object, ...]]]) -> dict[int, Told]:
+    """By number what was told before these."""
+    wanted = {id_ for row in rows for id_ in (row.told_id, row.reference_id) if id_}
+    if not wanted:
+        return {}
+    columns = (
+        notifications.c.id,
+        notifications.c.reason,
+        notifications.c.reference,
+        notifications.c.rules_version,
+        notifications.c.finished_at,
+    )
+    found = {row.id: row for row in connection.execute(select(*columns).where(notifications.c.id.in_(wanted)))}
+    told = {}
+    for row in rows:
+        if row.told_id:
+            referred = found[row.reference_id or row.told_id]
+            reference = msgspec.json.decode(referred.reference, type=dict[str, str]) if referred.reference else {}
+            last = found[row.told_id]
+            told[row.id] = Told(reason=Reason(last.reason), reference=reference, rules_version=referred.rules_version, at=last.finished_at)
+    return told
+
+
+def _claimed(row: Row[tuple[object, ...]], events_by_id: dict[int, Event], told: Mapping[int, Told]) -> Claimed:
     event = events_by_id.get(row.event_id)
     if event is None:
         event = Event(id=row.event_id, received_at=row.received_at, resource=row.resource, body=unpack(row.body))
@@ -182,8 +256,9 @@ def _claimed(row: Row[tuple[object, ...]], events_by_id: dict[int, Event]) -> Cl
         id=row.id,
         event=event,
         tries=Tries(number=row.attempts + 1, failures=row.failures, planned_at=row.created_at, may_be_there=bool(row.may_be_there)),
-        incident=row.subject or row.key,
+        incident=row.subject,
         receiver=row.receiver,
+        place=row.place,
         rules=tuple(msgspec.json.decode(row.rules, type=list[str])),
         severity=Severity(row.severity),
         reason=Reason(row.reason),
@@ -191,6 +266,7 @@ def _claimed(row: Row[tuple[object, ...]], events_by_id: dict[int, Event]) -> Cl
         created_at=row.created_at,
         others=tuple(msgspec.json.decode(row.others, type=list[Mention])) if row.others else (),
         changes=msgspec.json.decode(row.changes, type=dict[str, str | list[str]]) if row.changes else {},
+        told=told.get(row.id),
     )
 
 
@@ -213,7 +289,8 @@ def _next_row(notification_id: int, attempt: Attempt) -> dict[str, object]:
         "b_id": notification_id,
         "b_number": attempt.number,
         "state": state,
-        "reason": Reason.PREVIEW if attempt.outcome is Outcome.PREVIEWED else None,
+        "reason": _REASONS_OF_HOLDING.get(attempt.outcome),
+        "rules_version": attempt.rules_version,
         "next_attempt_at": retry_at,
         "failed": int(state is State.PLANNED and not attempt.was_put_off),
         "finished_at": None if state is State.PLANNED else attempt.ended_at,
@@ -225,7 +302,7 @@ def _state_after(attempt: Attempt) -> State:
     match attempt.outcome:
         case Outcome.DELIVERED:
             return State.SENT
-        case Outcome.PREVIEWED:
+        case Outcome.PREVIEWED | Outcome.NEEDLESS:
             return State.HELD
         case Outcome.RETRY | Outcome.AMBIGUOUS if attempt.retry_after is not None:
             return State.PLANNED
@@ -243,14 +320,14 @@ def _reopen(engine: Engine, which: ColumnElement[bool], now: datetime, excerpt: 
     return len(reopened)
 
 
-def _due(*columns: ColumnElement[object] | ColumnElement[bool]) -> Select[tuple[object, ...]]:
+def _due(*columns: ColumnElement[Any]) -> Select[tuple[object, ...]]:
     """What may be sent: planned, its time come, and in its lane nothing older to the same receiver about the same incident unfinished."""
     older = notifications.alias("older")
     is_next = ~exists().where(
-        older.c.incident_id == notifications.c.incident_id,
-        older.c.receiver == notifications.c.receiver,
-        # A page does not wait for a lesser message that is being tried again.
-        older.c.lane == notifications.c.lane,
+        older.c.subject == notifications.c.subject,
+        older.c.place == notifications.c.place,
+        # A page does not wait for a lesser message that is being tried again; but what ends comes after all that it ends.
+        or_(older.c.lane == notifications.c.lane, older.c.reason == Reason.RESOLVED, notifications.c.reason == Reason.RESOLVED),
         older.c.state.in_((_PLANNED, _SENDING)),
         older.c.id < notifications.c.id,
     )
@@ -263,20 +340,38 @@ def _due(*columns: ColumnElement[object] | ColumnElement[bool]) -> Select[tuple[
     )
 
 
+def _last(*, has_reference: bool = False) -> ScalarSelect[int]:
+    """The last message to the same destination about the same thing, of those that went out, or may have; with a name of the vendor's."""
+    earlier = notifications.alias("earlier")
+    may_have_gone_out = exists().where(attempts.c.notification_id == earlier.c.id, attempts.c.outcome == Outcome.AMBIGUOUS)
+    went_out = or_(
+        earlier.c.state == State.SENT,
+        and_(earlier.c.state == State.HELD, earlier.c.reason.in_((Reason.PREVIEW, Reason.RESOLVED))),
+        and_(earlier.c.state == State.DEAD, may_have_gone_out),
+    )
+    return (
+        select(func.max(earlier.c.id))
+        .where(earlier.c.subject == notifications.c.subject, earlier.c.place == notifications.c.place)
+        .where(earlier.c.id < notifications.c.id, earlier.c.reference.is_not(None) if has_reference else went_out)
+        .correlate(notifications)
+        .scalar_subquery()
+    )
+
+
 _DUE = _due()
 _WAS_AMBIGUOUS = exists().where(attempts.c.notification_id == notifications.c.id, attempts.c.outcome == Outcome.AMBIGUOUS)
-_DETAILS = "event_id receiver rules severity reason why created_at attempts failures subject others changes"
+_DETAILS = "event_id receiver rules severity reason why created_at attempts failures subject place others changes"
 _DUE_WITH_DETAILS = (
     _due(
         *(notifications.c[name] for name in _DETAILS.split()),
-        incidents.c.key,
         events.c.resource,
         events.c.received_at,
         events.c.body,
         _WAS_AMBIGUOUS.label("may_be_there"),
+        _last().label("told_id"),
+        _last(has_reference=True).label("reference_id"),
     )
     .join(events, events.c.id == notifications.c.event_id)
-    .join(incidents, incidents.c.id == notifications.c.incident_id)
     # What another worker is about to take counts as taken; SQLite leaves this out.
     .with_for_update(of=notifications, skip_locked=True)
 )
@@ -289,12 +384,24 @@ _OPEN_ATTEMPTS = insert(attempts).from_select(
     ["notification_id", "number", "began_at"],
     select(notifications.c.id, notifications.c.attempts, bindparam("now", type_=UtcDateTime())).where(_AMONG),
 )
+_CALL_OFF = (
+    update(notifications)
+    .where(notifications.c.subject == bindparam("of"), notifications.c.place == bindparam("at"), notifications.c.state == State.PLANNED)
+    .where(notifications.c.reason != Reason.RESOLVED, ~_WAS_AMBIGUOUS)
+    .values(
+        state=State.HELD,
+        reason=Reason.ENDED,
+        why=notifications.c.why + "; " + bindparam("end") + " before it was told",
+        finished_at=bindparam("now", type_=UtcDateTime()),
+    )
+)
 _CLOSE_ATTEMPT = (
     update(attempts)
     # Who closed it first said what follows: a worker that was given up for dead changes nothing any more.
     .where(attempts.c.notification_id == bindparam("b_id"), attempts.c.number == bindparam("b_number"), attempts.c.ended_at.is_(None))
     .values({name: bindparam(name) for name in ("ended_at", "outcome", "status_code", "excerpt", "payload")})
 )
+_HELD_FOR: ColumnElement[str] = func.coalesce(bindparam("reason"), notifications.c.reason)
 _MOVE_ON = (
     update(notifications)
     # Only the attempt that holds the claim moves the notification.
@@ -305,10 +412,12 @@ _MOVE_ON = (
     )
     .values(
         state=bindparam("state"),
-        reason=func.coalesce(bindparam("reason"), notifications.c.reason),
+        # A closing stays one, for nobody is to send it as news.
+        reason=case((notifications.c.reason == Reason.RESOLVED, Reason.RESOLVED), else_=_HELD_FOR),
         next_attempt_at=bindparam("next_attempt_at"),
         failures=notifications.c.failures + bindparam("failed"),
         finished_at=bindparam("finished_at"),
+        rules_version=func.coalesce(bindparam("rules_version"), notifications.c.rules_version),
         reference=func.coalesce(bindparam("reference"), notifications.c.reference),
         claimed_by=None,
     )

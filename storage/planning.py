@@ -69,7 +69,7 @@ def plan_batch(engine: Engine, rules: RuleSet, clock: Callable[[], datetime], *,
             memory.save(connection, rules, now)
             events.record(connection, decisions, ids=memory.ids, rules_version=rules.version, now=now)
             said = paced(connection, list(_said(decisions, memory)), rules.receivers, now)
-            lanes = notifications.insert_planned(connection, said, now)
+            lanes = notifications.insert_planned(connection, notifications.call_off(connection, said, now), now)
     failures = tuple((decision.event.id, decision.error) for decision in decisions if decision.error and not decision.disposition)
     return Planned(events=len(read), lanes=lanes, until=read[-1].event.received_at, failures=failures)
 
@@ -119,7 +119,9 @@ def _decide(read: _Reading, rules: RuleSet, memory: Memory) -> Decision:
     decision.plan = planned
     decision.disposition = planned.disposition
     decision.duplicate_of = planned.inputs.duplicate_of
-    if planned.disposition not in TELLS_NOTHING and memory.counts(alert, planned.inputs.incident):
+    if planned.disposition is Disposition.OVERTAKEN or (
+        planned.disposition not in TELLS_NOTHING and memory.counts(alert, planned.inputs.incident)
+    ):
         decision.incident_key = planned.inputs.incident
     return decision
 

@@ -8,13 +8,15 @@ from datetime import datetime
 
 from sqlalchemy import Connection, delete, insert, select
 
+from routing.announcement import Topic
 from routing.rules import RuleSet
 from routing.world import World
-from storage.tables import explanations, incidents, told_alerts, told_groups
+from storage.tables import announcements, explanations, incidents, told_alerts, told_groups
 
 
 def load(connection: Connection, world: World, rules: RuleSet, since: datetime) -> None:
     """Put into a world what is stored of what these rules look at, to decide what comes since then."""
+    world.members.update(_members(connection, world))
     if rules.inhibit:
         world.explained_by.update(_explained_by(connection))
     if rules.throttles:
@@ -34,6 +36,19 @@ def save(connection: Connection, world: World, rules: RuleSet) -> None:
     if world.new_group_told:
         connection.execute(delete(told_groups).where(told_groups.c.group_key.in_(world.new_group_told)))
         connection.execute(insert(told_groups), [{"group_key": key, "told_at": world.group_told_at[key]} for key in world.new_group_told])
+
+
+def _members(connection: Connection, world: World) -> Mapping[Topic, set[str]]:
+    """Whom else those announcements tell of that tell of more than their incident."""
+    groups = {topic.subject for incident in world.incidents.values() for topic in incident.announced if topic.subject != incident.key}
+    if not groups:
+        return {}
+    found: dict[Topic, set[str]] = defaultdict(set)
+    columns = (announcements.c.subject, announcements.c.place, incidents.c.key)
+    members = select(*columns).join(incidents, incidents.c.id == announcements.c.incident_id).where(announcements.c.subject.in_(groups))
+    for subject, place, key in connection.execute(members):
+        found[Topic(subject, place)].add(key)
+    return found
 
 
 def _explained_by(connection: Connection) -> Mapping[str, tuple[str, ...]]:

@@ -188,6 +188,30 @@ incident_issues = Table(
     Index("ix_incident_issues_issue", "issue_key"),
 )
 
+last_changes = Table(
+    "last_changes",
+    metadata,
+    Column("incident_id", Id, ForeignKey("incidents.id"), primary_key=True),
+    Column("issue_key", String(200), primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("heard_at", UtcDateTime, nullable=False),
+)
+
+announcements = Table(
+    "announcements",
+    metadata,
+    Column("incident_id", Id, ForeignKey("incidents.id"), primary_key=True),
+    Column("subject", String(250), primary_key=True),
+    Column("place", String(16), primary_key=True),
+    Column("receiver", CleanString(200), nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("rules", CleanText, nullable=False),
+    Column("severity", String(16), nullable=False),
+    Column("changes", CleanText, nullable=False),
+    Column("hears_end", Boolean, nullable=False),
+    Index("ix_announcements_subject", "subject", "place"),
+)
+
 explanations = Table(
     "explanations",
     metadata,
@@ -264,11 +288,14 @@ notifications = Table(
     Column("finished_at", UtcDateTime),
     Column("reference", CleanText),
     Column("occasion", String(200), nullable=False),
-    Column("subject", String(200)),
+    Column("subject", String(250), nullable=False),
+    Column("place", String(16), nullable=False),
     Column("others", CleanText),
     Column("changes", CleanText),
-    # However often an event is planned, it is announced to a receiver once on each occasion.
-    UniqueConstraint("event_id", "receiver", "occasion", name="uq_notifications_event_receiver"),
+    # Under which it was sent: what is told there later goes by them, too.
+    Column("rules_version", String(64)),
+    # However often an event is planned, it is announced to a destination once on each occasion.
+    UniqueConstraint("event_id", "receiver", "occasion", "subject", "place", name="uq_notifications_event_receiver"),
     Index(
         "ix_notifications_due",
         "lane",
@@ -279,14 +306,15 @@ notifications = Table(
     ),
     Index(
         "ix_notifications_unfinished",
-        "incident_id",
-        "receiver",
+        "subject",
+        "place",
         "id",
         sqlite_where=text("state IN ('planned', 'sending')"),
         postgresql_where=text("state IN ('planned', 'sending')"),
     ),
     Index("ix_notifications_claimed", "claimed_by", sqlite_where=text("state = 'sending'"), postgresql_where=text("state = 'sending'")),
     Index("ix_notifications_state", "state", "id"),
+    Index("ix_notifications_topic", "subject", "place", "id"),
 )
 
 attempts = Table(

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from notifiers.dispatch import Dispatch
+import pytest
+
+from notifiers.dispatch import Dispatch, Told
 from notifiers.registry import KINDS
 from routing.alert import Alert
-from routing.notification import Attempt, Notification, Outcome, Tries
+from routing.notification import Attempt, Notification, Outcome, Reason, Tries
 from routing.rules import RuleSet
 from routing.rules_loading import load
 from settings import Settings
@@ -30,6 +32,9 @@ class Waiting:
     """A claimed notification that remembers the alerts it was read with."""
 
     receiver: str = "chat"
+    place: str = ""
+    reason: Reason = Reason.FIRST
+    told: Told | None = None
     event: Came = field(default_factory=Came)
     changes: dict[str, object] = field(default_factory=dict)
     tries: Tries = field(default_factory=lambda: Tries(number=1, failures=0, planned_at=NOW, may_be_there=False))
@@ -40,13 +45,17 @@ class Waiting:
         return make_notification(receiver=self.receiver, alert=alert)
 
 
+def not_asked(version: str) -> RuleSet:
+    raise AssertionError(f"nobody asks for the rules {version}")
+
+
 def make_rules(text: str = RULES) -> RuleSet:
     return load(text, kinds=KINDS, environment={})
 
 
 def deliver(*claimed: Waiting, rules: RuleSet | None = None) -> list[Attempt]:
     found = rules or make_rules()
-    dispatch = Dispatch(Settings(allow_unsigned=True), lambda: found, lambda: NOW)
+    dispatch = Dispatch(Settings(allow_unsigned=True), lambda: found, lambda: NOW, earlier=not_asked)
     return [dispatch.deliver(one) for one in claimed]
 
 
@@ -81,13 +90,63 @@ def test_what_cannot_be_read_ends_as_an_attempt() -> None:
 
 def test_rules_that_have_changed_open_receivers_anew() -> None:
     in_force = [make_rules()]
-    dispatch = Dispatch(Settings(allow_unsigned=True), lambda: in_force[-1], lambda: NOW)
+    dispatch = Dispatch(Settings(allow_unsigned=True), lambda: in_force[-1], lambda: NOW, earlier=not_asked)
     before = dispatch.deliver(Waiting(receiver="pager"))
 
     in_force.append(make_rules(RULES.replace("chat", "pager")))
     after = dispatch.deliver(Waiting(receiver="pager"))
 
     assert (before.outcome, after.outcome) == (Outcome.RETRY, Outcome.PREVIEWED)
+
+
+class TestClosings:
+    """What was announced is closed as it was announced."""
+
+    BEFORE = "version: 1\nreceivers: {chat: {kind: jira, project: OPS}}\nrules: []"
+
+    @dataclass(frozen=True, slots=True)
+    class Said:
+        reason: Reason = Reason.FIRST
+        rules_version: str | None = "v1"
+
+    def close(self, in_force: str, told: Told | None) -> tuple[Attempt, list[str]]:
+        """The end of it tried while these rules are in force; also the versions that were asked for."""
+        before = make_rules(self.BEFORE)
+        asked: list[str] = []
+
+        def earlier(version: str) -> RuleSet:
+            asked.append(version)
+            return before
+
+        rules = make_rules(in_force)
+        dispatch = Dispatch(Settings(allow_unsigned=True), lambda: rules, lambda: NOW, earlier=earlier)
+        place = before.receivers["chat"].place({})
+        return dispatch.deliver(Waiting(receiver="chat", place=place, reason=Reason.RESOLVED, told=told)), asked
+
+    @pytest.mark.parametrize(
+        "in_force",
+        [
+            "version: 1\nreceivers: {}\nrules: []",
+            "version: 1\nreceivers: {talk: {kind: jira, project: OPS}}\nrules: []",
+            "version: 1\nreceivers: {chat: {kind: jira, project: OTHER}}\nrules: []",
+        ],
+        ids=["removed", "renamed", "changed"],
+    )
+    def test_by_the_receiver_that_announced_it_whatever_became_of_that(self, in_force: str) -> None:
+        done, asked = self.close(in_force, self.Said())
+
+        assert (done.outcome, asked) == (Outcome.PREVIEWED, ["v1"])
+
+    def test_by_the_receiver_in_force_while_it_is_the_same_destination(self) -> None:
+        done, asked = self.close("version: 1\nreceivers: {chat: {kind: jira, project: OPS, priority: High}}\nrules: []", self.Said())
+
+        assert (done.outcome, asked) == (Outcome.PREVIEWED, [])
+
+    @pytest.mark.parametrize("told", [None, Said(Reason.RESOLVED)], ids=["nothing was told", "it was closed"])
+    def test_not_where_there_is_nothing_to_close(self, told: Told | None) -> None:
+        done, _ = self.close(self.BEFORE, told)
+
+        assert (done.outcome, done.excerpt) == (Outcome.NEEDLESS, "nothing was announced there")
 
 
 COMPUTED = """

@@ -20,8 +20,8 @@ from notifiers.email import MAX_SUBJECT, EmailNotifier, EmailOptions, Sender
 from notifiers.errors import PermanentError, RetryableError
 from notifiers.http import Network, Timeouts
 from notifiers.smtp import SmtpServer
-from routing.alert import ExceptionValue, Frame, Json
-from routing.notification import Notification, Severity
+from routing.alert import ExceptionValue, Frame, Json, Status
+from routing.notification import Notification, Reason, Severity
 from tests.factories import NOW, make_alert, make_notification
 from tests.notifiers.contract import Contract
 from tests.notifiers.golden import Goldens
@@ -210,7 +210,7 @@ def test_a_mail_comes_in_one_handing_over_to_all_its_recipients(server: MailServ
     assert (mail.sender, mail.recipients) == ("alerts@example.com", ("team@example.com", "lead@example.com", "audit@example.org"))
     assert mail.greeting == "example.com"
     assert (receipt.status_code, receipt.excerpt) == (250, "2.0.0 Ok: queued as M1")
-    assert receipt.reference == {"message_id": mail.mail["Message-ID"]}
+    assert receipt.reference == {"message_id": mail.mail["Message-ID"], "subject": mail.mail["Subject"]}
     assert json.loads(receipt.payload)["text"] == content(mail.mail, "plain")
 
 
@@ -250,6 +250,15 @@ def test_every_attempt_of_a_notification_has_the_same_message_id() -> None:
     first, again = received(make_notification()), received(make_notification())
 
     assert first["Message-ID"] == again["Message-ID"]
+
+
+def test_what_follows_has_the_subject_that_the_thread_began_with() -> None:
+    begun = {"subject": "[CRITICAL] shop-api: Critical error: KeyError: 'currency'"}
+
+    closing = received(make_notification(reason=Reason.RESOLVED, alert=make_alert(status=Status.RESOLVED), reference=begun))
+
+    assert closing["Subject"] == f"Re: {begun['subject']}"
+    assert content(closing, "plain").startswith("Resolved: Critical error: KeyError: 'currency'")
 
 
 @pytest.mark.parametrize("changes", [{"id": 2}, {"created_at": NOW + timedelta(hours=1)}], ids=["another id", "an id that was given anew"])

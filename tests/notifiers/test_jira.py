@@ -17,7 +17,8 @@ from pydantic import SecretStr, ValidationError
 
 from notifiers.errors import PermanentError, RetryableError
 from notifiers.http import Network
-from notifiers.jira import MAX_DESCRIPTION, MAX_SUMMARY, JiraNotifier, JiraOptions, escaped, incident_label
+from notifiers.jira import MAX_DESCRIPTION, MAX_SUMMARY, JiraNotifier, JiraOptions, incident_label
+from notifiers.jira_layout import escaped
 from routing.alert import ExceptionValue, Frame, Json
 from routing.notification import Reason
 from tests.factories import NOW, make_alert, make_notification

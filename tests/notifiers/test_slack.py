@@ -16,7 +16,8 @@ from notifiers.errors import PermanentError, RetryableError
 from notifiers.http import Network
 from notifiers.message import compose
 from notifiers.notifier import Notifier, Reconciler
-from notifiers.slack import MAX_BLOCKS_JSON, SlackNotifier, SlackOptions, blocks, escaped
+from notifiers.slack import SlackNotifier, SlackOptions
+from notifiers.slack_layout import MAX_BLOCKS_JSON, blocks, escaped
 from routing.alert import ExceptionValue, Frame, Json
 from routing.notification import Notification, Reason
 from tests.factories import NOW, make_alert, make_notification

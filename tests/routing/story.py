@@ -8,12 +8,12 @@ from datetime import datetime
 from notifiers.preview import PreviewOptions
 from routing.alert import Alert, Status
 from routing.durations import read_duration
+from routing.fingerprint import incident_key
 from routing.incident import Timer
-from routing.notification import State
+from routing.notification import PlannedNotification, State
 from routing.rules import RuleSet
 from routing.rules_loading import load
 from routing.silences import Silence
-from routing.voice import PlannedNotification
 from routing.world import Heard, World, due_together
 from tests.factories import NOW, make_alert
 
@@ -38,17 +38,20 @@ class Story:
 
     def alert(self, issue: int = 1, **changes: object) -> list[str]:
         """An alert comes; what is told or held, as `chat first`, `(chat cooldown)`."""
-        alert = make_alert(issue_id=str(issue), received_at=self.now, occurred_at=self.now, **changes)
+        return self.hear(make_alert(**{"issue_id": str(issue), "received_at": self.now, "occurred_at": self.now, **changes}))
+
+    def hear(self, alert: Alert) -> list[str]:
+        """As `alert`, of one that is ready; it comes now, whatever it says."""
         event = len(self._alerts) + 1
         self._alerts[event] = alert
-        self.heard = Heard(event=event, alert=alert, incident_key=f"issue:{issue}", content_key=None)
+        self.heard = Heard(event=event, alert=alert, incident_key=incident_key(alert), content_key=None)
         self.plan = self.world.hear(self.heard, self.rules, self.now)
         self.notifications = list(self.plan.notifications)
         return self._told()
 
-    def resolved(self, issue: int = 1) -> None:
-        """Sentry says that an issue is resolved."""
-        assert self.alert(issue, resource="issue", action="resolved", status=Status.RESOLVED) == []
+    def resolved(self, issue: int = 1) -> list[str]:
+        """Sentry says that an issue is resolved; what is told or held."""
+        return self.alert(issue, resource="issue", action="resolved", status=Status.RESOLVED)
 
     def wait(self, duration: str) -> list[str]:
         """Time passes; what is told or held by itself."""

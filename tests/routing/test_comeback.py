@@ -173,7 +173,7 @@ rules: [{name: errors, when: "", notify: [chat], group_by: [project], group_wait
         story.alert(2)
 
         assert story.wait("30s") == ["chat first", "chat first"]
-        assert {notification.subject for notification in story.notifications} == {""}
+        assert {notification.subject for notification in story.notifications} == {"issue:1", "issue:2"}
 
 
 class TestReminders:
@@ -269,6 +269,7 @@ rules:
         story.alert()
         story.world.acknowledge("issue:1")
         story.resolved()
+        story.wait("1s")
 
         assert story.alert() == ["chat first"]
         assert story.wait("15m") == ["pager escalation"]

@@ -85,7 +85,8 @@ def test_what_comes_back_after_its_end_is_news_of_a_known_incident() -> None:
     story = Story("rules: [{name: back, when: 'is:regressed', notify: [chat]}, {name: all, when: '!is:regressed', notify: [mail]}]")
 
     assert story.alert() == ["mail first"]
-    story.resolved()
+    assert story.resolved() == ["mail resolved"]
+    story.wait("1s")
     assert story.alert() == ["chat first"]
     assert len(story.world.incidents) == 1
 

@@ -12,12 +12,11 @@ from hypothesis import strategies as st
 from notifiers.preview import PreviewOptions
 from routing.alert import Alert, Level, Status
 from routing.history import History
-from routing.notification import Lane, Reason, Severity, State
+from routing.notification import Lane, PlannedNotification, Reason, Severity, State
 from routing.plan import Disposition, Plan, RuleTrace, plan
 from routing.query import Verdict, parse
 from routing.rules import Receiver, Rule, RuleSet
 from routing.rules_loading import load
-from routing.voice import PlannedNotification
 from routing.windows import Span, Window
 from tests.factories import NOW, make_alert
 
@@ -33,8 +32,11 @@ def make_rule(name: str = "errors", when: str = "level:error", *notify: str, **c
 
 def make_rules(*rules: Rule) -> RuleSet:
     names = {name for rule in rules for name in rule.notify}
-    receivers = {name: Receiver(name=name, kind=f"kind-of-{name}", options=PreviewOptions()) for name in names}
-    return RuleSet(rules=rules, receivers=receivers, version="test")
+    return RuleSet(rules=rules, receivers={name: make_receiver(name) for name in names}, version="test")
+
+
+def make_receiver(name: str) -> Receiver:
+    return Receiver(name=name, kind=f"kind-of-{name}", options=PreviewOptions())
 
 
 def decide(*rules: Rule, alert: Alert | None = None, history: History = NEW, now: datetime = NOW) -> Plan:
@@ -65,6 +67,8 @@ def test_a_rule_that_matches_for_the_first_time_tells_its_receiver() -> None:
                 reason=Reason.FIRST,
                 why='level is "error"',
                 state=State.PLANNED,
+                subject="",
+                place=make_receiver("slack").place({}),
             ),
         ),
         asked=("errors",),

@@ -154,7 +154,7 @@ def test_webhooks_of_files_go_the_same_way() -> None:
           - name: from files
             steps:
               - {webhook: created.json, expect: {mail: first}, outcome: matched}
-              - {webhook: resolved.json, resource: issue, expect: nothing, outcome: noted}
+              - {webhook: resolved.json, resource: issue, expect: {mail: resolved}, outcome: noted}
     """
 
     assert complaints(text) == []

@@ -59,7 +59,7 @@ def test_the_end_of_an_incident_is_the_end_of_what_was_to_come() -> None:
     simulation.hear(alert(resource="issue", action="resolved", status=Status.RESOLVED), NOW + HOUR / 2)
     simulation.advance(NOW + 9 * HOUR)
 
-    assert said(simulation) == ["+0h chat first"]
+    assert said(simulation) == ["+0h chat first", "+0.5h chat resolved"]
 
 
 def test_a_silence_holds_from_when_it_is_set() -> None:

@@ -232,6 +232,7 @@ rules: [{name: errors, when: "", notify: [chat], cooldown: 1h}, {name: new, when
         story.resolved(2)
 
         assert story.world.incidents[self.KEY].status is Status.RESOLVED
+        story.wait("1s")
         assert story.alert(1) == ["chat first"]
 
     def test_the_end_of_an_issue_ends_what_the_issue_was_joined_in_whatever_it_says_by_then(self) -> None:

@@ -24,7 +24,13 @@ API = "/rest/api/2"
 
 _JQL = re.compile(r'project = "[A-Z]+" AND labels = "(\S+)"(?: AND statusCategory != Done)? ORDER BY created DESC')
 
+_ISSUE = re.compile(r"/issue/OPS-([0-9]+)(/transitions|/comment)?")
+
 Fields: TypeAlias = Mapping[str, Json]
+
+_CATEGORIES: Mapping[str, str] = {"To Do": "new", "Doing": "indeterminate", "Done": "done"}
+_IDS: Mapping[str, str] = {"Start": "11", "Close": "31", "Reopen": "41"}
+_TO: Mapping[str, str] = {"Start": "Doing", "Close": "Done", "Reopen": "To Do"}
 
 
 SYSTEM_FIELDS: Mapping[str, str] = {
@@ -64,6 +70,14 @@ class Jira:
     loses_answers: bool = False
     """Creates the issue, but what comes back is a gateway's error."""
     search_lags: bool = False
+    states: dict[int, str] = field(default_factory=dict)
+    """By number of the issue where it stands, if that is not `To Do`."""
+    resolutions: dict[int, str] = field(default_factory=dict)
+    comments: dict[int, list[str]] = field(default_factory=dict)
+    workflow: Mapping[str, tuple[str, ...]] = field(
+        default_factory=lambda: {"To Do": ("Start", "Close"), "Doing": ("Close",), "Done": ("Reopen",)}
+    )
+    """By status the transitions from it."""
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
@@ -83,7 +97,46 @@ class Jira:
             case "GET", "/field":
                 names = {**SYSTEM_FIELDS, **{id_: custom.name for id_, custom in self.custom.items()}}
                 return _json(200, [{"id": id_, "name": name, "clauseNames": [id_]} for id_, name in names.items()])
-        return Response("<html><body>404 Not Found</body></html>", status=404, content_type="text/html")
+        found = _ISSUE.fullmatch(request.path.removeprefix(API))
+        return (
+            self._of_issue(request, int(found[1]), found[2] or "")
+            if found
+            else Response("<html><body>404 Not Found</body></html>", status=404, content_type="text/html")
+        )
+
+    def _of_issue(self, request: Request, number: int, part: str) -> Response:
+        """https://developer.atlassian.com/cloud/jira/platform/rest/v2/api-group-issues/."""
+        if not 0 < number <= len(self.issues):
+            return _refusal(404, "Issue does not exist or you do not have permission to see it.")
+        fault = _openapi_fault(request) if self.is_cloud and specs.present() else None
+        return _refusal(400, fault) if fault else self._do(request, number, part)
+
+    def _do(self, request: Request, number: int, part: str) -> Response:
+        match request.method, part:
+            case "GET", "":
+                return _json(200, self._found(number))
+            case "GET", "/transitions":
+                return _json(200, {"transitions": [_transition(name) for name in self.workflow[self._state(number)]]})
+            case "POST", "/transitions":
+                return self._move(number, json.loads(request.get_data()))
+            case "POST", "/comment":
+                self.comments.setdefault(number, []).append(json.loads(request.get_data())["body"])
+                return _json(201, {"id": str(len(self.comments[number]))})
+        return _refusal(405, "Method Not Allowed")
+
+    def _move(self, number: int, body: Mapping[str, Fields]) -> Response:
+        wanted = body["transition"]["id"]
+        offered = {_IDS[name]: name for name in self.workflow[self._state(number)]}
+        if wanted not in offered:
+            return _refusal(400, f"It is not possible to transition with id '{wanted}'.")
+        self.states[number] = _TO[offered[str(wanted)]]
+        self.resolutions.pop(number, None)
+        if self.states[number] == "Done":
+            self.resolutions[number] = "Done"
+        return Response(status=204)
+
+    def _state(self, number: int) -> str:
+        return self.states.get(number, "To Do")
 
     def _authorization(self) -> str:
         return "Basic " + base64.b64encode(f"{USER}:{TOKEN}".encode()).decode() if self.is_cloud else f"Bearer {TOKEN}"
@@ -121,7 +174,7 @@ class Jira:
         if path == "/search" and self.is_cloud:
             return _refusal(410, "The requested API has been removed. Please migrate to the /rest/api/3/search/jql API.")
         if path == "/search/jql" and not self.is_cloud:
-            return Response("<html><body>404 Not Found</body></html>", status=404, content_type="text/html")
+            return _no_page()
         if self.is_cloud and specs.present() and (fault := _openapi_fault(request)):
             return _refusal(400, fault)
         query = _JQL.fullmatch(request.args["jql"])
@@ -132,7 +185,21 @@ class Jira:
 
     def _found(self, number: int) -> Json:
         created = self.now + timedelta(seconds=number)
-        return {"id": str(10_000 + number), "key": f"OPS-{number}", "fields": {"created": f"{created:%Y-%m-%dT%H:%M:%S}.000+0000"}}
+        resolution = self.resolutions.get(number)
+        fields: Fields = {
+            "created": f"{created:%Y-%m-%dT%H:%M:%S}.000+0000",
+            "status": _status(self._state(number)),
+            "resolution": {"name": resolution} if resolution else None,
+        }
+        return {"id": str(10_000 + number), "key": f"OPS-{number}", "fields": fields}
+
+
+def _status(name: str) -> Fields:
+    return {"name": name, "statusCategory": {"key": _CATEGORIES[name]}}
+
+
+def _transition(name: str) -> Fields:
+    return {"id": _IDS[name], "name": name, "to": _status(_TO[name])}
 
 
 def _custom_fault(custom: CustomField, value: Json) -> str | None:
@@ -178,6 +245,10 @@ def _openapi_fault(request: Request) -> str | None:
         body=request.get_data(),
         headers=dict(request.headers),
     )
+
+
+def _no_page() -> Response:
+    return Response("<html><body>404 Not Found</body></html>", status=404, content_type="text/html")
 
 
 def _refusal(status: int, message: str) -> Response:

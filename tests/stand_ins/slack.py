@@ -52,7 +52,9 @@ class Slack:
         methods: Mapping[str, tuple[str, Callable[[Request], Body]]] = {
             "/api/auth.test": ("", lambda _: {"user": "router", "team": "acme"}),
             "/api/chat.postMessage": ("chat:write", self._post_message),
+            "/api/chat.update": ("chat:write", self._update),
             "/api/conversations.history": ("channels:history", self._history),
+            "/api/conversations.replies": ("channels:history", self._replies),
             "/api/conversations.list": ("channels:read", self._list),
         }
         scope, method = methods.get(request.path, ("", lambda _: _no("unknown_method")))
@@ -74,6 +76,17 @@ class Slack:
         error = error or self._error_of(body, "#/$defs/chat.postMessage")
         return _no(error) if error else self._keep(named[0], body)
 
+    def _update(self, request: Request) -> Body:
+        body: Body = json.loads(request.get_data())
+        kept = self.messages.get(str(body.get("channel")), [])
+        number = next((number for number, message in enumerate(kept) if message["ts"] == body.get("ts")), None)
+        if number is None:
+            return _no("message_not_found")
+        if error := self._error_of(body, "#/$defs/chat.update"):
+            return _no(error)
+        kept[number] = {**kept[number], **body}
+        return {"channel": body["channel"], "ts": body["ts"], "text": body.get("text")}
+
     def _webhook(self, request: Request) -> Response:
         body: Body = json.loads(request.get_data())
         if error := self._error_of(body, "#/$defs/incoming_webhook"):
@@ -86,13 +99,15 @@ class Slack:
             return self.refuses
         if "metadata" in body and self.refuses_metadata:
             return "metadata_too_large"
-        if "blocks" in body and (self.refuses_layouts or fault_of(body, definition)):
+        if body.get("blocks") and (self.refuses_layouts or fault_of(body, definition)):
             return "invalid_blocks"
         return "" if body.get("text") else "no_text"
 
     def _keep(self, channel: str, body: Body) -> Body:
         kept = self.messages.setdefault(channel, [])
         ts = f"{int(self.now)}.{len(kept):06d}"
+        if "thread_ts" in body and body["thread_ts"] not in [message["ts"] for message in kept]:
+            return _no("thread_not_found")
         kept.append({**body, "ts": ts})
         return {"channel": channel, "ts": ts, "message": {"text": body.get("text"), "ts": ts}}
 
@@ -101,6 +116,16 @@ class Slack:
         if form["channel"] not in self.channels:
             return _no("channel_not_found")
         kept = [message for message in self.messages.get(form["channel"], []) if float(str(message["ts"])) > float(form["oldest"])]
+        kept = [message for message in kept if "thread_ts" not in message or message.get("reply_broadcast")]
+        return self._listed(kept, request)
+
+    def _replies(self, request: Request) -> Body:
+        form = request.form
+        kept = [message for message in self.messages.get(form["channel"], []) if form["ts"] in {message["ts"], message.get("thread_ts")}]
+        return self._listed(kept, request) if kept else _no("thread_not_found")
+
+    def _listed(self, kept: Sequence[Body], request: Request) -> Body:
+        form = request.form
         if form.get("include_all_metadata") not in {"true", "1"}:
             kept = [{name: value for name, value in message.items() if name != "metadata"} for message in kept]
         page, cursor = self._page(list(reversed(kept)), request)

@@ -25,7 +25,7 @@ MINUTE = timedelta(minutes=1)
 def take_in(kept: Kept, *alerts: Alert, change: str | None = None, rules: tuple[str, ...] = (), at: datetime = NOW) -> Kept:
     """An incident after it has heard these alerts, and these rules have spoken of it."""
     for alert in alerts:
-        kept.incident.hear(alert, change)
+        kept.incident.hear(alert, change, at)
         kept.alerts.append(alert)
     kept.incident.spoke(rules, at)
     return kept

@@ -50,7 +50,7 @@ def test_nobody_is_reminded_of_what_was_resolved_while_no_worker_ran(engine: Eng
 
     run(engine, Clock(NOW + HOUR))
 
-    assert told(engine) == ["chat first"]
+    assert told(engine) == ["chat resolved"]
 
 
 def test_a_backlog_without_end_does_not_keep_reminders_back_for_ever(engine: Engine) -> None:

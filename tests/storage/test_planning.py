@@ -12,7 +12,7 @@ from sqlalchemy import Engine, select
 from sqlalchemy.exc import StatementError
 
 from routing import sentry
-from routing.alert import Status
+from routing.alert import Json, Status
 from routing.notification import Lane, Reason, Severity, State
 from routing.plan import Disposition, RuleTrace, plan
 from routing.rules import RuleSet
@@ -40,6 +40,8 @@ from tests.factories import (
 from tests.routing.story import rules_of
 from tests.storage.planned import in_threads, incident_rows, issue, make_rules, plan_all, store, stumbling
 
+AFTER_ITS_END: dict[str, Json] = {"datetime": "2026-03-04T11:30:00.000000Z", "timestamp": 1772623800.0}
+"""When an event happens that `issue_webhook("resolved")` does not know of."""
 EVERYTHING = make_rules('{version: 1, receivers: {chat: {kind: preview}}, rules: [{name: all, when: "", notify: [chat]}]}')
 
 
@@ -122,13 +124,16 @@ def test_a_repeat_begins_the_cooldown_anew(engine: Engine) -> None:
 
 @pytest.mark.parametrize("limit", [1, 100], ids=["in many batches", "in one batch"])
 def test_what_begins_again_after_its_end_is_held_by_no_cooldown(engine: Engine, limit: int) -> None:
-    for webhook in (issue(5300000123, 1), issue(5300000123, 2), issue_webhook("resolved"), issue(5300000123, 3), issue(5300000123, 4)):
+    before = [issue(5300000123, number) for number in (1, 2)]
+    after = [issue(5300000123, number, **AFTER_ITS_END) for number in (3, 4)]
+    for webhook in (*before, issue_webhook("resolved"), *after):
         store(engine, webhook)
 
     plan_all(engine, limit=limit)
 
     reasons = [one.reason for one in reversed(inspection.listed(engine))]
-    assert reasons == [Reason.FIRST, Reason.COOLDOWN, Reason.FIRST, Reason.COOLDOWN]
+    # What was not sent yet when the end came is not sent any more.
+    assert reasons == [Reason.ENDED, Reason.COOLDOWN, Reason.RESOLVED, Reason.FIRST, Reason.COOLDOWN]
 
 
 def test_events_that_are_planned_late_get_the_decisions_that_they_would_have_had_in_time(engine: Engine) -> None:
@@ -176,7 +181,7 @@ class TestWhatIsSaidTwice:
     @pytest.mark.parametrize("plan_between", [True, False], ids=["each planned at once", "all planned late"])
     def test_because_an_issue_was_reopened_in_between_is_meant(self, engine: Engine, *, plan_between: bool) -> None:
         for number, action in enumerate(("created", "resolved", "unresolved", "resolved", "unresolved", "resolved")):
-            store(engine, issue_webhook(action), at=NOW + timedelta(seconds=number))
+            store(engine, issue_webhook(action, lastSeen="2026-03-04T10:00:00Z"), at=NOW + timedelta(seconds=number))
             if plan_between:
                 plan_all(engine)
 
@@ -211,14 +216,18 @@ class TestWhatIsSaidTwice:
 
 
 class TestWhatDoesNotFire:
-    @pytest.mark.parametrize("action", ["resolved", "archived", "ignored", "assigned"])
-    def test_begins_no_incident(self, engine: Engine, action: str) -> None:
+    @pytest.mark.parametrize(
+        ("action", "known"),
+        [("resolved", [Status.RESOLVED]), ("archived", [Status.ARCHIVED]), ("ignored", [Status.ARCHIVED]), ("assigned", [])],
+    )
+    def test_begins_nothing_that_fires(self, engine: Engine, action: str, known: list[Status]) -> None:
         store(engine, issue_webhook(action))
 
         plan_all(engine, EVERYTHING)
 
         assert decided(engine) == [(Disposition.NOTED, None)]
-        assert incident_rows(engine, incidents.c.id) == []
+        assert incident_rows(engine, incidents.c.status) == [(status,) for status in known]
+        assert inspection.listed(engine) == ()
 
     @pytest.mark.parametrize(
         ("action", "status"),
@@ -234,7 +243,7 @@ class TestWhatDoesNotFire:
 
     def test_leaves_an_incident_known_so_that_it_is_not_new_again(self, engine: Engine) -> None:
         rules = make_rules('{version: 1, receivers: {chat: {kind: preview}}, rules: [{name: new, when: "is:new", notify: [chat]}]}')
-        for webhook in (issue(5300000123, 1), issue_webhook("resolved"), issue(5300000123, 2)):
+        for webhook in (issue(5300000123, 1), issue_webhook("resolved"), issue(5300000123, 2, **AFTER_ITS_END)):
             store(engine, webhook)
 
         plan_all(engine, rules)

@@ -9,17 +9,19 @@ from datetime import datetime
 import pytest
 from sqlalchemy import Engine, func, select
 
+from routing.notification import Lane, State
 from routing.rule_tests import Acknowledgement, Expiry, RuleTest, Silencing, Webhook
 from routing.rule_tests_reading import load_tests, read
 from routing.rule_tests_running import run
 from routing.rules import RuleSet
-from storage import incident_desk, inspection, silences
+from storage import incident_desk, inspection, notifications, silences
 from storage.coming_back import plan_due
 from storage.database import open_database
 from storage.intake import Intake
 from storage.planning import plan_batch
 from storage.tables import timers
 from tests.routing.story import rules_of
+from tests.storage.planned import ended
 
 RULES = rules_of("""
 windows:
@@ -103,8 +105,9 @@ class Service:
         for step in test.steps:
             self._let_timers_come(step.at)
             self._act(step.action, step.at)
+            deliver(self.engine, step.at)
         return sorted(
-            _row(one.created_at, one.receiver, one.rules, one.severity, one.reason, one.state, one.why)
+            _row(one.created_at, one.receiver, one.rules, one.severity, one.reason, _decided(one.state), one.why)
             for one in inspection.listed(self.engine, limit=100_000)
         )
 
@@ -124,11 +127,23 @@ class Service:
     def _let_timers_come(self, until: datetime) -> None:
         while (due_at := self._next()) is not None and due_at <= until:
             plan_due(self.engine, self.rules, lambda due_at=due_at: due_at)  # type: ignore[misc]  # the moment of this turn
+            deliver(self.engine, due_at)
 
     def _next(self) -> datetime | None:
         with self.engine.connect() as connection:
             due_at: datetime | None = connection.execute(select(func.min(timers.c.due_at))).scalar_one()
         return due_at
+
+
+def deliver(engine: Engine, at: datetime) -> None:
+    """All that is planned goes out at once, as rule tests have it."""
+    for lane in Lane:
+        while claimed := notifications.claim(engine, lane, worker="a", now=at, limit=64):
+            notifications.record(engine, [(one.id, ended(one.tries.number, began_at=at, ended_at=at)) for one in claimed])
+
+
+def _decided(state: State) -> State:
+    return State.PLANNED if state is State.SENT else state
 
 
 def simulated(test: RuleTest, rules: RuleSet = RULES) -> list[tuple[str, ...]]:

@@ -85,6 +85,24 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_table(
+        "announcements",
+        sa.Column("incident_id", Id, nullable=False),
+        sa.Column("subject", sa.String(length=250), nullable=False),
+        sa.Column("place", sa.String(length=16), nullable=False),
+        sa.Column("receiver", sa.String(length=200), nullable=False),
+        sa.Column("kind", sa.String(length=32), nullable=False),
+        sa.Column("rules", sa.Text(), nullable=False),
+        sa.Column("severity", sa.String(length=16), nullable=False),
+        sa.Column("changes", sa.Text(), nullable=False),
+        sa.Column("hears_end", sa.Boolean(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["incident_id"],
+            ["incidents.id"],
+        ),
+        sa.PrimaryKeyConstraint("incident_id", "subject", "place"),
+    )
+    op.create_index("ix_announcements_subject", "announcements", ["subject", "place"], unique=False)
+    op.create_table(
         "cooldowns",
         sa.Column("incident_id", Id, nullable=False),
         sa.Column("rule", sa.String(length=200), nullable=False),
@@ -161,6 +179,18 @@ def upgrade() -> None:
     )
     op.create_index("ix_incident_issues_issue", "incident_issues", ["issue_key"], unique=False)
     op.create_table(
+        "last_changes",
+        sa.Column("incident_id", Id, nullable=False),
+        sa.Column("issue_key", sa.String(length=200), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("heard_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["incident_id"],
+            ["incidents.id"],
+        ),
+        sa.PrimaryKeyConstraint("incident_id", "issue_key"),
+    )
+    op.create_table(
         "sightings",
         sa.Column("incident_id", Id, nullable=False),
         sa.Column("place", sa.String(length=250), nullable=False),
@@ -191,9 +221,11 @@ def upgrade() -> None:
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("reference", sa.Text(), nullable=True),
         sa.Column("occasion", sa.String(length=200), nullable=False),
-        sa.Column("subject", sa.String(length=200), nullable=True),
+        sa.Column("subject", sa.String(length=250), nullable=False),
+        sa.Column("place", sa.String(length=16), nullable=False),
         sa.Column("others", sa.Text(), nullable=True),
         sa.Column("changes", sa.Text(), nullable=True),
+        sa.Column("rules_version", sa.String(length=64), nullable=True),
         sa.ForeignKeyConstraint(
             ["event_id"],
             ["events.id"],
@@ -203,7 +235,7 @@ def upgrade() -> None:
             ["incidents.id"],
         ),
         sa.PrimaryKeyConstraint("id"),
-        sa.UniqueConstraint("event_id", "receiver", "occasion", name="uq_notifications_event_receiver"),
+        sa.UniqueConstraint("event_id", "receiver", "occasion", "subject", "place", name="uq_notifications_event_receiver"),
     )
     op.create_index(
         "ix_notifications_claimed",
@@ -222,10 +254,11 @@ def upgrade() -> None:
         postgresql_where=sa.text("state = 'planned'"),
     )
     op.create_index("ix_notifications_state", "notifications", ["state", "id"], unique=False)
+    op.create_index("ix_notifications_topic", "notifications", ["subject", "place", "id"], unique=False)
     op.create_index(
         "ix_notifications_unfinished",
         "notifications",
-        ["incident_id", "receiver", "id"],
+        ["subject", "place", "id"],
         unique=False,
         sqlite_where=sa.text("state IN ('planned', 'sending')"),
         postgresql_where=sa.text("state IN ('planned', 'sending')"),

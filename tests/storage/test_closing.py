@@ -1,0 +1,150 @@
+"""How ends reach their destinations: after what they end, only where that arrived, and by the rules under which it was told."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy import Engine
+
+from routing.notification import Lane, Outcome, Reason, State
+from routing.rules import RuleSet
+from storage import inspection, notifications
+from tests.factories import NOW, issue_webhook
+from tests.storage.planned import claim, ended, ids, issue, make_rules, plan_all, store
+
+LATER = timedelta(hours=1)
+CLOSED = {"channel": "C1", "ts": "1.0"}
+
+
+def announce(engine: Engine, rules: RuleSet | None = None) -> int:
+    """An issue is told to `chat`, or will be; the number of the notification."""
+    store(engine, issue(1))
+    plan_all(engine, rules)
+    (planned,) = inspection.listed(engine)
+    return planned.id
+
+
+def end(engine: Engine, rules: RuleSet | None = None) -> None:
+    """The issue is resolved."""
+    store(engine, issue_webhook("resolved", id="1"), at=NOW + timedelta(minutes=10))
+    plan_all(engine, rules, at=NOW + timedelta(minutes=10))
+
+
+def send(engine: Engine, outcome: Outcome = Outcome.DELIVERED, **changes: object) -> None:
+    """What is due is tried."""
+    for lane in Lane:
+        for one in claim(engine, lane, after=LATER):
+            notifications.record(engine, [(one.id, ended(one.tries.number, outcome, **changes))])
+
+
+def states(engine: Engine) -> list[tuple[State, Reason]]:
+    """What became of each notification, oldest first."""
+    return [(one.state, one.reason) for one in reversed(inspection.listed(engine))]
+
+
+def test_an_end_knows_what_was_told_and_under_which_rules(engine: Engine) -> None:
+    announce(engine)
+    send(engine, reference=CLOSED, rules_version="abc")
+    end(engine)
+
+    (closing,) = claim(engine, after=LATER)
+
+    assert closing.told
+    assert (closing.told.reason, closing.told.reference, closing.told.rules_version) == (Reason.FIRST, CLOSED, "abc")
+    assert closing.reason is Reason.RESOLVED
+
+
+def test_what_was_not_sent_when_the_end_came_is_not_sent_any_more(engine: Engine) -> None:
+    announce(engine)
+    end(engine)
+
+    assert states(engine) == [(State.HELD, Reason.ENDED), (State.PLANNED, Reason.RESOLVED)]
+    assert inspection.listed(engine)[1].why.endswith("; resolved in Sentry by Zoë Ng in the next release before it was told")
+    (closing,) = claim(engine, after=LATER)
+    assert closing.told is None
+
+
+def test_what_may_have_gone_out_is_made_sure_of_and_closed_after_that(engine: Engine) -> None:
+    first = announce(engine)
+    send(engine, Outcome.AMBIGUOUS, retry_after=timedelta(minutes=5))
+    end(engine)
+
+    assert ids(claim(engine, after=LATER)) == [first]
+    assert claim(engine, after=LATER) == ()
+    notifications.record(engine, [(first, ended(2, reference=CLOSED))])
+    (closing,) = claim(engine, after=LATER)
+    assert closing.told
+    assert closing.told.reference == CLOSED
+
+
+def test_an_end_waits_for_what_it_ends_whatever_its_lane(engine: Engine) -> None:
+    """The closing is critical as the worst that was told; a lesser message of the same incident is still under way."""
+    rules = make_rules(
+        """
+        version: 1
+        receivers: {chat: {kind: preview}}
+        rules:
+          - {name: payment, when: "payment tags.critical:true", severity: critical, notify: [chat], cooldown: 0s, stop: true}
+          - {name: lesser, when: "payment", notify: [chat], cooldown: 0s}
+        """
+    )
+    store(engine, issue(1, 1, tags=[["critical", "true"]]))
+    plan_all(engine, rules)
+    send(engine)
+    store(engine, issue(1, 2), at=NOW + timedelta(minutes=1))
+    plan_all(engine, rules, at=NOW + timedelta(minutes=1))
+    (lesser,) = claim(engine, Lane.NORMAL, after=LATER)
+    end(engine, rules)
+
+    assert claim(engine, Lane.CRITICAL, after=LATER) == ()
+    notifications.record(engine, [(lesser.id, ended())])
+    assert [one.reason for one in claim(engine, Lane.CRITICAL, after=LATER)] == [Reason.RESOLVED]
+
+
+def test_what_died_on_its_way_needs_no_end(engine: Engine) -> None:
+    announce(engine)
+    send(engine, Outcome.REFUSED)
+    end(engine)
+
+    (closing,) = claim(engine, after=LATER)
+    assert closing.told is None
+    notifications.record(engine, [(closing.id, ended(1, Outcome.NEEDLESS))])
+
+    assert states(engine) == [(State.DEAD, Reason.FIRST), (State.HELD, Reason.RESOLVED)]
+
+
+def test_what_is_over_is_not_sent_again_by_hand_but_an_end_is(engine: Engine) -> None:
+    dead = announce(engine)
+    send(engine, Outcome.AMBIGUOUS)
+    end(engine)
+    send(engine, Outcome.REFUSED)
+
+    requeued = notifications.requeue(engine, now=NOW + LATER)
+
+    closing = inspection.listed(engine)[0]
+    assert requeued == (closing.id,)
+    assert (closing.reason, inspection.listed(engine, id=dead)[0].state) == (Reason.RESOLVED, State.DEAD)
+
+
+def test_a_previewed_end_stays_an_end(engine: Engine) -> None:
+    announce(engine)
+    send(engine, Outcome.PREVIEWED)
+    end(engine)
+    send(engine, Outcome.PREVIEWED)
+
+    assert states(engine) == [(State.HELD, Reason.PREVIEW), (State.HELD, Reason.RESOLVED)]
+    assert notifications.requeue(engine, state=State.HELD, now=NOW + LATER) == ()
+
+
+def test_what_comes_back_knows_when_it_was_closed(engine: Engine) -> None:
+    announce(engine)
+    send(engine, reference=CLOSED)
+    end(engine)
+    send(engine, reference=CLOSED)
+    store(engine, issue_webhook("unresolved", id="1", title="PaymentError"), at=NOW + timedelta(minutes=20))
+    plan_all(engine, at=NOW + timedelta(minutes=20))
+
+    (back,) = claim(engine, after=LATER)
+
+    assert back.told
+    assert (back.reason, back.told.reason, back.told.at) == (Reason.FIRST, Reason.RESOLVED, NOW + timedelta(seconds=1))
