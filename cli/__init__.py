@@ -17,12 +17,13 @@ from storage.queue import Bell
 
 def register(app: Flask, settings: Settings, engine: Engine) -> None:
     """Add the commands to an application."""
+    bell = Bell(settings.redis_url)
     for group in (
         database_commands(engine),
         rules_commands(settings),
         alert_commands(engine, settings),
-        incident_commands(engine),
+        incident_commands(engine, bell),
         silence_commands(engine),
-        notification_commands(engine, Bell(settings.redis_url)),
+        notification_commands(engine, bell),
     ):
         app.cli.add_command(group)

@@ -13,7 +13,7 @@ import click
 from sqlalchemy import Engine
 
 from cli.rules_in import rules_in
-from routing import sentry
+from routing import own_events, sentry
 from routing.alert import Alert
 from routing.notification import PlannedNotification
 from routing.plan import Plan
@@ -161,7 +161,7 @@ def _read(path: Path, resource: str | None, at: datetime) -> Alert:
         raise click.ClickException(f"{path}: {error.strerror}; write the number of an event, or a file with a webhook's body") from None
     found = resource or sentry.resource_of(body)
     if found is None:
-        known = ", ".join(sorted(sentry.RESOURCES))
+        known = ", ".join(sorted(sentry.RESOURCES - own_events.RESOURCES))
         raise click.ClickException(f"{path}: which webhook is this? say it by --resource: {known}")
     return sentry.parse(found, body, at)
 

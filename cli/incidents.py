@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import getpass
+from datetime import UTC, datetime
+
 import click
 from flask.cli import AppGroup
 from sqlalchemy import Engine
 
 from cli.group import DatabaseGroup
 from routing.alert import Status
+from routing.own_events import Change
 from storage import incident_desk
+from storage.queue import PLAN, Bell
 
 
-def incident_commands(engine: Engine) -> AppGroup:
+def incident_commands(engine: Engine, bell: Bell) -> AppGroup:
     """The group, for an application to add."""
     group = DatabaseGroup(engine, "incidents", help="What is, or was, wrong.")
 
@@ -29,15 +34,27 @@ def incident_commands(engine: Engine) -> AppGroup:
 
     @group.command("acknowledge")
     @click.argument("names", metavar="ID|KEY...", nargs=-1, required=True)
-    def acknowledge(names: tuple[str, ...]) -> None:
+    @click.option("--by", "who", default=_user, help="Who has; the name of this machine's user if left out.")
+    def acknowledge(names: tuple[str, ...], who: str | None) -> None:
         """Say that somebody has taken incidents on.
 
-        Reminders stop, and escalations that ask for it, until the incident has ended and begun again.
+        Reminders stop, and escalations that ask for it, until the incident has ended and begun again. It is shown where the incident
+        was announced.
         """
         for name in names:
-            key = incident_desk.acknowledge(engine, name)
+            by = incident_desk.Somebody(name=who, where="the command line")
+            key = incident_desk.change(engine, name, Change.ACKNOWLEDGED, by, datetime.now(UTC))
             if key is None:
                 raise click.ClickException(f"{name}: no incident of this number or key fires; `flask incidents list` has them")
             click.echo(f"{key} acknowledged")
+        bell.ring(PLAN)
 
     return group
+
+
+def _user() -> str | None:
+    """Who types this, as far as the machine knows."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # in a container a user may have no name
+        return None

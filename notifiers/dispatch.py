@@ -23,7 +23,7 @@ from notifiers.registry import VendorSettings
 from routing import sentry
 from routing.alert import Alert
 from routing.destinations import Changes
-from routing.notification import Attempt, Notification, Outcome, Reason, Tries
+from routing.notification import FOLLOW_UPS, Attempt, Notification, Outcome, Reason, Tries
 from routing.rules import RuleSet
 
 ALERTS_KEPT = 32
@@ -130,7 +130,7 @@ class Dispatch:
 
     def deliver(self, claimed: Claimed) -> Attempt:
         """Try once, and say how it ended. Raises nothing, whatever fails."""
-        if _closes_nothing(claimed):
+        if _follows_nothing(claimed):
             now = self._clock()
             told = "nothing was announced there"
             return Attempt(number=claimed.tries.number, began_at=now, ended_at=now, outcome=Outcome.NEEDLESS, excerpt=told)
@@ -166,7 +166,7 @@ class Dispatch:
     def _rules_for(self, claimed: Claimed) -> RuleSet:
         """Those in force; but what was announced is closed as it was announced, whatever became of its receiver."""
         rules = self._rules()
-        if claimed.reason is not Reason.RESOLVED:
+        if claimed.reason not in FOLLOW_UPS:
             return rules
         receiver = rules.receivers.get(claimed.receiver)
         is_as_it_was = receiver is not None and receiver.place(claimed.changes) == claimed.place
@@ -190,6 +190,6 @@ class Dispatch:
         return notifiers[name]
 
 
-def _closes_nothing(claimed: Claimed) -> bool:
-    """Whether it tells of the end of what was never told, or whose end was told already."""
-    return claimed.reason is Reason.RESOLVED and (claimed.told is None or claimed.told.reason is Reason.RESOLVED)
+def _follows_nothing(claimed: Claimed) -> bool:
+    """Whether it tells what became of something that was never told, or whose end was told already."""
+    return claimed.reason in FOLLOW_UPS and (claimed.told is None or claimed.told.reason is Reason.RESOLVED)

@@ -72,6 +72,8 @@ class Message:
     severity: Severity
     ending: str
     """`Resolved` or `Archived` where it tells of an end, else empty."""
+    news: str
+    """What became of it, where that is told: `Resolved`, `Acknowledged`; else empty."""
     heading: str
     """The rule's name for people: `Critical error`; a repeat says so: `Critical error, again`."""
     title: str
@@ -160,6 +162,8 @@ class Message:
 _OCCASIONS = {Reason.REPEAT: ", again", Reason.REMINDER: ", still open", Reason.ESCALATION: ", escalated"}
 """What a heading adds for those who have heard of it before, or should have."""
 
+_NEWS = {Reason.ACKNOWLEDGED: "Acknowledged", Reason.UNACKNOWLEDGED: "No longer acknowledged"}
+
 
 def compose(notification: Notification) -> Message:
     """Work out what to say of a notification."""
@@ -167,6 +171,7 @@ def compose(notification: Notification) -> Message:
     return Message(
         severity=notification.severity,
         ending=alert.status.capitalize() if notification.is_closing else "",
+        news=alert.status.capitalize() if notification.is_closing else _NEWS.get(notification.reason, ""),
         heading=heading(notification.rule) + _OCCASIONS.get(notification.reason, ""),
         title=_title(alert),
         project=cut(one_line(alert.project or ""), MAX_NAME) or "unknown project",
@@ -313,6 +318,7 @@ def _facts(notification: Notification) -> tuple[Fact, ...]:
 def _facts_of_event(notification: Notification) -> tuple[Fact, ...]:
     alert = notification.alert
     candidates = (
+        ("Acknowledged", f"by {notification.acknowledged_by}" if notification.acknowledged_by else None),
         ("Duration", duration(alert.duration_ms) if alert.duration_ms is not None else None),
         ("Events", _count(alert.event_count)),
         ("Users", _count(alert.user_count)),

@@ -16,7 +16,7 @@ from notifiers.http import Network, Timeouts, error_of, excerpt, sealed, transla
 from notifiers.message import Message, compose, cut, key_within
 from notifiers.notifier import Clock, Receipt, ReceiverOptions, credential, readable
 from routing.alert import Json
-from routing.notification import Notification, Severity
+from routing.notification import Notification, Reason, Severity
 
 if TYPE_CHECKING:
     import requests
@@ -31,6 +31,9 @@ CLIENT = "Sentry alert router"
 _SEVERITIES: Mapping[Severity, str] = {Severity.CRITICAL: "critical", Severity.WARNING: "warning", Severity.INFO: "info"}
 
 
+_ACTIONS: Mapping[Reason, str] = {Reason.ACKNOWLEDGED: "acknowledge", Reason.RESOLVED: "resolve"}
+
+
 class PagerDutySettings(Protocol):
     """What this kind reads of the environment."""
 
@@ -43,6 +46,7 @@ class PagerDutyOptions(ReceiverOptions[PagerDutySettings]):
     """`{kind: pagerduty, routing_key: ${PAGERDUTY_KEY}}`."""
 
     address: ClassVar[tuple[str, ...]] = ("routing_key",)
+    shows: ClassVar[frozenset[Reason]] = frozenset({Reason.ACKNOWLEDGED})
 
     routing_key: Annotated[SecretStr | None, BeforeValidator(credential)]
 
@@ -66,8 +70,8 @@ class PagerDutyOptions(ReceiverOptions[PagerDutySettings]):
 
     def event(self, notification: Notification) -> dict[str, Json]:
         """The event, as the Events API documents it, but for the routing key."""
-        if notification.is_closing:
-            return {"event_action": "resolve", "dedup_key": _dedup_key(notification)}
+        if action := _ACTIONS.get(notification.reason):
+            return {"event_action": action, "dedup_key": _dedup_key(notification)}
         message = compose(notification)
         event: dict[str, Json] = {"event_action": "trigger", "dedup_key": _dedup_key(notification), "client": CLIENT}
         if message.link:
@@ -81,7 +85,7 @@ class PagerDutyOptions(ReceiverOptions[PagerDutySettings]):
 
 
 class PagerDutyNotifier:
-    """Triggers and resolves alerts through pdpyras."""
+    """Triggers, acknowledges and resolves alerts through pdpyras."""
 
     def __init__(self, options: PagerDutyOptions, routing_key: SecretStr, url: str, timeouts: Timeouts) -> None:
         self._options, self._routing_key = options, routing_key

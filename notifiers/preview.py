@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import ClassVar
 
 from notifiers.http import Network
 from notifiers.message import as_text, compose
 from notifiers.notifier import Clock, Receipt, ReceiverOptions
-from routing.notification import Notification
+from routing.notification import Notification, Reason
 
 
 class PreviewOptions(ReceiverOptions[object]):
     """A receiver of its own: `{kind: preview}`."""
+
+    shows: ClassVar[frozenset[Reason]] = frozenset({Reason.ACKNOWLEDGED, Reason.UNACKNOWLEDGED})
 
     def missing_credential(self, settings: object) -> None:
         """None."""

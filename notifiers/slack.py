@@ -21,7 +21,7 @@ from notifiers.message import as_text, compose, key_within
 from notifiers.notifier import Clock, Notifier, Receipt, ReceiverOptions, credential, readable
 from notifiers.slack_layout import Block, blocks, line_of, plain_text
 from routing.alert import Json
-from routing.notification import Notification
+from routing.notification import Notification, Reason
 
 if TYPE_CHECKING:
     from notifiers.slack_client import Answer, Bot, Webhook
@@ -81,6 +81,7 @@ class SlackOptions(ReceiverOptions[SlackSettings]):
     """`{kind: slack, channel: "#errors"}` for the bot, or `{kind: slack, webhook_url: ${SLACK_WEBHOOK}}`."""
 
     address: ClassVar[tuple[str, ...]] = ("channel", "webhook_url")
+    shows: ClassVar[frozenset[Reason]] = frozenset({Reason.ACKNOWLEDGED, Reason.UNACKNOWLEDGED})
 
     channel: str | None = None
     follow_up: FollowUp = FollowUp.THREAD
@@ -197,7 +198,9 @@ class SlackNotifier:
 
     def _follow_up(self, notification: Notification) -> None:
         """Say what is new: nobody is told by a change of a message."""
-        root, follow_up = notification.reference, self._options.follow_up
+        root = notification.reference
+        is_minor = notification.reason in self._options.shows
+        follow_up = FollowUp.THREAD if is_minor else self._options.follow_up
         text: Block = {**plain_text(line_of(compose(notification))), "parse": "none", "metadata": _metadata(notification)}
         if follow_up is not FollowUp.CHANNEL:
             text |= {"thread_ts": root["ts"], "reply_broadcast": follow_up is FollowUp.BOTH}

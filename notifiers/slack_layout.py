@@ -66,7 +66,7 @@ def _value(fact: Fact) -> str:
 
 def line_of(message: Message) -> str:
     """What a thread is told of a message: `Critical error, again: level is "error"`."""
-    return f"{message.ending or message.heading}: {message.reasons}"
+    return f"{message.news or message.heading}: {message.reasons}"
 
 
 def escaped(text: str, limit: int) -> str:

@@ -20,7 +20,7 @@ from notifiers.http import Network, excerpt
 from notifiers.message import compose, cut, one_line, web_address
 from notifiers.notifier import Clock, Receipt, ReceiverOptions, credential, on_the_wire, readable
 from routing.alert import Alert, Json, Metric
-from routing.notification import Mention, Notification
+from routing.notification import Mention, Notification, Reason
 
 VERSION = 1
 MAX_TEXT = 1000
@@ -34,6 +34,7 @@ class WebhookOptions(ReceiverOptions[object]):
     """`{kind: webhook, url: ${HOOK_URL}, secret: ${HOOK_SECRET}}`."""
 
     address: ClassVar[tuple[str, ...]] = ("url",)
+    shows: ClassVar[frozenset[Reason]] = frozenset({Reason.ACKNOWLEDGED, Reason.UNACKNOWLEDGED})
 
     url: Annotated[SecretStr | None, BeforeValidator(credential)]
     """Secret, for many endpoints have a token in it."""

@@ -133,6 +133,14 @@ class Alert:
     event_id: str | None = None
     event_type: str | None = None
     """Sentry's type of the event: error, default, transaction, generic, csp."""
+    incident: str | None = None
+    """The key of the incident, where the alert names it by that: what people do in places other than Sentry."""
+    origin: str = "Sentry"
+    """Where it happened, as people call it."""
+    place: str | None = None
+    """The destination of ours at which it happened, as `Receiver.place` spells it."""
+    acknowledged: bool | None = None
+    """Whether somebody has taken the incident on, or has given it back; None: it says nothing of that."""
     issue_id: str | None = None
     short_id: str | None = None
     metric_alert_id: str | None = None

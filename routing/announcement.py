@@ -52,24 +52,30 @@ class Announcement:
     """Those that announced it."""
     severity: Severity
     """The worst that was told."""
+    why: str
+    """Why the last message came."""
     changes: Mapping[str, object] = field(default_factory=dict)
     """Options of the receiver that hung on the alert."""
-    hears_end: bool = True
-    """Whether the receiver wants to be told how incidents end."""
+    follows: frozenset[Reason] = frozenset({Reason.RESOLVED})
+    """What the receiver wants to be told of what becomes of it."""
+    event: int = 0
+    """The number of the last event that it told of."""
 
     @property
     def topic(self) -> Topic:
         """Its key."""
         return Topic(self.subject, self.place)
 
-    def heard(self, notification: PlannedNotification) -> Announcement:
-        """With what a further message has told."""
+    def heard(self, notification: PlannedNotification, event: int) -> Announcement:
+        """With what a further message has told, of that event."""
         rules = tuple(dict.fromkeys((*self.rules, *notification.rules)))
-        return replace(self, rules=rules, severity=min(self.severity, notification.severity, key=_WORST_FIRST.index))
+        return replace(
+            self, event=event, why=notification.why, rules=rules, severity=min(self.severity, notification.severity, key=_WORST_FIRST.index)
+        )
 
 
-def announced_by(notification: PlannedNotification) -> Announcement:
-    """What a message announces where nothing was before."""
+def announced_by(notification: PlannedNotification, event: int) -> Announcement:
+    """What a message announces where nothing was before, by that event."""
     return Announcement(
         subject=notification.subject,
         place=notification.place,
@@ -77,31 +83,58 @@ def announced_by(notification: PlannedNotification) -> Announcement:
         kind=notification.kind,
         rules=notification.rules,
         severity=notification.severity,
+        why=notification.why,
         changes=notification.changes,
-        hears_end=notification.hears_end,
+        follows=notification.follows,
+        event=event,
     )
 
 
 def closings(alert: Alert, announced: Iterable[Announcement]) -> Iterator[PlannedNotification]:
     """What tells of the end of an incident wherever it was announced: no silence, no window and no edit of the rules holds it."""
     for one in announced:
-        untold = f"; {one.receiver} is not told how incidents end (`resolved: true` changes that)"
-        yield PlannedNotification(
-            receiver=one.receiver,
-            kind=one.kind,
-            rules=one.rules,
-            severity=one.severity,
-            reason=Reason.RESOLVED if one.hears_end else Reason.ENDED,
-            why=_how(alert) + ("" if one.hears_end else untold),
-            state=State.PLANNED if one.hears_end else State.HELD,
-            subject=one.subject,
-            place=one.place,
-            changes=one.changes,
-        )
+        closing = _follow_up(one, Reason.RESOLVED, _how(alert))
+        if one.place == alert.place:
+            yield replace(closing, reason=Reason.ENDED, state=State.HELD, why=f"{closing.why}; it is known there")
+        elif Reason.RESOLVED not in one.follows:
+            untold = f"{one.receiver} is not told how incidents end (`resolved: true` changes that)"
+            yield replace(closing, reason=Reason.ENDED, state=State.HELD, why=f"{closing.why}; {untold}")
+        else:
+            yield closing
+
+
+def acknowledgements(alert: Alert, announced: Iterable[Announcement]) -> Iterator[PlannedNotification]:
+    """What shows that somebody has taken an incident on, or given it back, wherever that is shown and not known already."""
+    reason = Reason.ACKNOWLEDGED if alert.acknowledged else Reason.UNACKNOWLEDGED
+    for one in announced:
+        if reason in one.follows and one.place != alert.place:
+            # With the content of the message that stands there: the change itself has none.
+            yield replace(_follow_up(one, reason, f"{_how(alert)}; told because {one.why}"), event=one.event)
+
+
+def who(alert: Alert) -> str:
+    """Who did something, and where: `Ann Lee in Slack`."""
+    return f"{one_line(alert.actor)[:MAX_NAME]} in {alert.origin}" if alert.actor else f"somebody in {alert.origin}"
+
+
+def _follow_up(one: Announcement, reason: Reason, why: str) -> PlannedNotification:
+    return PlannedNotification(
+        receiver=one.receiver,
+        kind=one.kind,
+        rules=one.rules,
+        severity=one.severity,
+        reason=reason,
+        why=why,
+        state=State.PLANNED,
+        subject=one.subject,
+        place=one.place,
+        changes=one.changes,
+    )
 
 
 def _how(alert: Alert) -> str:
-    """How an incident has ended, for people: `archived in Sentry by Ann Lee until it escalates`."""
+    """What became of an incident, for people: `archived in Sentry by Ann Lee until it escalates`."""
     by = f" by {one_line(alert.actor)[:MAX_NAME]}" if alert.actor else ""
     how = _HOW.get(alert.resolution or "") or _HOW.get(alert.substatus or "")
-    return f"{_WORDS[alert.status]} in Sentry{by}{f' {how}' if how else ''}"
+    what = _WORDS.get(alert.status) or ("acknowledged" if alert.acknowledged else "no longer acknowledged")
+    return f"{what} in {alert.origin}{by}{f' {how}' if how else ''}"

@@ -46,11 +46,15 @@ def incident_key(alert: Alert) -> str:
 
     `glitchtip:<id>` for an issue of GlitchTip, which counts its own.
 
+    What people do elsewhere names the incident itself.
+
     `<category>:<project>:<hash>` for what has no id, by organization, project, culprit and title (or the metric alert's rule,
     because its title changes with its state).
 
     At most 200 characters, ASCII without blanks, fit for a Jira label and a PagerDuty dedup_key.
     """
+    if alert.incident:
+        return alert.incident
     if alert.metric_alert_id:
         return f"metric:{_plain(alert.metric_alert_id)}"
     if alert.issue_id:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from routing.alert import ENDS, Alert, Status
-from routing.announcement import Announcement, Topic, announced_by
+from routing.announcement import Announcement, Topic, announced_by, who
 from routing.fingerprint import is_of_metric
 from routing.notification import PlannedNotification, Reason
 from routing.query_states import holds
@@ -91,8 +91,8 @@ class Incident:
     """What it has come to; None until its first alert."""
     last_change: str | None = None
     """The content key of what changed its status last."""
-    acknowledged: bool = False
-    """Somebody has taken it on; it ends with the incident."""
+    acknowledged_by: str | None = None
+    """Who has taken it on, and where; None: nobody has. It ends with the incident."""
     assigned: bool = False
     """In Sentry."""
     notified_at: dict[str, datetime] = field(default_factory=dict)
@@ -111,13 +111,15 @@ class Incident:
 
     def hear(self, alert: Alert, content_key: str | None, at: datetime, issue: str | None = None) -> None:
         """Take in what an alert says of it; with an issue: of this one of those that are joined in it."""
-        status = alert.status if issue is None else self._status_by(issue, alert.status)
+        status = self._status_of_all(alert.status) if issue is None else self._status_by(issue, alert.status)
         if alert.status is not Status.UNCHANGED:
             self.last_change = content_key
             if alert.resource in _TELL_CHANGES:
                 self.changes[self._speaker(issue)] = Change(alert.occurred_at, at)
         if status is not Status.UNCHANGED:
             self.status = status
+        if alert.acknowledged is not None and self.status is Status.FIRING:
+            self.acknowledged_by = who(alert) if alert.acknowledged else None
         if (assigned := holds("assigned", alert)) is not None:
             self.assigned = assigned
         if alert.status is Status.FIRING:
@@ -125,7 +127,7 @@ class Incident:
         if status in ENDS:
             # What begins again after its end is news: no cooldown of the old trouble holds it.
             self.notified_at.clear()
-            self.acknowledged = False
+            self.acknowledged_by = None
             self.timers.clear()
             self.explains.clear()
             self.announced.clear()
@@ -147,18 +149,24 @@ class Incident:
         return alert.occurred_at < last.at or (has_ended and is_ended_already)
 
     def is_open_beside(self, issue: str | None) -> bool:
-        """Whether the end of an issue leaves another one open that is joined in the incident."""
-        return not is_of_metric(self.key) and any(is_open for key, is_open in self.issues.items() if key != issue)
+        """Whether the end of an issue leaves another one open that is joined in the incident; that of the whole incident leaves none."""
+        return issue is not None and not is_of_metric(self.key) and any(is_open for key, is_open in self.issues.items() if key != issue)
 
-    def announce(self, notification: PlannedNotification) -> None:
-        """A message goes out: where it goes, the end is to be told."""
+    def announce(self, notification: PlannedNotification, event: int) -> None:
+        """A message goes out that tells of this event: where it goes, the end is to be told."""
         topic = Topic(notification.subject, notification.place)
         known = self.announced.get(topic)
-        self.announced[topic] = known.heard(notification) if known else announced_by(notification)
+        self.announced[topic] = known.heard(notification, event) if known else announced_by(notification, event)
 
     def _speaker(self, issue: str | None) -> str:
         """By what the changes of an issue are known: what a metric alert and its issue say is of one thing."""
         return self.key if issue is None or is_of_metric(self.key) else issue
+
+    def _status_of_all(self, status: Status) -> Status:
+        """What is said of the incident as a whole is said of all issues that are joined in it."""
+        if status in ENDS:
+            self.issues = dict.fromkeys(self.issues, False)
+        return status
 
     def _status_by(self, issue: str, status: Status) -> Status:
         """What an issue's change means for all of them: it is over with the last one of them; of a metric alert, with the first."""
@@ -167,6 +175,11 @@ class Incident:
         is_over = status in ENDS and not self.is_open_beside(issue)
         self.issues = {key: is_open and not is_over for key, is_open in self.issues.items()} | {issue: status not in ENDS}
         return Status.UNCHANGED if status in ENDS and not is_over else status
+
+    @property
+    def acknowledged(self) -> bool:
+        """Whether somebody has taken it on."""
+        return self.acknowledged_by is not None
 
     def spoke(self, rules: Iterable[str], at: datetime) -> None:
         """These rules have spoken of it: what they held back until later is said."""

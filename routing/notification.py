@@ -51,6 +51,10 @@ class Reason(StrEnum):
     """Held: another incident that fires explains it."""
     THROTTLED = "throttled"
     """Held: as many alerts like it were told in this time as may be."""
+    ACKNOWLEDGED = "acknowledged"
+    """Somebody has taken it on, in another place."""
+    UNACKNOWLEDGED = "unacknowledged"
+    """Whoever had taken it on has given it back."""
     RESOLVED = "resolved"
     """What was announced there has ended: resolved, or archived."""
     ENDED = "ended"
@@ -59,6 +63,10 @@ class Reason(StrEnum):
     """Held: the alert names no destination that it may, and the receiver has no fallback."""
     PREVIEW = "preview"
     """Held: the receiver's credential is not set, so the payload was recorded and nothing was sent."""
+
+
+FOLLOW_UPS = frozenset({Reason.ACKNOWLEDGED, Reason.UNACKNOWLEDGED, Reason.RESOLVED})
+"""Reasons of what is told only where the incident was announced."""
 
 
 class State(StrEnum):
@@ -119,8 +127,10 @@ class PlannedNotification:
     """Other incidents that it tells of, too."""
     changes: Mapping[str, object] = field(default_factory=dict)
     """Options of the receiver that hang on the alert."""
-    hears_end: bool = True
-    """Whether the receiver wants to be told how incidents end."""
+    follows: frozenset[Reason] = frozenset({Reason.RESOLVED})
+    """What its receiver wants to be told later of what it announces."""
+    event: int | None = None
+    """The number of the event that it tells of; None: of the one that came."""
 
     @property
     def lane(self) -> Lane:
@@ -150,6 +160,8 @@ class Notification:
     """When its end was told there, if that was the last word there of it."""
     others: tuple[Mention, ...] = ()
     """The further incidents of its group, in the order in which they are to be told."""
+    acknowledged_by: str | None = None
+    """Who has taken the incident on, and where: `Ann Lee in Slack`; None: nobody."""
     owner: str = ""
     """Who sees to it, as the rule says."""
     runbook: str = ""

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from routing.alert import ENDS, Alert, Status
-from routing.announcement import closings
+from routing.announcement import acknowledgements, closings
 from routing.asking import ask, facts_of, noise
 from routing.history import History
 from routing.holding import Situation
@@ -86,7 +86,7 @@ def plan(alert: Alert, rules: RuleSet, history: History, now: datetime, silences
     if history.is_overtaken:
         return Plan(disposition=Disposition.OVERTAKEN, inputs=_alone(history))
     if alert.status is not Status.FIRING:
-        return Plan(disposition=Disposition.NOTED, notifications=tuple(_closings(alert, history)), inputs=_alone(history))
+        return Plan(disposition=Disposition.NOTED, notifications=tuple(_follow_ups(alert, history)), inputs=_alone(history))
     facts = facts_of(alert, history, now)
     if found := noise(facts, rules):
         entry, why = found
@@ -108,9 +108,12 @@ def plan(alert: Alert, rules: RuleSet, history: History, now: datetime, silences
     )
 
 
-def _closings(alert: Alert, history: History) -> Iterator[PlannedNotification]:
+def _follow_ups(alert: Alert, history: History) -> Iterator[PlannedNotification]:
+    """What is told of an incident's end, or of who has taken it on, where it was announced."""
     if alert.status in ENDS and not history.is_open_beside:
         yield from closings(alert, (one for one in history.announced if one.topic not in history.shared))
+    elif alert.acknowledged is not None and alert.acknowledged is not history.acknowledged:
+        yield from acknowledgements(alert, (one for one in history.announced if one.subject == history.incident))
 
 
 def _voice(rule: Rule, met: str, situation: Situation) -> Voice:

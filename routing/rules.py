@@ -17,7 +17,7 @@ from routing.destinations import Changes, Destination
 from routing.document import Problem
 from routing.figures import Asked, asked
 from routing.fingerprint import Fingerprint
-from routing.notification import Severity
+from routing.notification import Reason, Severity
 from routing.query import Query
 from routing.query_tree import Key
 from routing.templates import MessageTemplate
@@ -38,8 +38,15 @@ class Options(BaseModel):
 
     address: ClassVar[tuple[str, ...]] = ()
     """Those that say where; a kind without any is told apart by the receivers' names."""
+    shows: ClassVar[frozenset[Reason]] = frozenset()
+    """What it shows of an incident between its announcement and its end."""
     resolved: bool = True
     """Whether it is told how incidents end that were announced there."""
+
+    @property
+    def follows(self) -> frozenset[Reason]:
+        """What it is told of what becomes of an incident that was announced there."""
+        return self.shows | ({Reason.RESOLVED} if self.resolved else frozenset())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

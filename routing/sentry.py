@@ -108,8 +108,8 @@ def parse(
         raise UnreadableAlert(f"the body is unreadable: {error}") from None
     if not isinstance(content, dict):
         raise UnreadableAlert("the body is JSON, but not an object")
-    if resource == own_events.SILENCE:
-        return own_events.read_silence(content, received_at)
+    if own := own_events.read(resource, content, received_at):
+        return own
     webhook = _open(resource, content, received_at)
     alert = _READERS.get(webhook.resource, resources.read_unknown)(webhook)
     return _linked(alert, base_url, alert.organization or organization)

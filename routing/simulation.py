@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from routing.alert import Alert
+from routing.alert import Alert, Status
 from routing.fingerprint import content_key, incident_key
 from routing.incident import Incident, Timer
 from routing.notification import PlannedNotification
+from routing.own_events import Change, read_change
 from routing.plan import Plan
 from routing.rules import RuleSet
 from routing.sentry import RESOURCES
@@ -100,7 +101,12 @@ class Simulation:
     def acknowledge(self, incident: str, at: datetime) -> bool:
         """Somebody takes an incident on, or the one into which its issue is joined; whether it is one that fires."""
         self.advance(at)
-        return self._world.acknowledge(self._world.joined.get(incident, incident))
+        key = self._world.joined.get(incident, incident)
+        known = self._world.incidents.get(key)
+        if known is None or known.status is not Status.FIRING:
+            return False
+        self.hear(read_change({"change": Change.ACKNOWLEDGED.value, "incident": key, "where": "the test"}, at), at)
+        return True
 
     def set_silences(self, silences: Sequence[Silence], at: datetime) -> None:
         """From now on these are the silences."""

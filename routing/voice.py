@@ -78,7 +78,7 @@ def notifications_of(
             others=others if speaking else (),
             subject=named[0].subject,
             place=where.receiver.place(where.changes),
-            hears_end=where.receiver.options.resolved,
+            follows=where.receiver.options.follows,
         )
 
 

@@ -13,7 +13,7 @@ from routing.comeback import Comeback, Due, come_due
 from routing.fingerprint import fingerprint_key, metric_key
 from routing.history import History
 from routing.incident import BRINGS_ALL, Cause, Incident, Timer
-from routing.notification import PlannedNotification, Reason, State
+from routing.notification import FOLLOW_UPS, PlannedNotification, State
 from routing.plan import Disposition, Plan, plan
 from routing.rules import RuleSet
 from routing.samples import Sample, Scope, sample, scopes
@@ -119,14 +119,6 @@ class World:
         self._remember(comeback, rules, now)
         return comeback
 
-    def acknowledge(self, incident_key: str) -> bool:
-        """Somebody has taken an incident on; whether it is one that fires."""
-        incident = self.incidents.get(incident_key)
-        if incident is None or incident.status is not Status.FIRING:
-            return False
-        incident.acknowledged = True
-        return True
-
     def _joined(self, heard: Heard, rules: RuleSet) -> Heard:
         key = self.key_of(heard.alert, heard.incident_key, rules)
         return heard if key == heard.incident_key else replace(heard, incident_key=key, issue=heard.incident_key)
@@ -189,7 +181,7 @@ class World:
         incident.hear(heard.alert, heard.content_key, at, heard.issue)
         for topic in announced - set(incident.announced):
             self.members.get(topic, set()).discard(incident.key)
-        self._announce([incident.key], planned.notifications)
+        self._announce([incident.key], planned.notifications, heard.event)
         incident.spoke(planned.speaking, at)
         incident.set_timers(planned.timers, heard.event)
         incident.explains |= planned.explains
@@ -204,17 +196,18 @@ class World:
                 self.group_told_at[due.timer.group] = now
                 self.new_group_told.add(due.timer.group)
         for due, notification in comeback.notifications:
-            self._announce([due.history.incident, *(other.incident for other in notification.others)], [notification])
+            members = [due.history.incident, *(other.incident for other in notification.others)]
+            self._announce(members, [notification], due.timer.event)
         for due, timer in comeback.timers:
             self.incidents[due.history.incident].set_timers([timer])
         self._count(comeback.throttles, rules, now)
 
-    def _announce(self, incidents: Iterable[str], notifications: Iterable[PlannedNotification]) -> None:
-        """What goes out of these incidents is to be closed with them."""
-        going_out = [one for one in notifications if one.state is State.PLANNED and one.reason is not Reason.RESOLVED]
+    def _announce(self, incidents: Iterable[str], notifications: Iterable[PlannedNotification], event: int) -> None:
+        """What goes out of these incidents, of this event, is to be closed with them."""
+        going_out = [one for one in notifications if one.state is State.PLANNED and one.reason not in FOLLOW_UPS]
         for key in incidents:
             for notification in going_out:
-                self.incidents[key].announce(notification)
+                self.incidents[key].announce(notification, event)
                 self.members.setdefault(Topic(notification.subject, notification.place), set()).add(key)
 
     def _explain(self, incident: str, before: set[str], after: set[str]) -> None:

@@ -5,10 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from datetime import datetime
 
-from sqlalchemy import Engine, or_, select, update
+import msgspec
+from sqlalchemy import Engine, insert, or_, select
 
 from routing.alert import Status
-from storage.tables import incidents
+from routing.own_events import CHANGE, Change
+from storage.events import EventState, pack
+from storage.tables import events, incidents
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Somebody:
+    """Who does something, and where."""
+
+    name: str | None
+    where: str
+    """As people call the place: `Slack`."""
+    place: str | None = None
+    """The destination of ours at which it was done, as `Receiver.place` spells it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,7 +32,7 @@ class ListedIncident:
     id: int
     key: str
     status: Status
-    acknowledged: bool
+    acknowledged_by: str | None
     assigned: bool
     title: str
     project: str | None
@@ -29,7 +43,7 @@ class ListedIncident:
     @property
     def state(self) -> str:
         """What it has come to, in a word."""
-        return "acknowledged" if self.acknowledged and self.status is Status.FIRING else self.status.value
+        return "acknowledged" if self.acknowledged_by and self.status is Status.FIRING else self.status.value
 
 
 def listed(engine: Engine, *, status: Status | None, limit: int) -> tuple[ListedIncident, ...]:
@@ -41,15 +55,30 @@ def listed(engine: Engine, *, status: Status | None, limit: int) -> tuple[Listed
         return tuple(ListedIncident(**{**row._asdict(), "status": Status(row.status)}) for row in connection.execute(query))
 
 
-def acknowledge(engine: Engine, name: str) -> str | None:
-    """Note that somebody has taken an incident on, by its number or key; its key, None if none of that name fires.
+def change(engine: Engine, name: str, what: Change, by: Somebody, now: datetime) -> str | None:
+    """Take in what somebody did to an incident that fires, by its number or key; its key, None if no such incident fires.
 
-    Reminders and escalations that ask for it stop; its end, or its next beginning, takes the acknowledgement away.
+    It is an event like any other: durable from here on, decided in its order, and told where it is shown.
     """
     is_it = or_(incidents.c.key == name, incidents.c.id == int(name)) if name.isdecimal() and len(name) < 19 else incidents.c.key == name
-    change = update(incidents).where(is_it, incidents.c.status == Status.FIRING).values(acknowledged=True).returning(incidents.c.key)
+    columns = (incidents.c.key, incidents.c.title, incidents.c.project, incidents.c.link)
     with engine.begin() as connection:
-        return connection.execute(change).scalars().first()
+        found = connection.execute(select(*columns).where(is_it, incidents.c.status == Status.FIRING)).first()
+        if found is None:
+            return None
+        body = {
+            "change": what,
+            "incident": found.key,
+            "title": found.title,
+            "project": found.project,
+            "link": found.link,
+            "who": by.name,
+            "where": by.where,
+            "place": by.place,
+        }
+        row = {"received_at": now, "resource": CHANGE, "body": pack(msgspec.json.encode(body)), "state": EventState.WAITING}
+        connection.execute(insert(events), row)
+    return str(found.key)
 
 
 _COLUMNS = tuple(incidents.c[field.name] for field in fields(ListedIncident))

@@ -68,10 +68,7 @@ def save(connection: Connection, kept: Iterable[Kept]) -> None:
             one.id = ids[one.incident.key]
     _execute(connection, _COUNT, [_tally(one) for one in all_kept if one.alerts])
     changed = [(one, row) for one in all_kept if one.row and (row := _row(one.incident)) != one.row]
-    _execute(connection, _CHANGE, [{"b_id": one.id, **{name: row[name] for name in _BY_ALERTS}} for one, row in changed])
-    # By itself: somebody may acknowledge the incident just now, and that is not to be undone by what was read before.
-    acknowledged = [(one.id, row["acknowledged"]) for one, row in changed if row["acknowledged"] != one.row["acknowledged"]]
-    _execute(connection, _ACKNOWLEDGE, [{"b_id": id_, "acknowledged": truth} for id_, truth in acknowledged])
+    _execute(connection, _CHANGE, [{"b_id": one.id, **row} for one, row in changed])
     now = [(one, _remembered(one.incident)) for one in all_kept]
     for table in _REMEMBERED:
         _save_remembered(connection, table, now)
@@ -92,7 +89,7 @@ def _kept(row: SqlRow[Any], remembered: Mapping[str, Sequence[Mapping[str, Any]]
         key=row.key,
         status=Status(row.status),
         last_change=row.last_change,
-        acknowledged=row.acknowledged,
+        acknowledged_by=row.acknowledged_by,
         assigned=row.assigned,
         notified_at={told["rule"]: told["notified_at"] for told in remembered["cooldowns"]},
         seen_in={seen["place"] for seen in remembered["sightings"]},
@@ -109,7 +106,7 @@ def _row(incident: Incident) -> Row:
     return {
         "status": incident.status,
         "last_change": incident.last_change,
-        "acknowledged": incident.acknowledged,
+        "acknowledged_by": incident.acknowledged_by,
         "assigned": incident.assigned,
     }
 
@@ -128,7 +125,9 @@ def _remembered(incident: Incident) -> Remembered:
 
 def _announcement(row: Mapping[str, Any]) -> Announcement:
     return Announcement(
-        **{name: row[name] for name in ("subject", "place", "receiver", "kind", "hears_end")},
+        **{name: row[name] for name in ("subject", "place", "receiver", "kind", "why")},
+        event=row["event_id"],
+        follows=frozenset(map(Reason, msgspec.json.decode(row["follows"], type=list[str]))),
         rules=tuple(msgspec.json.decode(row["rules"], type=list[str])),
         severity=Severity(row["severity"]),
         changes=msgspec.json.decode(row["changes"], type=dict[str, object]),
@@ -137,7 +136,9 @@ def _announcement(row: Mapping[str, Any]) -> Announcement:
 
 def _announcement_row(one: Announcement) -> Row:
     return {
-        **{name: getattr(one, name) for name in ("subject", "place", "receiver", "kind", "hears_end")},
+        **{name: getattr(one, name) for name in ("subject", "place", "receiver", "kind", "why")},
+        "event_id": one.event,
+        "follows": msgspec.json.encode(sorted(one.follows)).decode(),
         "rules": msgspec.json.encode(one.rules).decode(),
         "severity": one.severity.value,
         "changes": msgspec.json.encode(one.changes).decode(),
@@ -211,7 +212,7 @@ def _tally(kept: Kept) -> Row:
     return {"b_id": kept.id, "more": len(kept.alerts), "last_alert_at": max(alert.occurred_at for alert in kept.alerts)}
 
 
-_COLUMNS = tuple(incidents.c[name] for name in ("id", "key", "status", "last_change", "acknowledged", "assigned"))
+_COLUMNS = tuple(incidents.c[name] for name in ("id", "key", "status", "last_change", "acknowledged_by", "assigned"))
 _REMEMBERED = (cooldowns, sightings, explanations, incident_issues, last_changes, announcements, timers)
 _MAKE = insert(incidents).returning(incidents.c.id, incidents.c.key)
 _COUNT = (
@@ -225,10 +226,8 @@ _COUNT = (
         ),
     )
 )
-_BY_ALERTS = ("status", "last_change", "assigned")
-"""What alerts change. SQLAlchemy sets all columns that a row names, so it is to name these alone."""
-_CHANGE = update(incidents).where(incidents.c.id == bindparam("b_id")).values({name: bindparam(name) for name in _BY_ALERTS})
-_ACKNOWLEDGE = update(incidents).where(incidents.c.id == bindparam("b_id")).values(acknowledged=bindparam("acknowledged"))
+_CHANGEABLE = ("status", "last_change", "acknowledged_by", "assigned")
+_CHANGE = update(incidents).where(incidents.c.id == bindparam("b_id")).values({name: bindparam(name) for name in _CHANGEABLE})
 _TAKE_OUT = {
     table.name: delete(table).where(*(column == bindparam(f"b_{column.name}") for column in table.primary_key)) for table in _REMEMBERED
 }

@@ -76,6 +76,8 @@ class Claimed:
     """Options of the receiver that hang on the alert."""
     told: Told | None = None
     """What was told there before; None: nothing."""
+    acknowledged_by: str | None = None
+    """Who has taken the incident on by now."""
 
     def notification(self, alert: Alert) -> Notification:
         """What is to be said, once its event has been read."""
@@ -91,6 +93,7 @@ class Claimed:
             alert=alert,
             others=self.others,
             reference=self.told.reference if self.told else {},
+            acknowledged_by=self.acknowledged_by,
             closed_at=self.told.at if self.told and self.told.reason is Reason.RESOLVED else None,
         )
 
@@ -267,6 +270,7 @@ def _claimed(row: Row[tuple[object, ...]], events_by_id: dict[int, Event], told:
         others=tuple(msgspec.json.decode(row.others, type=list[Mention])) if row.others else (),
         changes=msgspec.json.decode(row.changes, type=dict[str, str | list[str]]) if row.changes else {},
         told=told.get(row.id),
+        acknowledged_by=row.acknowledged_by,
     )
 
 
@@ -364,6 +368,7 @@ _DETAILS = "event_id receiver rules severity reason why created_at attempts fail
 _DUE_WITH_DETAILS = (
     _due(
         *(notifications.c[name] for name in _DETAILS.split()),
+        incidents.c.acknowledged_by,
         events.c.resource,
         events.c.received_at,
         events.c.body,
@@ -372,6 +377,7 @@ _DUE_WITH_DETAILS = (
         _last(has_reference=True).label("reference_id"),
     )
     .join(events, events.c.id == notifications.c.event_id)
+    .join(incidents, incidents.c.id == notifications.c.incident_id)
     # What another worker is about to take counts as taken; SQLite leaves this out.
     .with_for_update(of=notifications, skip_locked=True)
 )

@@ -79,7 +79,10 @@ def _said(decisions: Sequence[Decision], memory: Memory) -> Iterator[Said]:
         if decision.plan and decision.incident_key:
             incident_id = memory.ids[decision.incident_key]
             for notification in decision.plan.notifications:
-                yield Said(event_id=decision.event.id, incident_id=incident_id, notification=notification)
+                came = decision.event.id
+                # Of a follow-up that tells of an earlier event there may be several.
+                about, occasion = (notification.event or came, f"{notification.reason}:{came}") if notification.event else (came, "")
+                yield Said(event_id=about, incident_id=incident_id, notification=notification, occasion=occasion)
 
 
 def _read(event: Event) -> _Reading:

@@ -117,7 +117,7 @@ incidents = Table(
     Column("project", CleanString(200)),
     Column("link", CleanText),
     Column("last_change", String(64)),
-    Column("acknowledged", Boolean, nullable=False),
+    Column("acknowledged_by", CleanString(250)),
     Column("assigned", Boolean, nullable=False),
     Column("alert_count", Integer, nullable=False),
     Column("first_alert_at", UtcDateTime, nullable=False),
@@ -207,8 +207,10 @@ announcements = Table(
     Column("kind", String(32), nullable=False),
     Column("rules", CleanText, nullable=False),
     Column("severity", String(16), nullable=False),
+    Column("why", CleanText, nullable=False),
     Column("changes", CleanText, nullable=False),
-    Column("hears_end", Boolean, nullable=False),
+    Column("follows", Text, nullable=False),
+    Column("event_id", Id, ForeignKey("events.id"), nullable=False),
     Index("ix_announcements_subject", "subject", "place"),
 )
 

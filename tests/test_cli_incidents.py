@@ -34,6 +34,7 @@ def flask(sqlite_url: str) -> FlaskCliRunner:
 
 def test_lists_what_is_open_with_what_it_has_come_to(flask: FlaskCliRunner, engine: Engine) -> None:
     run(flask, "incidents", "acknowledge", "2")
+    plan_all(engine, ESCALATING)
     store(engine, signed("issue", fixture("issue.resolved")))
     plan_all(engine, ESCALATING)
 
@@ -45,7 +46,8 @@ def test_lists_what_is_open_with_what_it_has_come_to(flask: FlaskCliRunner, engi
 
 @pytest.mark.parametrize("name", ["1", "issue:5300000123"])
 def test_what_is_acknowledged_escalates_no_more(flask: FlaskCliRunner, engine: Engine, name: str) -> None:
-    assert run(flask, "incidents", "acknowledge", name) == "issue:5300000123 acknowledged\n"
+    assert run(flask, "incidents", "acknowledge", name, "--by", "Ann Lee") == "issue:5300000123 acknowledged\n"
+    plan_all(engine, ESCALATING)
 
     planned = plan_due(engine, ESCALATING, lambda: NOW + timedelta(minutes=15))
 

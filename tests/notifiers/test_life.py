@@ -73,6 +73,20 @@ def again(closing: Notification, *, after: timedelta = HOUR, id_: int = 9) -> No
     )
 
 
+def acknowledged(first: Notification = FIRST) -> Notification:
+    """Somebody has taken on what a notification told."""
+    why = "acknowledged in PagerDuty by Ann Lee"
+    return replace(first, id=first.id + 2, reason=Reason.ACKNOWLEDGED, why=why, acknowledged_by="Ann Lee in PagerDuty")
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if KINDS[kind].shows])
+def test_who_has_taken_it_on_looks_as_its_golden(kind: str, goldens: Goldens) -> None:
+    rendered = contract_of(kind).options.render(acknowledged())
+
+    goldens.check(f"{kind}/acknowledged.{SUFFIX.get(kind, 'json')}", rendered)
+    assert contract_of(kind).fault_of(rendered) is None
+
+
 @pytest.mark.parametrize("case", ["resolved", "archived"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_end_looks_as_its_golden(kind: str, case: str, goldens: Goldens) -> None:
@@ -149,6 +163,15 @@ class TestSlack:
         assert str(roots[-1]["text"]).startswith("[CRITICAL] ")
         assert receipt.reference["ts"] == roots[-1]["ts"]
 
+    def test_who_has_taken_it_on_is_shown_in_the_message_and_said_in_its_thread(self, slack: Server[Slack]) -> None:
+        bot = self.bot(slack, follow_up="channel")
+
+        bot.send(answering(acknowledged(), bot))
+
+        [message, line] = slack.app.messages["C0ERRORS1"]
+        assert "*Acknowledged*\\nby Ann Lee in PagerDuty" in json.dumps(message["blocks"])
+        assert (line["thread_ts"], line["text"]) == (message["ts"], "Acknowledged: acknowledged in PagerDuty by Ann Lee")
+
     def test_a_message_that_was_deleted_is_posted_anew(self, slack: Server[Slack]) -> None:
         bot = self.bot(slack)
         closing = answering(ended(), bot)
@@ -206,6 +229,14 @@ class TestPagerDuty:
 
         [alert] = pagerduty.app.alerts.values()
         assert alert.state == "resolved"
+
+    def test_who_has_taken_it_on_elsewhere_has_taken_it_on_here(self, pagerduty: Server[PagerDuty]) -> None:
+        notifier = of_pagerduty.open_at(pagerduty.url, Network())
+
+        notifier.send(answering(acknowledged(), notifier))
+
+        [alert] = pagerduty.app.alerts.values()
+        assert alert.state == "acknowledged"
 
     def test_what_comes_back_is_another_alert(self, pagerduty: Server[PagerDuty]) -> None:
         notifier = of_pagerduty.open_at(pagerduty.url, Network())

@@ -11,6 +11,7 @@ from routing.durations import read_duration
 from routing.fingerprint import incident_key
 from routing.incident import Timer
 from routing.notification import PlannedNotification, State
+from routing.own_events import read_change
 from routing.rules import RuleSet
 from routing.rules_loading import load
 from routing.silences import Silence
@@ -39,6 +40,11 @@ class Story:
     def alert(self, issue: int = 1, **changes: object) -> list[str]:
         """An alert comes; what is told or held, as `chat first`, `(chat cooldown)`."""
         return self.hear(make_alert(**{"issue_id": str(issue), "received_at": self.now, "occurred_at": self.now, **changes}))
+
+    def acknowledge(self, issue: int = 1, **content: str) -> list[str]:
+        """Somebody takes an issue on; what is told."""
+        content = {"change": "acknowledged", "incident": f"issue:{issue}", "where": "Slack", **content}
+        return self.hear(read_change(content, self.now))
 
     def hear(self, alert: Alert) -> list[str]:
         """As `alert`, of one that is ready; it comes now, whatever it says."""

@@ -110,6 +110,71 @@ class TestWhoIsToldTheEnd:
         assert story.resolved() == ["chat resolved"]
 
 
+class TestWhoHasTakenItOn:
+    def test_is_shown_where_the_incident_was_announced(self) -> None:
+        story = Story("rules: [{name: errors, when: '', notify: [chat, mail]}]")
+        story.alert()
+
+        assert story.acknowledge(who="Ann Lee") == ["chat acknowledged", "mail acknowledged"]
+        assert {one.why for one in story.notifications} == {"acknowledged in Slack by Ann Lee; told because any alert"}
+        assert story.world.incidents["issue:1"].acknowledged_by == "Ann Lee in Slack"
+
+    def test_is_not_said_where_it_was_done(self) -> None:
+        story = Story("rules: [{name: errors, when: '', notify: [chat, mail]}]")
+        story.alert()
+
+        assert story.acknowledge(place=story.rules.receivers["mail"].place({})) == ["chat acknowledged"]
+
+    def test_is_said_once(self) -> None:
+        story = Story(ERRORS)
+        story.alert()
+        story.acknowledge()
+
+        assert story.acknowledge(where="PagerDuty") == []
+
+    def test_may_give_it_back(self) -> None:
+        story = Story(ERRORS)
+        story.alert()
+        story.acknowledge(who="Ann Lee")
+
+        assert story.acknowledge(change="unacknowledged", where="PagerDuty") == ["chat unacknowledged"]
+        assert story.notifications[0].why == "no longer acknowledged in PagerDuty; told because any alert"
+        assert story.world.incidents["issue:1"].acknowledged_by is None
+
+    def test_tells_of_the_event_that_stands_there(self) -> None:
+        story = Story(ERRORS)
+        story.alert()
+        story.wait("2h")
+        story.alert()
+        story.acknowledge()
+
+        assert story.notifications[0].event == 2
+
+    def test_may_resolve_it_and_is_told_nothing_of_that(self) -> None:
+        story = Story("rules: [{name: errors, when: '', notify: [chat, pager]}]")
+        story.alert()
+
+        told = story.acknowledge(change="resolved", where="PagerDuty", who="Ann Lee", place=story.rules.receivers["pager"].place({}))
+
+        assert told == ["chat resolved", "(pager ended)"]
+        assert [one.why for one in story.notifications] == [
+            "resolved in PagerDuty by Ann Lee",
+            "resolved in PagerDuty by Ann Lee; it is known there",
+        ]
+        assert story.resolved() == []
+
+    def test_resolves_all_issues_that_are_joined_in_it(self) -> None:
+        story = Story(
+            "fingerprints: [{when: 'level:error', key: same}]\nrules: [{name: errors, when: '', notify: [chat]}]",
+        )
+        story.alert(1)
+        story.alert(2)
+        (key,) = story.world.incidents
+
+        assert story.acknowledge(change="resolved", incident=key) == ["chat resolved"]
+        assert story.world.incidents[key].issues == {"issue:1": False, "issue:2": False}
+
+
 class TestGroups:
     RULES = "rules: [{name: errors, when: '', notify: [chat], group_by: [project], group_wait: 30s}]"
 

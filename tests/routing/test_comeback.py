@@ -204,7 +204,7 @@ class TestReminders:
             case "archived":
                 story.alert(status=Status.ARCHIVED)
             case _:
-                assert story.world.acknowledge("issue:1")
+                assert story.acknowledge() == ["chat acknowledged"]
 
         assert story.wait("12h") == []
 
@@ -236,7 +236,7 @@ rules:
         story.alert()
         story.wait("10m")
 
-        story.world.acknowledge("issue:1")
+        story.acknowledge()
 
         assert story.wait("2h") == []
 
@@ -267,7 +267,7 @@ rules:
     def test_what_comes_back_after_its_end_escalates_again(self) -> None:
         story = Story(self.RULES)
         story.alert()
-        story.world.acknowledge("issue:1")
+        story.acknowledge()
         story.resolved()
         story.wait("1s")
 

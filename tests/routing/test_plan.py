@@ -69,6 +69,7 @@ def test_a_rule_that_matches_for_the_first_time_tells_its_receiver() -> None:
                 state=State.PLANNED,
                 subject="",
                 place=make_receiver("slack").place({}),
+                follows=PreviewOptions().follows,
             ),
         ),
         asked=("errors",),

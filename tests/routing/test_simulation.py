@@ -49,7 +49,7 @@ def test_who_acknowledges_calls_off_what_asks_for_that() -> None:
     assert not simulation.acknowledge("issue:2", NOW + HOUR / 2)
     simulation.advance(NOW + 9 * HOUR)
 
-    assert said(simulation) == ["+0h chat first"]
+    assert said(simulation) == ["+0h chat first", "+0.5h chat acknowledged"]
 
 
 def test_the_end_of_an_incident_is_the_end_of_what_was_to_come() -> None:

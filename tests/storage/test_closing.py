@@ -6,9 +6,12 @@ from datetime import timedelta
 
 from sqlalchemy import Engine
 
+from routing import sentry
 from routing.notification import Lane, Outcome, Reason, State
+from routing.own_events import Change
 from routing.rules import RuleSet
-from storage import inspection, notifications
+from storage import incident_desk, inspection, notifications
+from storage.incident_desk import Somebody
 from tests.factories import NOW, issue_webhook
 from tests.storage.planned import claim, ended, ids, issue, make_rules, plan_all, store
 
@@ -148,3 +151,38 @@ def test_what_comes_back_knows_when_it_was_closed(engine: Engine) -> None:
 
     assert back.told
     assert (back.reason, back.told.reason, back.told.at) == (Reason.FIRST, Reason.RESOLVED, NOW + timedelta(seconds=1))
+
+
+class TestWhatPeopleDo:
+    ANN = Somebody(name="Ann Lee", where="Slack", place="0" * 16)
+
+    def do(self, engine: Engine, what: Change) -> str | None:
+        done = incident_desk.change(engine, "issue:1", what, self.ANN, NOW + timedelta(minutes=5))
+        plan_all(engine, at=NOW + timedelta(minutes=5))
+        return done
+
+    def test_is_an_event_that_is_told_with_the_content_of_what_stands_there(self, engine: Engine) -> None:
+        announce(engine)
+        send(engine, reference=CLOSED)
+
+        assert self.do(engine, Change.ACKNOWLEDGED) == "issue:1"
+
+        (told,) = claim(engine, after=LATER)
+        assert (told.reason, told.event.resource, told.acknowledged_by) == (Reason.ACKNOWLEDGED, "event_alert", "Ann Lee in Slack")
+        assert told.told
+        assert told.told.reference == CLOSED
+
+    def test_resolves_the_incident_and_is_told_as_it_was_done(self, engine: Engine) -> None:
+        announce(engine)
+        send(engine)
+        self.do(engine, Change.RESOLVED)
+
+        (told,) = claim(engine, after=LATER)
+        assert (told.reason, told.why) == (Reason.RESOLVED, "resolved in Slack by Ann Lee")
+        assert "PaymentError" in sentry.parse(told.event.resource, told.event.body, NOW).title
+
+    def test_to_what_does_not_fire_is_nothing(self, engine: Engine) -> None:
+        announce(engine)
+        self.do(engine, Change.RESOLVED)
+
+        assert self.do(engine, Change.ACKNOWLEDGED) is None

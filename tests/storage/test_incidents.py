@@ -13,7 +13,6 @@ from routing.alert import Alert, Status
 from routing.incident import Cause, Incident, Timer
 from routing.notification import Reason
 from storage import incidents
-from storage.incident_desk import acknowledge
 from storage.incidents import Kept
 from storage.tables import incidents as table
 from tests.factories import NOW, make_alert
@@ -126,19 +125,6 @@ def test_nothing_heard_changes_nothing(engine: Engine) -> None:
     assert incident_rows(engine, *table.c) == before
 
 
-def test_who_acknowledges_while_an_alert_is_decided_is_not_undone(engine: Engine) -> None:
-    heard(engine)
-    kept = by_key(engine, "issue:1")["issue:1"]
-    acknowledge(engine, "issue:1")
-
-    kept.incident.assigned = True
-    with engine.begin() as connection:
-        incidents.save(connection, [kept])
-
-    found = by_key(engine, "issue:1")["issue:1"].incident
-    assert (found.acknowledged, found.assigned) == (True, True)
-
-
 def test_what_is_remembered_of_an_incident_comes_back_as_it_was(engine: Engine) -> None:
     event = store(engine)
     heard(engine, make_alert(release="4.2.0", environment="production"), rules=("critical",))
@@ -155,7 +141,7 @@ def test_what_is_remembered_of_an_incident_comes_back_as_it_was(engine: Engine) 
     )
     kept.incident.set_timers([timer, replace(timer, step=2)])
     kept.incident.explains.add("database-down:1")
-    kept.incident.acknowledged = True
+    kept.incident.acknowledged_by = "Ann Lee in Slack"
     kept.incident.issues |= {"issue:1": True, "issue:2": False}
     with engine.begin() as connection:
         incidents.save(connection, [kept])

@@ -29,7 +29,7 @@ def make_incident(engine: Engine, key: str) -> int:
         "key": key,
         "status": "firing",
         "title": "KeyError",
-        "acknowledged": False,
+        "acknowledged_by": None,
         "assigned": False,
         "alert_count": 1,
         "first_alert_at": NOW,

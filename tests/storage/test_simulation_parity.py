@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import Engine, func, select
 
 from routing.notification import Lane, State
+from routing.own_events import Change
 from routing.rule_tests import Acknowledgement, Expiry, RuleTest, Silencing, Webhook
 from routing.rule_tests_reading import load_tests, read
 from routing.rule_tests_running import run
@@ -17,6 +18,7 @@ from routing.rules import RuleSet
 from storage import incident_desk, inspection, notifications, silences
 from storage.coming_back import plan_due
 from storage.database import open_database
+from storage.incident_desk import Somebody
 from storage.intake import Intake
 from storage.planning import plan_batch
 from storage.tables import timers
@@ -68,6 +70,9 @@ STEPS = (
 )
 
 
+THE_TEST = Somebody(name=None, where="the test")
+
+
 def story(steps: tuple[str, ...], rules: RuleSet = RULES) -> RuleTest:
     text = "tests:\n  - name: story\n    at: 2026-03-04T22:30Z\n    steps:\n"
     braced = (step if step.startswith("{") else f"{{{step}}}" for step in steps)
@@ -115,14 +120,18 @@ class Service:
         match action:
             case Webhook():
                 Intake(self.engine).store(resource=action.resource, body=action.body, received_at=at)
-                while plan_batch(self.engine, self.rules, lambda: at).events:
-                    pass
+                self._plan(at)
             case Acknowledgement():
-                incident_desk.acknowledge(self.engine, action.incident)
+                incident_desk.change(self.engine, action.incident, Change.ACKNOWLEDGED, THE_TEST, at)
+                self._plan(at)
             case Silencing():
                 silences.add(self.engine, action.silence, at)
             case Expiry():
                 silences.expire(self.engine, action.silence, at)
+
+    def _plan(self, at: datetime) -> None:
+        while plan_batch(self.engine, self.rules, lambda: at).events:
+            pass
 
     def _let_timers_come(self, until: datetime) -> None:
         while (due_at := self._next()) is not None and due_at <= until:

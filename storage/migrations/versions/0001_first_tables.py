@@ -20,7 +20,7 @@ def upgrade() -> None:
         sa.Column("project", sa.String(length=200), nullable=True),
         sa.Column("link", sa.Text(), nullable=True),
         sa.Column("last_change", sa.String(length=64), nullable=True),
-        sa.Column("acknowledged", sa.Boolean(), nullable=False),
+        sa.Column("acknowledged_by", sa.String(length=250), nullable=True),
         sa.Column("assigned", sa.Boolean(), nullable=False),
         sa.Column("alert_count", sa.Integer(), nullable=False),
         sa.Column("first_alert_at", sa.DateTime(timezone=True), nullable=False),
@@ -84,24 +84,6 @@ def upgrade() -> None:
         sa.Column("alive_until", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
-    op.create_table(
-        "announcements",
-        sa.Column("incident_id", Id, nullable=False),
-        sa.Column("subject", sa.String(length=250), nullable=False),
-        sa.Column("place", sa.String(length=16), nullable=False),
-        sa.Column("receiver", sa.String(length=200), nullable=False),
-        sa.Column("kind", sa.String(length=32), nullable=False),
-        sa.Column("rules", sa.Text(), nullable=False),
-        sa.Column("severity", sa.String(length=16), nullable=False),
-        sa.Column("changes", sa.Text(), nullable=False),
-        sa.Column("hears_end", sa.Boolean(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["incident_id"],
-            ["incidents.id"],
-        ),
-        sa.PrimaryKeyConstraint("incident_id", "subject", "place"),
-    )
-    op.create_index("ix_announcements_subject", "announcements", ["subject", "place"], unique=False)
     op.create_table(
         "cooldowns",
         sa.Column("incident_id", Id, nullable=False),
@@ -200,6 +182,30 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("incident_id", "place"),
     )
+    op.create_table(
+        "announcements",
+        sa.Column("incident_id", Id, nullable=False),
+        sa.Column("subject", sa.String(length=250), nullable=False),
+        sa.Column("place", sa.String(length=16), nullable=False),
+        sa.Column("receiver", sa.String(length=200), nullable=False),
+        sa.Column("kind", sa.String(length=32), nullable=False),
+        sa.Column("rules", sa.Text(), nullable=False),
+        sa.Column("severity", sa.String(length=16), nullable=False),
+        sa.Column("why", sa.Text(), nullable=False),
+        sa.Column("changes", sa.Text(), nullable=False),
+        sa.Column("follows", sa.Text(), nullable=False),
+        sa.Column("event_id", Id, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["event_id"],
+            ["events.id"],
+        ),
+        sa.ForeignKeyConstraint(
+            ["incident_id"],
+            ["incidents.id"],
+        ),
+        sa.PrimaryKeyConstraint("incident_id", "subject", "place"),
+    )
+    op.create_index("ix_announcements_subject", "announcements", ["subject", "place"], unique=False)
     op.create_table(
         "notifications",
         sa.Column("id", Id, nullable=False),
