@@ -18,11 +18,19 @@ from storage.database import SchemaError, check_schema, open_database
 from storage.intake import Intake, StorageError
 from storage.queue import PLAN, BackgroundBell, Bell
 from storage.refusals import RefusalCounter
+from web.changes import add_changes
+from web.intake import Keeper, accepted, whole_body
 
 SIGNATURE_HEADERS = ("Sentry-Hook-Signature", "Sentry-App-Signature")
 RESOURCE_HEADER = "Sentry-Hook-Resource"
 
-PATHS = {"legacy": "/webhooks/sentry/legacy/", "glitchtip": "/webhooks/glitchtip/", "sentry": "/webhooks/sentry/"}
+PATHS = {
+    "slack": "/slack/interactions/",
+    "pagerduty": "/webhooks/pagerduty/",
+    "legacy": "/webhooks/sentry/legacy/",
+    "glitchtip": "/webhooks/glitchtip/",
+    "sentry": "/webhooks/sentry/",
+}
 """Refusals are counted by these."""
 
 log = structlog.get_logger()
@@ -43,7 +51,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     engine = open_database(settings.database)
     cli.register(app, settings, engine)
     add_refusals(app, RefusalCounter(engine, lambda: datetime.now(UTC)))
-    add_webhooks(app, settings, Intake(open_database(settings.database, must_answer=True)), BackgroundBell(Bell(settings.redis_url), PLAN))
+    keep = keeper(Intake(open_database(settings.database, must_answer=True)), BackgroundBell(Bell(settings.redis_url), PLAN))
+    add_webhooks(app, settings, keep)
+    add_changes(app, settings, keep)
     return app
 
 
@@ -71,22 +81,31 @@ def _settings_of_the_environment() -> Settings:
     return settings
 
 
-def add_webhooks(app: Flask, settings: Settings, intake: Intake, bell: BackgroundBell) -> None:
+def keeper(intake: Intake, bell: BackgroundBell) -> Keeper:
+    """What keeps an event durably, rings, and gives its number."""
+
+    def keep(resource: str, body: bytes) -> int:
+        event_id, is_new = intake.store(resource=resource, body=body, received_at=datetime.now(UTC))
+        bell.ring()
+        log.info("event_accepted", event_id=event_id, resource=resource, is_new=is_new)
+        return event_id
+
+    return keep
+
+
+def add_webhooks(app: Flask, settings: Settings, keep: Keeper) -> None:
     """The paths that Sentry and its likes post to."""
     secrets = settings.client_secrets
 
     def accept(resource: str) -> tuple[Response, int]:
-        """Keep the body durably, ring, and say so."""
-        event_id, is_new = intake.store(resource=resource, body=_body(settings.max_body_bytes), received_at=datetime.now(UTC))
-        bell.ring()
-        log.info("event_accepted", event_id=event_id, resource=resource, is_new=is_new)
-        return Response(b'{"event":%d}\n' % event_id, mimetype="application/json"), 202
+        """Keep the body, and say so."""
+        return accepted(keep(resource, whole_body(settings.max_body_bytes)))
 
     @app.post("/webhooks/sentry")
     def take_sentry() -> tuple[Response, int]:
         """An integration's webhook: the signature is checked over the bytes as they came, before anything reads them."""
         signatures = [request.headers[header] for header in SIGNATURE_HEADERS if header in request.headers]
-        if secrets and not verify_signature(_body(settings.max_body_bytes), signatures, secrets):
+        if secrets and not verify_signature(whole_body(settings.max_body_bytes), signatures, secrets):
             abort(401, "the signature does not fit the body: check SENTRY_CLIENT_SECRETS against the integration's Client Secret")
         # The signature does not cover the header: without a colon it cannot name an event of our own (routing/own_events.py).
         return accept(request.headers.get(RESOURCE_HEADER, "").replace(":", "")[:64])
@@ -120,16 +139,6 @@ def add_refusals(app: Flask, refusals: RefusalCounter) -> None:
         path = f"{request.path.rstrip('/')}/"
         refusals.count(next((name for name, start in PATHS.items() if path.startswith(start)), "other"), status)
         return jsonify(status=status, detail=error.description), status
-
-
-def _body(limit: int) -> bytes:
-    """The whole body, or a refusal: werkzeug gives what came of one that was cut off, and of one without a length what the limit allows."""
-    body, length = request.get_data(), request.content_length
-    if length is None and len(body) >= limit:
-        abort(413)
-    if length is not None and len(body) < length:
-        abort(400, "the body is shorter than its Content-Length says: send it again")
-    return body
 
 
 def _check_token(given: str, wanted: SecretStr | None) -> None:

@@ -65,8 +65,13 @@ class Settings(BaseModel):
     sentry_api_token: SecretStr | None = Field(None, description="token of the integration, for calls back into Sentry; none is made yet")
     sentry_org: str | None = Field(None, description="slug of the organization in Sentry")
     slack_bot_token: SecretStr | None = Field(None, description="bot token (`xoxb-…`) with `chat:write`")
-    slack_signing_secret: SecretStr | None = Field(None, description="secret that signs what Slack's buttons send; there are none yet")
+    slack_signing_secret: SecretStr | None = Field(
+        None, description="secret that signs what buttons in Slack send to `/slack/interactions`; unset, messages have none"
+    )
     slack_api_url: BaseUrl = Field("https://slack.com/api", description="Slack's Web API")
+    pagerduty_webhook_secrets: Annotated[tuple[SecretStr, ...], BeforeValidator(_comma_separated)] = Field(
+        (), description="secrets of PagerDuty's webhook subscriptions, comma-separated; unset, `/webhooks/pagerduty` answers 404"
+    )
     pagerduty_events_url: BaseUrl = Field("https://events.pagerduty.com", description="PagerDuty's Events API; EU: events.eu.pagerduty.com")
     jira_url: BaseUrl | None = Field(None, description="Jira's address, `https://acme.atlassian.net`")
     jira_user: str | None = Field(None, description="e-mail of the Jira Cloud account; unset, JIRA_TOKEN is a personal access token")

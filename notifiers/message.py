@@ -15,7 +15,8 @@ from datetime import UTC, datetime, timedelta
 from itertools import accumulate
 
 from routing import plain_text
-from routing.alert import Alert, Category, ExceptionValue, Frame, Metric
+from routing.alert import ENDS, Alert, Category, ExceptionValue, Frame, Metric, Status
+from routing.announcement import GROUP
 from routing.notification import Mention, Notification, Reason, Severity
 
 STACK_FRAMES = 6
@@ -92,6 +93,7 @@ class Message:
     other_rules: tuple[str, ...]
     """The names for people of the further rules that asked for the same message."""
     occurred_at: datetime
+    is_acknowledged: bool
     incident: str
     """The incident's key, by which vendors tell repeats from news."""
     others: tuple[Other, ...] = ()
@@ -102,6 +104,11 @@ class Message:
     """The headline as a template of rules.yaml has it, in place of every layout's own; empty where it says nothing of it."""
     text: str = ""
     """What a template says first; may have lines."""
+
+    @property
+    def is_of_one(self) -> bool:
+        """Whether it speaks of one incident, so that something can be done to it by a button."""
+        return not self.others and not self.incident.startswith(GROUP)
 
     @property
     def place(self) -> str:
@@ -162,7 +169,7 @@ class Message:
 _OCCASIONS = {Reason.REPEAT: ", again", Reason.REMINDER: ", still open", Reason.ESCALATION: ", escalated"}
 """What a heading adds for those who have heard of it before, or should have."""
 
-_NEWS = {Reason.ACKNOWLEDGED: "Acknowledged", Reason.UNACKNOWLEDGED: "No longer acknowledged"}
+_NEWS = {Reason.ACKNOWLEDGED: "Acknowledged", Reason.UNACKNOWLEDGED: "No longer acknowledged", Reason.MUTED: "Silenced"}
 
 
 def compose(notification: Notification) -> Message:
@@ -170,8 +177,8 @@ def compose(notification: Notification) -> Message:
     alert, template = notification.alert, notification.template
     return Message(
         severity=notification.severity,
-        ending=alert.status.capitalize() if notification.is_closing else "",
-        news=alert.status.capitalize() if notification.is_closing else _NEWS.get(notification.reason, ""),
+        ending=_ending(notification),
+        news=_ending(notification) or _NEWS.get(notification.reason, ""),
         heading=heading(notification.rule) + _OCCASIONS.get(notification.reason, ""),
         title=_title(alert),
         project=cut(one_line(alert.project or ""), MAX_NAME) or "unknown project",
@@ -186,12 +193,20 @@ def compose(notification: Notification) -> Message:
         why=cut(one_line(notification.why), MAX_WHY),
         other_rules=tuple(heading(rule) for rule in notification.rules[1:]),
         occurred_at=alert.occurred_at,
+        is_acknowledged=notification.acknowledged_by is not None,
         incident=notification.incident,
         others=tuple(map(_other, notification.others[:MAX_OTHERS])),
         others_count=len(notification.others),
         template_title=cut(one_line(template.title_of(alert)), MAX_TITLE) if template else "",
         text=_text(template.text_of(alert)) if template else "",
     )
+
+
+def _ending(notification: Notification) -> str:
+    if not notification.is_closing:
+        return ""
+    # What ended it in another place tells of the alert that began it.
+    return (notification.alert.status if notification.alert.status in ENDS else Status.RESOLVED).capitalize()
 
 
 def as_text(message: Message) -> str:

@@ -14,7 +14,7 @@ from routing.notification import Notification, Reason
 class PreviewOptions(ReceiverOptions[object]):
     """A receiver of its own: `{kind: preview}`."""
 
-    shows: ClassVar[frozenset[Reason]] = frozenset({Reason.ACKNOWLEDGED, Reason.UNACKNOWLEDGED})
+    shows: ClassVar[frozenset[Reason]] = frozenset({Reason.ACKNOWLEDGED, Reason.UNACKNOWLEDGED, Reason.MUTED})
 
     def missing_credential(self, settings: object) -> None:
         """None."""

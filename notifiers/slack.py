@@ -73,6 +73,10 @@ class SlackSettings(Protocol):
         """`xoxb-…`, with chat:write; with channels:history, channels:read and their groups: twins an unclear attempt can be looked up."""
 
     @property
+    def slack_signing_secret(self) -> SecretStr | None:
+        """Signs what buttons send; without it messages have none."""
+
+    @property
     def slack_api_url(self) -> str:
         """`https://slack.com/api`."""
 
@@ -81,7 +85,7 @@ class SlackOptions(ReceiverOptions[SlackSettings]):
     """`{kind: slack, channel: "#errors"}` for the bot, or `{kind: slack, webhook_url: ${SLACK_WEBHOOK}}`."""
 
     address: ClassVar[tuple[str, ...]] = ("channel", "webhook_url")
-    shows: ClassVar[frozenset[Reason]] = frozenset({Reason.ACKNOWLEDGED, Reason.UNACKNOWLEDGED})
+    shows: ClassVar[frozenset[Reason]] = frozenset({Reason.ACKNOWLEDGED, Reason.UNACKNOWLEDGED, Reason.MUTED})
 
     channel: str | None = None
     follow_up: FollowUp = FollowUp.THREAD
@@ -133,10 +137,10 @@ class SlackOptions(ReceiverOptions[SlackSettings]):
         """The JSON body."""
         return readable(self.payload(notification))
 
-    def payload(self, notification: Notification) -> Block:
-        """The body of chat.postMessage, or of an incoming webhook."""
+    def payload(self, notification: Notification, *, has_buttons: bool = False) -> Block:
+        """The body of chat.postMessage, or of an incoming webhook; with buttons that do something only if Slack may call us."""
         message = compose(notification)
-        layout = {"blocks": list(blocks(message))}
+        layout = {"blocks": list(blocks(message, has_buttons=has_buttons))}
         if self.channel is None:
             return {**plain_text(message.headline), **layout}
         return {"channel": self.channel, **plain_text(message.headline), "parse": "none", **layout, "metadata": _metadata(notification)}
@@ -148,18 +152,19 @@ class SlackOptions(ReceiverOptions[SlackSettings]):
 
         if self.webhook_url:
             return SlackWebhookNotifier(self, Webhook(self.webhook_url, network, allow_private=self.allow_private))
-        return SlackNotifier(self, Bot(settings.slack_bot_token or SecretStr(""), settings.slack_api_url, network))
+        bot = Bot(settings.slack_bot_token or SecretStr(""), settings.slack_api_url, network)
+        return SlackNotifier(self, bot, has_buttons=settings.slack_signing_secret is not None)
 
 
 class SlackNotifier:
     """Posts with a bot token, changes what it posted, and can look for it."""
 
-    def __init__(self, options: SlackOptions, bot: Bot) -> None:
-        self._options, self._bot = options, bot
+    def __init__(self, options: SlackOptions, bot: Bot, *, has_buttons: bool) -> None:
+        self._options, self._bot, self._has_buttons = options, bot, has_buttons
 
     def send(self, notification: Notification) -> Receipt:
         """Post the incident's message; where there is one, change it and say in its thread what is new."""
-        payload = self._options.payload(notification)
+        payload = self._options.payload(notification, has_buttons=self._has_buttons)
         root = notification.reference
         if "ts" not in root or self._begins_anew(notification):
             return self._post(payload, notification)

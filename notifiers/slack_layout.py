@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import accumulate
 from typing import TypeAlias
 
@@ -40,6 +40,13 @@ _EMOJI: Mapping[Severity, str] = {
     Severity.INFO: ":large_blue_circle:",
 }
 
+_BUTTONS: Mapping[str, str] = {
+    "acknowledge": "Acknowledge",
+    "silence_1h": "Silence 1 h",
+    "silence_8h": "Silence 8 h",
+    "silence": "Silence until resolved",
+}
+"""By `action_id`, as `routing/slack_interactions.py` reads them."""
 _EMOJI_OF_ENDS = ":white_check_mark:"
 
 _ENTITIES: Mapping[str, str] = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
@@ -47,10 +54,13 @@ _ENTITIES: Mapping[str, str] = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 Block: TypeAlias = dict[str, Json]
 
 
-def blocks(message: Message) -> tuple[Block, ...]:
-    """The Block Kit layout. Where Slack might find it too long, what can be spared goes: the tags first, a template's text last."""
+def blocks(message: Message, *, has_buttons: bool = False) -> tuple[Block, ...]:
+    """The Block Kit layout; with buttons that do something to the incident if anybody hears of it when they are pressed.
+
+    Where Slack might find it too long, what can be spared goes: the tags first, a template's text last.
+    """
     opening = (_header(message), _title(message), _lead(message), _facts(message), _stack(message), _tags(message))
-    candidates = (*opening, _actions(message), _others(message), _foot(message))
+    candidates = (*opening, _actions(message, has_buttons=has_buttons), _others(message), _foot(message))
     kept = [block for block in candidates if block]
     for dispensable in _DISPENSABLE:
         if len(json.dumps(kept, ensure_ascii=False)) <= MAX_BLOCKS_JSON:
@@ -110,29 +120,38 @@ def _facts(message: Message) -> Block | None:
 
 
 def _stack(message: Message) -> Block | None:
-    if not message.stack:
+    if not message.stack or message.ending:
         return None
     element: Block = {"type": "rich_text_preformatted", "elements": [{"type": "text", "text": tail(message.stack, MAX_STACK)}]}
     return {"type": "rich_text", "block_id": "trace", "elements": [element]}
 
 
 def _tags(message: Message) -> Block | None:
+    if message.ending:
+        return None
     pairs = [("release", message.release), *message.tags]
     shown = [f"{escaped(key, MAX_TAG)}: {_code(value)}" for key, value in pairs if value]
     return {"type": "context", "block_id": "tags", "elements": [_mrkdwn("  ".join(shown))]} if shown else None
 
 
-def _actions(message: Message) -> Block | None:
-    if not message.link:
-        return None
-    button: Block = {
-        "type": "button",
-        "action_id": "open_sentry",
-        "text": {"type": "plain_text", "text": "Open in Sentry"},
-        "url": message.link,
-        "style": "primary",
-    }
-    return {"type": "actions", "block_id": "actions", "elements": [button]}
+def _actions(message: Message, *, has_buttons: bool) -> Block | None:
+    elements = [*_link(message), *(_buttons(message) if has_buttons and message.is_of_one and not message.ending else ())]
+    return {"type": "actions", "block_id": "actions", "elements": elements} if elements else None
+
+
+def _link(message: Message) -> Iterator[Block]:
+    if message.link:
+        yield {**_button("open_sentry", "Open in Sentry"), "url": message.link, "style": "primary"}
+
+
+def _buttons(message: Message) -> Iterator[Block]:
+    for action, text in _BUTTONS.items():
+        if not (action == "acknowledge" and message.is_acknowledged):
+            yield {**_button(action, text), "value": message.incident}
+
+
+def _button(action: str, text: str) -> Block:
+    return {"type": "button", "action_id": action, "text": {"type": "plain_text", "text": text}}
 
 
 def _others(message: Message) -> Block | None:

@@ -34,7 +34,7 @@ class WebhookOptions(ReceiverOptions[object]):
     """`{kind: webhook, url: ${HOOK_URL}, secret: ${HOOK_SECRET}}`."""
 
     address: ClassVar[tuple[str, ...]] = ("url",)
-    shows: ClassVar[frozenset[Reason]] = frozenset({Reason.ACKNOWLEDGED, Reason.UNACKNOWLEDGED})
+    shows: ClassVar[frozenset[Reason]] = frozenset({Reason.ACKNOWLEDGED, Reason.UNACKNOWLEDGED, Reason.MUTED})
 
     url: Annotated[SecretStr | None, BeforeValidator(credential)]
     """Secret, for many endpoints have a token in it."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -36,6 +36,11 @@ class Status(StrEnum):
 
 ENDS = frozenset({Status.RESOLVED, Status.ARCHIVED})
 """What ends an incident."""
+
+
+SENTRY = "Sentry"
+UNTIL_ITS_END = datetime(9999, 1, 1, tzinfo=UTC)
+"""A moment that no incident sees."""
 
 
 class Category(StrEnum):
@@ -135,12 +140,16 @@ class Alert:
     """Sentry's type of the event: error, default, transaction, generic, csp."""
     incident: str | None = None
     """The key of the incident, where the alert names it by that: what people do in places other than Sentry."""
-    origin: str = "Sentry"
+    reference: str | None = None
+    """The vendor's name for what stands there for the incident, where that is all that it is known by."""
+    origin: str = SENTRY
     """Where it happened, as people call it."""
     place: str | None = None
     """The destination of ours at which it happened, as `Receiver.place` spells it."""
     acknowledged: bool | None = None
     """Whether somebody has taken the incident on, or has given it back; None: it says nothing of that."""
+    silenced_until: datetime | None = None
+    """Somebody wants to hear nothing of the incident until then; `UNTIL_ITS_END`: as long as it lasts."""
     issue_id: str | None = None
     short_id: str | None = None
     metric_alert_id: str | None = None

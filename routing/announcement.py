@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import NamedTuple
 
-from routing.alert import Alert, Status
+from routing.alert import SENTRY, UNTIL_ITS_END, Alert, Status
 from routing.notification import PlannedNotification, Reason, Severity, State
 from routing.plain_text import one_line
 
@@ -30,6 +31,10 @@ _HOW: Mapping[str, str] = {
 _WORST_FIRST = tuple(Severity)
 
 
+GROUP = "group:"
+"""How the subjects begin that are groups of incidents."""
+
+
 class Topic(NamedTuple):
     """What tells one announcement of an incident from the others."""
 
@@ -37,6 +42,14 @@ class Topic(NamedTuple):
     """What it is about to its destination: the incident's key, or that of a group of incidents."""
     place: str
     """The destination, as `Receiver.place` spells it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quiet:
+    """Somebody wants to hear nothing of an incident for a time."""
+
+    until: datetime
+    why: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +107,8 @@ def closings(alert: Alert, announced: Iterable[Announcement]) -> Iterator[Planne
     """What tells of the end of an incident wherever it was announced: no silence, no window and no edit of the rules holds it."""
     for one in announced:
         closing = _follow_up(one, Reason.RESOLVED, _how(alert))
+        if alert.origin != SENTRY:
+            closing = replace(closing, event=one.event)  # what others say of an end has no content of its own
         if one.place == alert.place:
             yield replace(closing, reason=Reason.ENDED, state=State.HELD, why=f"{closing.why}; it is known there")
         elif Reason.RESOLVED not in one.follows:
@@ -103,13 +118,16 @@ def closings(alert: Alert, announced: Iterable[Announcement]) -> Iterator[Planne
             yield closing
 
 
-def acknowledgements(alert: Alert, announced: Iterable[Announcement]) -> Iterator[PlannedNotification]:
-    """What shows that somebody has taken an incident on, or given it back, wherever that is shown and not known already."""
-    reason = Reason.ACKNOWLEDGED if alert.acknowledged else Reason.UNACKNOWLEDGED
+def updates(alert: Alert, reason: Reason, announced: Iterable[Announcement]) -> Iterator[PlannedNotification]:
+    """What shows what somebody did to an incident, wherever that is shown and not known already."""
     for one in announced:
         if reason in one.follows and one.place != alert.place:
-            # With the content of the message that stands there: the change itself has none.
             yield replace(_follow_up(one, reason, f"{_how(alert)}; told because {one.why}"), event=one.event)
+
+
+def silence_of(alert: Alert) -> Quiet | None:
+    """What an alert says of how long nothing is to be told."""
+    return Quiet(until=alert.silenced_until, why=_how(alert)) if alert.silenced_until else None
 
 
 def who(alert: Alert) -> str:
@@ -137,4 +155,7 @@ def _how(alert: Alert) -> str:
     by = f" by {one_line(alert.actor)[:MAX_NAME]}" if alert.actor else ""
     how = _HOW.get(alert.resolution or "") or _HOW.get(alert.substatus or "")
     what = _WORDS.get(alert.status) or ("acknowledged" if alert.acknowledged else "no longer acknowledged")
+    if alert.silenced_until:
+        end = "its end" if alert.silenced_until == UNTIL_ITS_END else f"{alert.silenced_until:%Y-%m-%d %H:%M} UTC"
+        return f"silenced in {alert.origin}{by} until {end}"
     return f"{what} in {alert.origin}{by}{f' {how}' if how else ''}"

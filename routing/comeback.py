@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from routing.addressing import Address, address
 from routing.alert import Alert, Status
+from routing.announcement import GROUP
 from routing.asking import facts_of
 from routing.durations import spell_duration
 from routing.history import History
@@ -186,7 +187,7 @@ def _occasion(timer: Timer, rule: Rule, history: History) -> tuple[Reason, str, 
 
 def _subject(timer: Timer, rule: Rule, history: History) -> str:
     """A group of several incidents is known to vendors by its own key, for another one may head its next message."""
-    return f"group:{timer.group}" if timer.group and rule.grouping and rule.grouping.by else history.incident
+    return f"{GROUP}{timer.group}" if timer.group and rule.grouping and rule.grouping.by else history.incident
 
 
 def _timers(due: Due, voice: Voice, now: datetime) -> Iterator[Timer]:

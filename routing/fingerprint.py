@@ -143,6 +143,10 @@ def _comment(alert: Alert) -> _Parts | None:
     return (_dumped(alert.payload),) if alert.payload else None
 
 
+def _pagerduty(alert: Alert) -> _Parts | None:
+    return (alert.event_id,) if alert.event_id else None
+
+
 _CONTENT: Mapping[str, Callable[[Alert], _Parts | None]] = {
     "event_alert": _event_alert,
     "legacy": _event_alert,
@@ -150,6 +154,7 @@ _CONTENT: Mapping[str, Callable[[Alert], _Parts | None]] = {
     "issue": _issue,
     "metric_alert": _metric_alert,
     "comment": _comment,
+    "pagerduty": _pagerduty,
 }
 
 

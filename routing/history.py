@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from routing.alert import Status
-from routing.announcement import Announcement, Topic
+from routing.announcement import Announcement, Quiet, Topic
 
 _NOTHING: Mapping[str, float] = {}
 
@@ -22,6 +22,8 @@ class History:
     """What that incident had come to; None if this is its first alert."""
     acknowledged: bool = False
     assigned: bool = False
+    quiet: Quiet | None = None
+    """Somebody wants to hear nothing of it for a time."""
     notified_at: Mapping[str, datetime] = field(default_factory=dict)
     """By rule: when it last spoke of this incident."""
     seen_in: frozenset[str] = frozenset()

@@ -77,7 +77,10 @@ class Situation:
 
     @cached_property
     def silence(self) -> Hold | None:
-        """A silence of somebody's."""
+        """A silence of somebody's: of this incident, or of all that are like it."""
+        quiet = self.history.quiet
+        if quiet and self.now < quiet.until:
+            return Hold(reason=Reason.SILENCED, why=quiet.why)
         silence = silenced_by(self.facts, self.silences, self.now) if self.silences else None
         if silence is None:
             return None

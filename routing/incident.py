@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
-from routing.alert import ENDS, Alert, Status
-from routing.announcement import Announcement, Topic, announced_by, who
+from routing.alert import ENDS, SENTRY, Alert, Status
+from routing.announcement import Announcement, Quiet, Topic, announced_by, silence_of, who
 from routing.fingerprint import is_of_metric
 from routing.notification import PlannedNotification, Reason
 from routing.query_states import holds
@@ -31,6 +31,9 @@ class Cause(StrEnum):
 
 LATEST = timedelta(minutes=15)
 """So long after its time a webhook may come: Sentry tries three times more, each time five minutes later (sentry-webhooks, 3.2)."""
+
+CLOCKS_DIFFER = timedelta(minutes=1)
+"""Of vendors, who say when somebody did something, and ours."""
 
 _TELL_CHANGES = frozenset({"issue", "metric_alert"})
 _STATES_OF_ENDS = frozenset({"resolved", "ignored"})
@@ -89,10 +92,14 @@ class Incident:
     key: str
     status: Status | None = None
     """What it has come to; None until its first alert."""
+    began_at: datetime | None = None
+    """When it was last heard to begin."""
     last_change: str | None = None
     """The content key of what changed its status last."""
     acknowledged_by: str | None = None
     """Who has taken it on, and where; None: nobody has. It ends with the incident."""
+    quiet: Quiet | None = None
+    """Somebody wants to hear nothing of it for a time; it ends with the incident."""
     assigned: bool = False
     """In Sentry."""
     notified_at: dict[str, datetime] = field(default_factory=dict)
@@ -116,10 +123,14 @@ class Incident:
             self.last_change = content_key
             if alert.resource in _TELL_CHANGES:
                 self.changes[self._speaker(issue)] = Change(alert.occurred_at, at)
+        if status is Status.FIRING and self.status is not Status.FIRING:
+            self.began_at = at
         if status is not Status.UNCHANGED:
             self.status = status
         if alert.acknowledged is not None and self.status is Status.FIRING:
             self.acknowledged_by = who(alert) if alert.acknowledged else None
+        if alert.silenced_until and self.status is Status.FIRING:
+            self.quiet = silence_of(alert)
         if (assigned := holds("assigned", alert)) is not None:
             self.assigned = assigned
         if alert.status is Status.FIRING:
@@ -127,7 +138,7 @@ class Incident:
         if status in ENDS:
             # What begins again after its end is news: no cooldown of the old trouble holds it.
             self.notified_at.clear()
-            self.acknowledged_by = None
+            self.acknowledged_by = self.quiet = None
             self.timers.clear()
             self.explains.clear()
             self.announced.clear()
@@ -139,6 +150,9 @@ class Incident:
         it was not later than the last one that the issue had seen. Nothing is overtaken after `LATEST`: clocks differ, and an alert
         that is told in vain does less harm than one that is not told.
         """
+        if alert.origin != SENTRY:
+            # Vendors try for days; what was done then was done to an earlier trouble.
+            return self.began_at is not None and alert.occurred_at < self.began_at - CLOCKS_DIFFER
         last = self.changes.get(self._speaker(issue))
         if last is None or at - last.heard_at > LATEST or alert.status is Status.UNCHANGED:
             return False

@@ -55,6 +55,8 @@ class Reason(StrEnum):
     """Somebody has taken it on, in another place."""
     UNACKNOWLEDGED = "unacknowledged"
     """Whoever had taken it on has given it back."""
+    MUTED = "muted"
+    """Somebody wants to hear nothing of the incident for a time."""
     RESOLVED = "resolved"
     """What was announced there has ended: resolved, or archived."""
     ENDED = "ended"
@@ -65,7 +67,7 @@ class Reason(StrEnum):
     """Held: the receiver's credential is not set, so the payload was recorded and nothing was sent."""
 
 
-FOLLOW_UPS = frozenset({Reason.ACKNOWLEDGED, Reason.UNACKNOWLEDGED, Reason.RESOLVED})
+FOLLOW_UPS = frozenset({Reason.ACKNOWLEDGED, Reason.UNACKNOWLEDGED, Reason.MUTED, Reason.RESOLVED})
 """Reasons of what is told only where the incident was announced."""
 
 

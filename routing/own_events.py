@@ -1,19 +1,22 @@
-"""Events of the router itself, which go the way of every alert: rules decide who is told of them."""
+"""Events that do not come from Sentry, and go the way of every alert: the router's own, and what people do in other places."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
-from routing.alert import Alert, Category, Level, Status
-from routing.payload import Object, sequence, text
+from routing import pagerduty_webhooks
+from routing.alert import UNTIL_ITS_END, Alert, Category, Level, Status
+from routing.payload import Object, sequence, text, whole
 
 SILENCE = "router:silence"
 """A reminder of a silence. No webhook has such a resource: app.py takes no colon in one."""
 CHANGE = "router:change"
 """What somebody did to an incident in a place other than Sentry."""
 
-RESOURCES = frozenset({"silence", "change"})
+MAX_HOURS = 24 * 366
+
+RESOURCES = frozenset({"silence", "change", "pagerduty"})
 """As rules ask for them: `resource:silence`."""
 
 
@@ -23,6 +26,8 @@ class Change(StrEnum):
     ACKNOWLEDGED = "acknowledged"
     UNACKNOWLEDGED = "unacknowledged"
     """Given back, or forgotten for too long."""
+    SILENCED = "silenced"
+    """Nothing is told of it for some hours, or until its end."""
     RESOLVED = "resolved"
 
 
@@ -33,12 +38,15 @@ def read(resource: str, content: Object, received_at: datetime) -> Alert | None:
             return read_silence(content, received_at)
         case "router:change":
             return read_change(content, received_at)
+        case pagerduty_webhooks.RESOURCE:
+            return pagerduty_webhooks.read(content, received_at)
     return None
 
 
 def read_change(content: Object, received_at: datetime) -> Alert:
     """What somebody did to an incident, as storage/incident_desk.py writes it."""
     action = text(content.get("change")) or ""
+    who, where = text(content.get("who")), text(content.get("where")) or "a place without a name"
     acknowledged = {Change.ACKNOWLEDGED: True, Change.UNACKNOWLEDGED: False}
     return Alert(
         resource="change",
@@ -46,14 +54,13 @@ def read_change(content: Object, received_at: datetime) -> Alert:
         status=Status.RESOLVED if action == Change.RESOLVED else Status.UNCHANGED,
         category=Category.OTHER,
         level=Level.INFO,
-        title=(text(content.get("title")) or "(no title)")[:1000],
+        title=f"{action.capitalize() or 'Changed'} by {who or 'somebody'} in {where}"[:1000],
         received_at=received_at,
         occurred_at=received_at,
-        project=text(content.get("project")),
-        link=text(content.get("link")),
-        actor=text(content.get("who")),
+        actor=who,
         incident=text(content.get("incident")),
-        origin=text(content.get("where")) or "somewhere",
+        origin=where,
+        silenced_until=_silenced_until(content, received_at) if action == Change.SILENCED else None,
         place=text(content.get("place")),
         acknowledged=next((truth for change, truth in acknowledged.items() if change == action), None),
         payload=content,
@@ -77,3 +84,8 @@ def read_silence(content: Object, received_at: datetime) -> Alert:
         occurred_at=received_at,
         payload=content,
     )
+
+
+def _silenced_until(content: Object, received_at: datetime) -> datetime:
+    hours = whole(content.get("hours"))
+    return UNTIL_ITS_END if hours is None else received_at + timedelta(hours=min(max(hours, 0), MAX_HOURS))

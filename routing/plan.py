@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from routing.alert import ENDS, Alert, Status
-from routing.announcement import acknowledgements, closings
+from routing.announcement import closings, updates
 from routing.asking import ask, facts_of, noise
 from routing.history import History
 from routing.holding import Situation
@@ -112,8 +112,17 @@ def _follow_ups(alert: Alert, history: History) -> Iterator[PlannedNotification]
     """What is told of an incident's end, or of who has taken it on, where it was announced."""
     if alert.status in ENDS and not history.is_open_beside:
         yield from closings(alert, (one for one in history.announced if one.topic not in history.shared))
-    elif alert.acknowledged is not None and alert.acknowledged is not history.acknowledged:
-        yield from acknowledgements(alert, (one for one in history.announced if one.subject == history.incident))
+    elif reason := _news(alert, history):
+        yield from updates(alert, reason, (one for one in history.announced if one.subject == history.incident))
+
+
+def _news(alert: Alert, history: History) -> Reason | None:
+    """What somebody did to an incident that was not known yet."""
+    if alert.silenced_until and history.was is Status.FIRING:
+        return Reason.MUTED
+    if alert.acknowledged is None or alert.acknowledged is history.acknowledged:
+        return None
+    return Reason.ACKNOWLEDGED if alert.acknowledged else Reason.UNACKNOWLEDGED
 
 
 def _voice(rule: Rule, met: str, situation: Situation) -> Voice:

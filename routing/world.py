@@ -155,6 +155,7 @@ class World:
             was=incident.status,
             acknowledged=incident.acknowledged,
             assigned=incident.assigned,
+            quiet=incident.quiet,
             notified_at=dict(incident.notified_at),
             seen_in=frozenset(incident.seen_in),
             announced=tuple(incident.announced.values()),

@@ -61,24 +61,14 @@ def change(engine: Engine, name: str, what: Change, by: Somebody, now: datetime)
     It is an event like any other: durable from here on, decided in its order, and told where it is shown.
     """
     is_it = or_(incidents.c.key == name, incidents.c.id == int(name)) if name.isdecimal() and len(name) < 19 else incidents.c.key == name
-    columns = (incidents.c.key, incidents.c.title, incidents.c.project, incidents.c.link)
     with engine.begin() as connection:
-        found = connection.execute(select(*columns).where(is_it, incidents.c.status == Status.FIRING)).first()
-        if found is None:
+        key = connection.execute(select(incidents.c.key).where(is_it, incidents.c.status == Status.FIRING)).scalar()
+        if key is None:
             return None
-        body = {
-            "change": what,
-            "incident": found.key,
-            "title": found.title,
-            "project": found.project,
-            "link": found.link,
-            "who": by.name,
-            "where": by.where,
-            "place": by.place,
-        }
+        body = {"change": what, "incident": key, "who": by.name, "where": by.where, "place": by.place}
         row = {"received_at": now, "resource": CHANGE, "body": pack(msgspec.json.encode(body)), "state": EventState.WAITING}
         connection.execute(insert(events), row)
-    return str(found.key)
+    return str(key)
 
 
 _COLUMNS = tuple(incidents.c[field.name] for field in fields(ListedIncident))

@@ -12,7 +12,7 @@ from sqlalchemy.engine import Row as SqlRow
 from sqlalchemy.sql.elements import ColumnElement
 
 from routing.alert import Alert, Status
-from routing.announcement import Announcement
+from routing.announcement import Announcement, Quiet
 from routing.incident import Cause, Change, Incident, Timer
 from routing.notification import Reason, Severity
 from storage.tables import announcements, cooldowns, explanations, incident_issues, incidents, last_changes, sightings, timers
@@ -88,8 +88,10 @@ def _kept(row: SqlRow[Any], remembered: Mapping[str, Sequence[Mapping[str, Any]]
     incident = Incident(
         key=row.key,
         status=Status(row.status),
+        began_at=row.began_at,
         last_change=row.last_change,
         acknowledged_by=row.acknowledged_by,
+        quiet=Quiet(until=row.quiet_until, why=row.quiet_why) if row.quiet_until else None,
         assigned=row.assigned,
         notified_at={told["rule"]: told["notified_at"] for told in remembered["cooldowns"]},
         seen_in={seen["place"] for seen in remembered["sightings"]},
@@ -105,8 +107,11 @@ def _kept(row: SqlRow[Any], remembered: Mapping[str, Sequence[Mapping[str, Any]]
 def _row(incident: Incident) -> Row:
     return {
         "status": incident.status,
+        "began_at": incident.began_at,
         "last_change": incident.last_change,
         "acknowledged_by": incident.acknowledged_by,
+        "quiet_until": incident.quiet and incident.quiet.until,
+        "quiet_why": incident.quiet and incident.quiet.why,
         "assigned": incident.assigned,
     }
 
@@ -212,7 +217,10 @@ def _tally(kept: Kept) -> Row:
     return {"b_id": kept.id, "more": len(kept.alerts), "last_alert_at": max(alert.occurred_at for alert in kept.alerts)}
 
 
-_COLUMNS = tuple(incidents.c[name] for name in ("id", "key", "status", "last_change", "acknowledged_by", "assigned"))
+_COLUMNS = tuple(
+    incidents.c[name]
+    for name in ("id", "key", "status", "began_at", "last_change", "acknowledged_by", "quiet_until", "quiet_why", "assigned")
+)
 _REMEMBERED = (cooldowns, sightings, explanations, incident_issues, last_changes, announcements, timers)
 _MAKE = insert(incidents).returning(incidents.c.id, incidents.c.key)
 _COUNT = (
@@ -226,7 +234,8 @@ _COUNT = (
         ),
     )
 )
-_CHANGEABLE = ("status", "last_change", "acknowledged_by", "assigned")
+_CHANGEABLE = ("status", "began_at", "last_change", "acknowledged_by", "quiet_until", "quiet_why", "assigned")
+_COLUMNS = tuple(incidents.c[name] for name in ("id", "key", *_CHANGEABLE))
 _CHANGE = update(incidents).where(incidents.c.id == bindparam("b_id")).values({name: bindparam(name) for name in _CHANGEABLE})
 _TAKE_OUT = {
     table.name: delete(table).where(*(column == bindparam(f"b_{column.name}") for column in table.primary_key)) for table in _REMEMBERED

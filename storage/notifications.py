@@ -10,7 +10,6 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Engine, Row, Select, and_, bindparam, case, exists, func, insert, literal, or_, select, update
 from sqlalchemy.sql.elements import ColumnElement
-from sqlalchemy.sql.selectable import ScalarSelect
 
 from routing.alert import Alert, Status
 from routing.announcement import Topic
@@ -18,8 +17,11 @@ from routing.destinations import Changes
 from routing.notification import Attempt, Lane, Mention, Notification, Outcome, PlannedNotification, Reason, Severity, State, Tries
 from storage.events import Event, unpack
 from storage.tables import UtcDateTime, attempts, events, incidents, notifications, workers
+from storage.told import Told, last_told, told_before
 from storage.workers import moment
 
+_VENDOR_KEYS = ("dedup_key", "key")
+"""In references: PagerDuty's, and Jira's."""
 _CLOSE = frozenset({Reason.RESOLVED, Reason.ENDED})
 """Reasons with which the planner tells of an end, or holds what would."""
 _REASONS_OF_HOLDING = {Outcome.PREVIEWED: Reason.PREVIEW, Outcome.NEEDLESS: Reason.ENDED}
@@ -39,20 +41,6 @@ class Said:
     """Empty: when the event came. What is said of it later has an occasion of its own."""
     at: datetime | None = None
     """When it may be sent; None: now."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
-    """What was told at a destination of an incident, before what comes now."""
-
-    reason: Reason
-    """Of the last message."""
-    reference: Mapping[str, str] = field(default_factory=dict)
-    """The vendor's name for what stands there for the incident."""
-    rules_version: str | None = None
-    """The rules under which it was told."""
-    at: datetime | None = None
-    """When the last message went out, if it did."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,7 +154,7 @@ def claim(engine: Engine, lane: Lane, *, worker: str, now: datetime, limit: int)
             ids = [row.id for row in rows]
             connection.execute(_TAKE, {"ids": ids, "worker": worker})
             connection.execute(_OPEN_ATTEMPTS, {"ids": ids, "now": now})
-        told = _told(connection, rows)
+        told = told_before(connection, rows)
     events_by_id: dict[int, Event] = {}
     return tuple(_claimed(row, events_by_id, told) for row in rows)
 
@@ -227,29 +215,6 @@ def requeue(engine: Engine, *, ids: Sequence[int] | None = None, state: State = 
         return tuple(connection.execute(again.returning(notifications.c.id)).scalars())
 
 
-def _told(connection: Connection, rows: Sequence[Row[tuple[object, ...]]]) -> dict[int, Told]:
-    """By number what was told before these."""
-    wanted = {id_ for row in rows for id_ in (row.told_id, row.reference_id) if id_}
-    if not wanted:
-        return {}
-    columns = (
-        notifications.c.id,
-        notifications.c.reason,
-        notifications.c.reference,
-        notifications.c.rules_version,
-        notifications.c.finished_at,
-    )
-    found = {row.id: row for row in connection.execute(select(*columns).where(notifications.c.id.in_(wanted)))}
-    told = {}
-    for row in rows:
-        if row.told_id:
-            referred = found[row.reference_id or row.told_id]
-            reference = msgspec.json.decode(referred.reference, type=dict[str, str]) if referred.reference else {}
-            last = found[row.told_id]
-            told[row.id] = Told(reason=Reason(last.reason), reference=reference, rules_version=referred.rules_version, at=last.finished_at)
-    return told
-
-
 def _claimed(row: Row[tuple[object, ...]], events_by_id: dict[int, Event], told: Mapping[int, Told]) -> Claimed:
     event = events_by_id.get(row.event_id)
     if event is None:
@@ -299,6 +264,7 @@ def _next_row(notification_id: int, attempt: Attempt) -> dict[str, object]:
         "failed": int(state is State.PLANNED and not attempt.was_put_off),
         "finished_at": None if state is State.PLANNED else attempt.ended_at,
         "reference": msgspec.json.encode(attempt.reference).decode() if attempt.reference else None,
+        "vendor_key": next((attempt.reference[name] for name in _VENDOR_KEYS if name in attempt.reference), None),
     }
 
 
@@ -344,24 +310,6 @@ def _due(*columns: ColumnElement[Any]) -> Select[tuple[object, ...]]:
     )
 
 
-def _last(*, has_reference: bool = False) -> ScalarSelect[int]:
-    """The last message to the same destination about the same thing, of those that went out, or may have; with a name of the vendor's."""
-    earlier = notifications.alias("earlier")
-    may_have_gone_out = exists().where(attempts.c.notification_id == earlier.c.id, attempts.c.outcome == Outcome.AMBIGUOUS)
-    went_out = or_(
-        earlier.c.state == State.SENT,
-        and_(earlier.c.state == State.HELD, earlier.c.reason.in_((Reason.PREVIEW, Reason.RESOLVED))),
-        and_(earlier.c.state == State.DEAD, may_have_gone_out),
-    )
-    return (
-        select(func.max(earlier.c.id))
-        .where(earlier.c.subject == notifications.c.subject, earlier.c.place == notifications.c.place)
-        .where(earlier.c.id < notifications.c.id, earlier.c.reference.is_not(None) if has_reference else went_out)
-        .correlate(notifications)
-        .scalar_subquery()
-    )
-
-
 _DUE = _due()
 _WAS_AMBIGUOUS = exists().where(attempts.c.notification_id == notifications.c.id, attempts.c.outcome == Outcome.AMBIGUOUS)
 _DETAILS = "event_id receiver rules severity reason why created_at attempts failures subject place others changes"
@@ -373,8 +321,8 @@ _DUE_WITH_DETAILS = (
         events.c.received_at,
         events.c.body,
         _WAS_AMBIGUOUS.label("may_be_there"),
-        _last().label("told_id"),
-        _last(has_reference=True).label("reference_id"),
+        last_told().label("told_id"),
+        last_told(has_reference=True).label("reference_id"),
     )
     .join(events, events.c.id == notifications.c.event_id)
     .join(incidents, incidents.c.id == notifications.c.incident_id)
@@ -425,6 +373,7 @@ _MOVE_ON = (
         finished_at=bindparam("finished_at"),
         rules_version=func.coalesce(bindparam("rules_version"), notifications.c.rules_version),
         reference=func.coalesce(bindparam("reference"), notifications.c.reference),
+        vendor_key=func.coalesce(bindparam("vendor_key"), notifications.c.vendor_key),
         claimed_by=None,
     )
 )

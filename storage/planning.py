@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import Connection, Engine
 
 from routing import sentry
-from routing.alert import Alert
+from routing.alert import SENTRY, Alert
 from routing.fingerprint import content_key, incident_key
 from routing.notification import Lane
 from routing.plan import Disposition
@@ -21,6 +21,7 @@ from storage.events import Decision, Event
 from storage.memory import Coming, Memory
 from storage.notifications import Said
 from storage.pacing import paced
+from storage.told import Standing, known_as
 
 BATCH = 100
 
@@ -61,6 +62,7 @@ def plan_batch(engine: Engine, rules: RuleSet, clock: Callable[[], datetime], *,
         read = [_read(event) for event in events.waiting(connection, limit)] if connection else []
         if not connection or not read:
             return Planned(events=0)
+        read = _recognize(connection, read)
         memory = _remember(connection, read, rules, clock())
         connection.rollback()  # all is read
         decisions = [_decide(one, rules, memory) for one in read]
@@ -95,6 +97,24 @@ def _read(event: Event) -> _Reading:
         return _Reading(event=event, error=_words("parse", error))
 
 
+def _recognize(connection: Connection, read: Sequence[_Reading]) -> list[_Reading]:
+    """With the incidents of those that a vendor names by its own name for them."""
+    names = {one.event.id: (one.alert.resource, one.alert.reference or "") for one in read if one.alert and _is_of_vendor(one.alert)}
+    standing = known_as(connection, tuple(names.values())) if names else {}
+    return [_recognized(one, standing.get(names[one.event.id])) if one.event.id in names else one for one in read]
+
+
+def _is_of_vendor(alert: Alert) -> bool:
+    """Whether the incident has to be known by what a vendor calls it."""
+    return alert.origin != SENTRY and alert.incident is None
+
+
+def _recognized(read: _Reading, standing: Standing | None) -> _Reading:
+    if read.alert is None or standing is None:
+        return replace(read, disposition=Disposition.NOTED)
+    return replace(read, alert=replace(read.alert, incident=standing.incident, place=standing.place), incident_key=standing.incident)
+
+
 def _remember(connection: Connection, read: Sequence[_Reading], rules: RuleSet, now: datetime) -> Memory:
     coming = [Coming(one.alert, one.incident_key, one.event.received_at) for one in read if one.alert]
     memory = Memory.for_alerts(connection, coming, rules, now)
@@ -107,7 +127,7 @@ def _decide(read: _Reading, rules: RuleSet, memory: Memory) -> Decision:
     """What becomes of one event, after all those before it."""
     alert = read.alert
     decision = Decision(event=read.event, alert=alert, content_key=read.content_key, disposition=read.disposition, error=read.error)
-    if alert is None:
+    if alert is None or read.disposition:
         return decision
     if alert.resource not in sentry.RESOURCES:
         decision.disposition = Disposition.UNKNOWN

@@ -116,8 +116,11 @@ incidents = Table(
     Column("title", CleanText, nullable=False),
     Column("project", CleanString(200)),
     Column("link", CleanText),
+    Column("began_at", UtcDateTime),
     Column("last_change", String(64)),
     Column("acknowledged_by", CleanString(250)),
+    Column("quiet_until", UtcDateTime),
+    Column("quiet_why", CleanText),
     Column("assigned", Boolean, nullable=False),
     Column("alert_count", Integer, nullable=False),
     Column("first_alert_at", UtcDateTime, nullable=False),
@@ -289,6 +292,8 @@ notifications = Table(
     Column("failures", SmallInteger, nullable=False),
     Column("finished_at", UtcDateTime),
     Column("reference", CleanText),
+    # Of the reference the part by which the vendor's webhooks name the incident.
+    Column("vendor_key", CleanString(255)),
     Column("occasion", String(200), nullable=False),
     Column("subject", String(250), nullable=False),
     Column("place", String(16), nullable=False),
@@ -317,6 +322,13 @@ notifications = Table(
     Index("ix_notifications_claimed", "claimed_by", sqlite_where=text("state = 'sending'"), postgresql_where=text("state = 'sending'")),
     Index("ix_notifications_state", "state", "id"),
     Index("ix_notifications_topic", "subject", "place", "id"),
+    Index(
+        "ix_notifications_vendor_key",
+        "vendor_key",
+        "kind",
+        sqlite_where=text("vendor_key IS NOT NULL"),
+        postgresql_where=text("vendor_key IS NOT NULL"),
+    ),
 )
 
 attempts = Table(

@@ -15,7 +15,7 @@ import pytest
 
 from demo.samples import samples
 from routing.notification import State
-from tests.factories import SECRET, Webhook, event_alert_webhook
+from tests.factories import SECRET, Webhook, event_alert_webhook, issue_webhook
 from tests.service import Service, end, environment, redis_of_its_own
 from tests.stand_ins import jira, slack
 from tests.stand_ins.jira import Jira
@@ -107,6 +107,23 @@ EXPECTED = {
     "slow-transaction": {"slack": 1, "pagerduty": 0, "jira": 0, "mail": 1},
     "new-error": {"slack": 1, "pagerduty": 0, "jira": 0, "mail": 1},
 }
+
+
+TOLD_EVERYWHERE = """
+version: 1
+receivers:
+  chat: {kind: slack, channel: "#errors"}
+  pager: {kind: pagerduty, routing_key: "${PAGERDUTY_CRITICAL_KEY}"}
+  tickets: {kind: jira, project: OPS}
+  mail: {kind: email, to: [team@thebot.local]}
+rules: [{name: all, when: "", severity: critical, notify: [chat, pager, tickets, mail]}]
+"""
+TOLD_NOWHERE = """
+version: 1
+receivers:
+  pager: {kind: pagerduty, routing_key: "0123456789abcdef0123456789abcdef"}
+rules: []
+"""
 
 
 def test_each_rule_of_the_guide_tells_exactly_its_own_receivers_once(
@@ -218,6 +235,31 @@ def test_two_workers_share_the_work_and_double_nothing(tmp_path: Path, database_
 
         running.until("all are sent", lambda: running.states() == {State.SENT: 60})
     assert vendors.told() == {"slack": 20, "pagerduty": 20, "jira": 20, "mail": 0}
+
+
+def test_what_was_announced_is_closed_although_its_receivers_are_gone_and_the_worker_is_another(
+    tmp_path: Path, database_url: str, redis_url: str, vendors: Vendors
+) -> None:
+    rules = tmp_path / "rules.yaml"
+    rules.write_text(TOLD_EVERYWHERE)
+    variables = environment(database_url, redis_url, **vendors.environment())
+    with service(tmp_path, {**variables, "RULES_FILE": str(rules)}) as running:
+        running.start_web()
+        worker = running.start_worker()
+        running.post(_critical_error())
+        running.until("it is told", lambda: running.states() == {State.SENT: 4})
+        end(worker, signal.SIGKILL)
+        rules.write_text(TOLD_NOWHERE)
+        running.start_worker()
+
+        running.post(issue_webhook("resolved", id="7001"))
+
+        running.until("its end is told", lambda: running.states() == {State.SENT: 8})
+    (alert,) = vendors.pagerduty.app.alerts.values()
+    assert alert.state == "resolved"
+    assert vendors.jira.app.states == {1: "Done"}
+    assert [str(message["text"]).split(":")[0] for message in vendors.slack.app.messages["C0ERRORS"]] == ["[RESOLVED] All", "Resolved"]
+    assert [mail.mail["Subject"].startswith("Re: [CRITICAL] ") for mail in vendors.mail.received] == [False, True]
 
 
 def test_a_bad_edit_of_the_rules_keeps_the_old_ones_in_force(tmp_path: Path, sqlite_url: str, redis_url: str, vendors: Vendors) -> None:

@@ -13,9 +13,11 @@ from pydantic import ValidationError
 from notifiers.errors import PermanentError
 from notifiers.http import Network
 from notifiers.jira import JiraOptions
+from notifiers.message import compose
 from notifiers.notifier import Notifier
 from notifiers.registry import KINDS
 from notifiers.slack import FollowUp, Reopen, SlackOptions
+from notifiers.slack_layout import blocks
 from routing.alert import Alert, Status
 from routing.notification import Notification, Reason
 from tests.factories import NOW
@@ -25,6 +27,7 @@ from tests.notifiers import test_slack as of_slack
 from tests.notifiers.contract import contract_of
 from tests.notifiers.golden import Goldens
 from tests.notifiers.rules_of_the_guide import NOTIFICATIONS
+from tests.notifiers.test_several_incidents import FOUR
 from tests.stand_ins.jira import USER, Jira
 from tests.stand_ins.pagerduty import PagerDuty
 from tests.stand_ins.server import Server
@@ -210,6 +213,30 @@ class TestSlack:
         webhook.send(answering(ended(), webhook))
 
         assert [text[:10] for _, text in self.seen(slack)] == ["[CRITICAL]", "[RESOLVED]"]
+
+    def test_a_message_has_buttons_where_slack_may_call_us(self, goldens: Goldens) -> None:
+        payload = SlackOptions(channel="#errors").payload(FIRST, has_buttons=True)
+
+        goldens.check("slack/buttons.json", json.dumps(payload, indent=2))
+        assert of_slack.fault_of(json.dumps(payload)) is None
+
+    @pytest.mark.parametrize(
+        ("notification", "left"),
+        [
+            (FIRST, ["open_sentry", "acknowledge", "silence_1h", "silence_8h", "silence"]),
+            (acknowledged(), ["open_sentry", "silence_1h", "silence_8h", "silence"]),
+            (ended(), ["open_sentry"]),
+            (replace(FIRST, others=FOUR), ["open_sentry"]),
+            (replace(FIRST, incident="group:errors:1"), ["open_sentry"]),
+        ],
+        ids=["it fires", "somebody has it", "it is over", "of several incidents", "of a group"],
+    )
+    def test_buttons_are_those_that_make_sense(self, notification: Notification, left: list[str]) -> None:
+        layout = blocks(compose(notification), has_buttons=True)
+
+        (actions,) = (block["elements"] for block in layout if block["block_id"] == "actions")
+        assert isinstance(actions, list)
+        assert [button["action_id"] for button in actions] == left
 
     def test_a_webhook_can_follow_up_nowhere(self) -> None:
         with pytest.raises(ValidationError, match="follow_up need a bot"):

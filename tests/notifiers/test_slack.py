@@ -39,6 +39,7 @@ class Settings:
     """A workspace's."""
 
     slack_bot_token: SecretStr | None = BOT_TOKEN
+    slack_signing_secret: SecretStr | None = None
     slack_api_url: str = "https://slack.com/api"
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from notifiers.preview import PreviewOptions
-from routing.alert import Alert, Category, Metric, Status
+from routing.alert import Alert, Category, Json, Metric, Status
 from routing.notification import Lane
+from routing.own_events import read_change
 from routing.plan import Disposition
 from routing.rules_loading import load
 from tests.factories import NOW, make_alert, make_silence
@@ -175,6 +177,34 @@ class TestWhoHasTakenItOn:
         assert story.world.incidents[key].issues == {"issue:1": False, "issue:2": False}
 
 
+class TestSilenced:
+    def silenced(self, **content: Json) -> Story:
+        story = Story("rules: [{name: errors, when: '', notify: [chat], cooldown: 0s, repeat: 2h}]")
+        story.alert()
+        told = story.hear(read_change({"change": "silenced", "incident": "issue:1", "where": "Slack", "who": "Ann", **content}, story.now))
+        assert told == ["chat muted"]
+        return story
+
+    def test_nothing_is_told_of_it_until_then(self) -> None:
+        story = self.silenced(hours=8)
+        story.wait("1h")
+
+        assert story.alert() == ["(chat silenced)"]
+        assert story.notifications[0].why.endswith("; silenced in Slack by Ann until 2026-03-04 18:15 UTC")
+        assert story.wait("419m") == ["(chat silenced)"] * 3
+        story.wait("1m")
+        assert story.alert() == ["chat repeat"]
+
+    def test_until_its_end_is_not_for_what_comes_back(self) -> None:
+        story = self.silenced()
+        story.wait("300d")
+        assert story.alert() == ["(chat silenced)"]
+
+        assert story.resolved() == ["chat resolved"]
+        story.wait("1m")
+        assert story.alert() == ["chat first"]
+
+
 class TestGroups:
     RULES = "rules: [{name: errors, when: '', notify: [chat], group_by: [project], group_wait: 30s}]"
 
@@ -263,6 +293,17 @@ class TestOrder:
         story.hear(make_alert(issue_id="1", **self.at(5, "triggered")))
 
         assert story.plan.disposition is Disposition.OVERTAKEN
+
+    def test_what_was_done_in_another_place_before_it_began_is_not_done_to_it(self) -> None:
+        """PagerDuty tries for two days to say what somebody did."""
+        story = Story(ERRORS)
+        story.alert()
+        story.wait("1h")
+        change = read_change({"change": "resolved", "incident": "issue:1", "where": "PagerDuty"}, story.now)
+
+        assert story.hear(replace(change, occurred_at=NOW - timedelta(minutes=2))) == []
+        assert story.plan.disposition is Disposition.OVERTAKEN
+        assert story.hear(replace(change, occurred_at=NOW + timedelta(seconds=30))) == ["chat resolved"]
 
 
 class TestMetricAlerts:

@@ -175,7 +175,7 @@ def _texts(block: Body) -> Iterator[tuple[str, int]]:
     if block["type"] == "actions":
         for button in _mappings(block["elements"], at_most=25):
             yield _text(button["text"]), 75
-            yield str(button["url"]), 3000
+            yield from [(str(button["url"]), 3000)] if "url" in button else [(str(button["value"]), 2000)]
 
 
 def _models_fault(body: Body) -> str | None:

@@ -19,8 +19,11 @@ def upgrade() -> None:
         sa.Column("title", sa.Text(), nullable=False),
         sa.Column("project", sa.String(length=200), nullable=True),
         sa.Column("link", sa.Text(), nullable=True),
+        sa.Column("began_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("last_change", sa.String(length=64), nullable=True),
         sa.Column("acknowledged_by", sa.String(length=250), nullable=True),
+        sa.Column("quiet_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("quiet_why", sa.Text(), nullable=True),
         sa.Column("assigned", sa.Boolean(), nullable=False),
         sa.Column("alert_count", sa.Integer(), nullable=False),
         sa.Column("first_alert_at", sa.DateTime(timezone=True), nullable=False),
@@ -226,6 +229,7 @@ def upgrade() -> None:
         sa.Column("failures", sa.SmallInteger(), nullable=False),
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("reference", sa.Text(), nullable=True),
+        sa.Column("vendor_key", sa.String(length=255), nullable=True),
         sa.Column("occasion", sa.String(length=200), nullable=False),
         sa.Column("subject", sa.String(length=250), nullable=False),
         sa.Column("place", sa.String(length=16), nullable=False),
@@ -268,6 +272,14 @@ def upgrade() -> None:
         unique=False,
         sqlite_where=sa.text("state IN ('planned', 'sending')"),
         postgresql_where=sa.text("state IN ('planned', 'sending')"),
+    )
+    op.create_index(
+        "ix_notifications_vendor_key",
+        "notifications",
+        ["vendor_key", "kind"],
+        unique=False,
+        sqlite_where=sa.text("vendor_key IS NOT NULL"),
+        postgresql_where=sa.text("vendor_key IS NOT NULL"),
     )
     op.create_table(
         "sample_scopes",

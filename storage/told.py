@@ -1,0 +1,86 @@
+"""What was told before: at a destination of an incident, and what a vendor calls it there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import msgspec
+from sqlalchemy import Connection, Row, and_, exists, func, or_, select, tuple_
+from sqlalchemy.sql.selectable import ScalarSelect
+
+from routing.notification import Outcome, Reason, State
+from storage.tables import attempts, incidents, notifications
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What was told at a destination of an incident, before what comes now."""
+
+    reason: Reason
+    """Of the last message."""
+    reference: Mapping[str, str] = field(default_factory=dict)
+    """The vendor's name for what stands there for the incident."""
+    rules_version: str | None = None
+    """The rules under which it was told."""
+    at: datetime | None = None
+    """When the last message went out, if it did."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What stands at a destination for an incident."""
+
+    incident: str
+    """Its key."""
+    place: str
+
+
+def told_before(connection: Connection, rows: Sequence[Row[tuple[object, ...]]]) -> dict[int, Told]:
+    """By number what was told before these."""
+    wanted = {id_ for row in rows for id_ in (row.told_id, row.reference_id) if id_}
+    if not wanted:
+        return {}
+    columns = (
+        notifications.c.id,
+        notifications.c.reason,
+        notifications.c.reference,
+        notifications.c.rules_version,
+        notifications.c.finished_at,
+    )
+    found = {row.id: row for row in connection.execute(select(*columns).where(notifications.c.id.in_(wanted)))}
+    told = {}
+    for row in rows:
+        if row.told_id:
+            referred = found[row.reference_id or row.told_id]
+            reference = msgspec.json.decode(referred.reference, type=dict[str, str]) if referred.reference else {}
+            last = found[row.told_id]
+            told[row.id] = Told(reason=Reason(last.reason), reference=reference, rules_version=referred.rules_version, at=last.finished_at)
+    return told
+
+
+def known_as(connection: Connection, names: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Standing]:
+    """What stands at vendors under these names, each after the kind of receiver, as far as it is ours."""
+    columns = (notifications.c.kind, notifications.c.vendor_key, notifications.c.place, incidents.c.key)
+    query = select(*columns).join(incidents, incidents.c.id == notifications.c.incident_id).order_by(notifications.c.id)
+    rows = connection.execute(query.where(tuple_(notifications.c.vendor_key, notifications.c.kind).in_([name[::-1] for name in names])))
+    return {(row.kind, row.vendor_key): Standing(incident=row.key, place=row.place) for row in rows}
+
+
+def last_told(*, has_reference: bool = False) -> ScalarSelect[int]:
+    """The last message to the same destination about the same thing, of those that went out, or may have; with a name of the vendor's."""
+    earlier = notifications.alias("earlier")
+    may_have_gone_out = exists().where(attempts.c.notification_id == earlier.c.id, attempts.c.outcome == Outcome.AMBIGUOUS)
+    went_out = or_(
+        earlier.c.state == State.SENT,
+        and_(earlier.c.state == State.HELD, earlier.c.reason.in_((Reason.PREVIEW, Reason.RESOLVED))),
+        and_(earlier.c.state == State.DEAD, may_have_gone_out),
+    )
+    return (
+        select(func.max(earlier.c.id))
+        .where(earlier.c.subject == notifications.c.subject, earlier.c.place == notifications.c.place)
+        .where(earlier.c.id < notifications.c.id, earlier.c.reference.is_not(None) if has_reference else went_out)
+        .correlate(notifications)
+        .scalar_subquery()
+    )

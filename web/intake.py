@@ -1,0 +1,26 @@
+"""How a request that is to be kept is read, and answered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from flask import Response, abort, request
+
+Keeper: TypeAlias = Callable[[str, bytes], int]
+"""Keeps an event of a resource durably, and gives its number."""
+
+
+def accepted(event_id: int) -> tuple[Response, int]:
+    """It is kept, and under which number."""
+    return Response(b'{"event":%d}\n' % event_id, mimetype="application/json"), 202
+
+
+def whole_body(limit: int) -> bytes:
+    """The whole body, or a refusal: werkzeug gives what came of one that was cut off, and of one without a length what the limit allows."""
+    body, length = request.get_data(), request.content_length
+    if length is None and len(body) >= limit:
+        abort(413)
+    if length is not None and len(body) < length:
+        abort(400, "the body is shorter than its Content-Length says: send it again")
+    return body
