@@ -13,6 +13,7 @@ from cli.group import DatabaseGroup
 from routing.alert import Status
 from routing.own_events import Change
 from storage import incident_desk
+from storage.incident_desk import ListedIncident
 from storage.queue import PLAN, Bell
 
 
@@ -27,10 +28,25 @@ def incident_commands(engine: Engine, bell: Bell) -> AppGroup:
         """List incidents, those with the latest alert first."""
         found = incident_desk.listed(engine, status=Status(status) if status else None, limit=limit)
         for one in found:
-            said = f"{one.id}  {one.last_alert_at:%Y-%m-%d %H:%M:%S}  {one.state:12}  {one.key}  alerts={one.alert_count}"
-            click.echo(f"{said}  {'assigned  ' if one.assigned else ''}{one.project or '-'}  {' '.join(one.title.split())[:100]}")
+            click.echo(_one_line(one))
         if not found:
             click.echo("no incidents")
+
+    @group.command("show")
+    @click.argument("name", metavar="ID|KEY")
+    def show(name: str) -> None:
+        """Show the life of an incident.
+
+        What became of it, by whom, where and when.
+        """
+        found = incident_desk.life(engine, name)
+        if found is None:
+            raise click.ClickException(f"{name}: there is no incident of this number or key; `flask incidents list` has them")
+        incident, turns = found
+        click.echo(_one_line(incident))
+        for one in turns:
+            who = f"{' '.join(one.who.split())[:100]} in {one.origin}" if one.who else one.origin
+            click.echo(f"  {one.at:%Y-%m-%d %H:%M:%S}  {one.turn:14}  {who}  event {one.event_id}")
 
     @group.command("acknowledge")
     @click.argument("names", metavar="ID|KEY...", nargs=-1, required=True)
@@ -50,6 +66,11 @@ def incident_commands(engine: Engine, bell: Bell) -> AppGroup:
         bell.ring(PLAN)
 
     return group
+
+
+def _one_line(one: ListedIncident) -> str:
+    said = f"{one.id}  {one.last_alert_at:%Y-%m-%d %H:%M:%S}  {one.state:12}  {one.key}  alerts={one.alert_count}"
+    return f"{said}  {'assigned  ' if one.assigned else ''}{one.project or '-'}  {' '.join(one.title.split())[:100]}"
 
 
 def _user() -> str | None:

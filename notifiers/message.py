@@ -325,7 +325,7 @@ def _culprit(alert: Alert) -> str | None:
 
 def _facts(notification: Notification) -> tuple[Fact, ...]:
     alert = notification.alert
-    rule = (("Owner", notification.owner), ("Runbook", notification.runbook))
+    rule = (("Next", notification.then), ("Owner", notification.owner), ("Runbook", notification.runbook))
     of_rule = tuple(Fact(label=label, value=cut(one_line(value), MAX_FACT), is_link=label == "Runbook") for label, value in rule if value)
     return of_rule + (_metric_facts(alert.metric) if alert.metric else _facts_of_event(notification))
 

@@ -18,7 +18,7 @@ from routing.incident import Cause, Timer
 from routing.notification import Mention, PlannedNotification, Reason, Severity
 from routing.rules import Rule, RuleSet, Unless
 from routing.silences import Silence
-from routing.voice import Voice, notifications_of, timers_of
+from routing.voice import Voice, is_called_off, next_step, notifications_of, timers_of
 
 _LATE = frozenset({Cause.WINDOW, Cause.INHIBITION, Cause.GROUP})
 """What was not said when its alert came."""
@@ -133,23 +133,13 @@ def _is_open(due: Due, rule: Rule) -> bool:
         case Cause.REPEAT:
             return rule.repeat is not None and not history.acknowledged
         case Cause.ESCALATION:
-            return timer.step < len(rule.escalate) and not _is_called_off(rule.escalate[timer.step].unless, history)
+            return timer.step < len(rule.escalate) and not is_called_off(rule.escalate[timer.step].unless, history)
         case Cause.GROUP:
             return True
         case _:
             # It has spoken meanwhile: of a later alert that nothing held.
             told_at = history.notified_at.get(rule.name)
             return told_at is None or told_at + rule.cooldown <= timer.due_at
-
-
-def _is_called_off(unless: Unless, history: History) -> bool:
-    match unless:
-        case Unless.ACKNOWLEDGED:
-            return history.acknowledged
-        case Unless.ASSIGNED:
-            return history.assigned or history.acknowledged
-        case Unless.NEVER:
-            return False
 
 
 def _voice(answer: _Answer, rule: Rule) -> Voice:
@@ -164,6 +154,7 @@ def _voice(answer: _Answer, rule: Rule) -> Voice:
         met=timer.why,
         remark=occasion,
         notify=notify,
+        then=next_step(rule, answer.due.history, situation.now),
         group=timer.group,
         subject=_subject(timer, rule, answer.due.history),
     )

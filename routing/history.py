@@ -42,6 +42,8 @@ class History:
     """By rule the figures over many alerts for which it asks, this alert included."""
     explained_by: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """By inhibition and what it wants equal, as `likeness` spells it: the incidents that fire and meet its source."""
+    escalates_at: Mapping[str, Mapping[int, datetime]] = field(default_factory=dict)
+    """By rule and number of the step: when it will be escalated, if nothing calls that off."""
     told_at: Mapping[str, tuple[datetime, ...]] = field(default_factory=dict)
     """By throttle and likeness: when alerts were told."""
     group_told_at: Mapping[str, datetime] = field(default_factory=dict)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -75,6 +75,29 @@ class Timer:
     def key(self) -> TimerKey:
         """What it takes the place of."""
         return TimerKey(self.rule, self.cause, self.step, self.group)
+
+
+class Turn(StrEnum):
+    """What becomes of an incident."""
+
+    BEGAN = "began"
+    REOPENED = "reopened"
+    ACKNOWLEDGED = "acknowledged"
+    UNACKNOWLEDGED = "unacknowledged"
+    SILENCED = "silenced"
+    ASSIGNED = "assigned"
+    UNASSIGNED = "unassigned"
+    RESOLVED = "resolved"
+    ARCHIVED = "archived"
+
+
+class Standing(NamedTuple):
+    """Where an incident stands, as far as people say what becomes of it."""
+
+    status: Status | None
+    acknowledged_by: str | None
+    quiet: Quiet | None
+    assigned: bool
 
 
 class Change(NamedTuple):
@@ -191,9 +214,23 @@ class Incident:
         return Status.UNCHANGED if status in ENDS and not is_over else status
 
     @property
+    def standing(self) -> Standing:
+        """Where it stands."""
+        return Standing(self.status, self.acknowledged_by, self.quiet, self.assigned)
+
+    @property
     def acknowledged(self) -> bool:
         """Whether somebody has taken it on."""
         return self.acknowledged_by is not None
+
+    @property
+    def escalates_at(self) -> dict[str, dict[int, datetime]]:
+        """By rule and number of the step: when it will be escalated."""
+        found: dict[str, dict[int, datetime]] = {}
+        for timer in self.timers.values():
+            if timer.cause is Cause.ESCALATION:
+                found.setdefault(timer.rule, {})[timer.step] = timer.due_at
+        return found
 
     def spoke(self, rules: Iterable[str], at: datetime) -> None:
         """These rules have spoken of it: what they held back until later is said."""
@@ -212,3 +249,23 @@ def places(alert: Alert) -> frozenset[str]:
     """The release and the environment of an alert, as `Incident.seen_in` has them."""
     named = (("release", alert.release), ("environment", alert.environment))
     return frozenset(f"{kind}:{plain(value)}" for kind, value in named if value)
+
+
+def turns(before: Standing, after: Standing) -> Iterator[Turn]:
+    """What became of an incident between two times."""
+    if after.status is not before.status:
+        match after.status:
+            case Status.FIRING:
+                yield Turn.BEGAN if before.status is None else Turn.REOPENED
+            case Status.RESOLVED:
+                yield Turn.RESOLVED
+            case Status.ARCHIVED:
+                yield Turn.ARCHIVED
+        if after.status in ENDS:
+            return  # with its end goes who had taken it on
+    if after.acknowledged_by != before.acknowledged_by:
+        yield Turn.ACKNOWLEDGED if after.acknowledged_by else Turn.UNACKNOWLEDGED
+    if after.quiet and after.quiet != before.quiet:
+        yield Turn.SILENCED
+    if after.assigned is not before.assigned:
+        yield Turn.ASSIGNED if after.assigned else Turn.UNASSIGNED

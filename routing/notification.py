@@ -131,6 +131,8 @@ class PlannedNotification:
     """Options of the receiver that hang on the alert."""
     follows: frozenset[Reason] = frozenset({Reason.RESOLVED})
     """What its receiver wants to be told later of what it announces."""
+    then: str = ""
+    """Whom a rule tells next if nobody acts, and when; empty: nobody."""
     event: int | None = None
     """The number of the event that it tells of; None: of the one that came."""
 
@@ -164,6 +166,8 @@ class Notification:
     """The further incidents of its group, in the order in which they are to be told."""
     acknowledged_by: str | None = None
     """Who has taken the incident on, and where: `Ann Lee in Slack`; None: nobody."""
+    then: str = ""
+    """Who is told next if nobody acts, and when."""
     owner: str = ""
     """Who sees to it, as the rule says."""
     runbook: str = ""

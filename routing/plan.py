@@ -18,7 +18,7 @@ from routing.notification import PlannedNotification, Reason
 from routing.query import Verdict
 from routing.rules import Rule, RuleSet
 from routing.silences import Silence
-from routing.voice import Voice, notifications_of, timers_of
+from routing.voice import Voice, next_step, notifications_of, timers_of
 
 
 class Disposition(StrEnum):
@@ -134,6 +134,7 @@ def _voice(rule: Rule, met: str, situation: Situation) -> Voice:
     voice = Voice(rule=rule, severity=situation.severity(rule), reason=reason, met=met, notify=rule.notify, subject=history.incident)
     if hold:
         return replace(voice, reason=hold.reason, remark=hold.why, until=hold.until)
+    voice = replace(voice, then=next_step(rule, history, situation.now))
     if rule.grouping:
         group, due_at = situation.group(rule)
         remark = f"told together with others at {due_at:%Y-%m-%d %H:%M:%S} UTC"

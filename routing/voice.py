@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from routing.addressing import Address, address
+from routing.history import History
 from routing.incident import Cause, Timer
 from routing.notification import Mention, PlannedNotification, Reason, Severity, State
 from routing.query import Facts
-from routing.rules import Rule, RuleSet
+from routing.rules import Rule, RuleSet, Step, Unless
 
 SILENT = frozenset({Reason.COOLDOWN, Reason.GROUP, Reason.INHIBITED, Reason.SILENCED, Reason.THROTTLED, Reason.WINDOW})
 """Reasons for which a rule does not speak now."""
@@ -31,6 +32,8 @@ class Voice:
     notify: tuple[str, ...]
     subject: str
     """What its message is about: the incident's key, or that of a group."""
+    then: str = ""
+    """Whom it tells next if nobody acts, and when."""
     remark: str = ""
     """What keeps it silent now, or on what occasion it speaks."""
     until: datetime | None = None
@@ -76,6 +79,7 @@ def notifications_of(
             why="; ".join((*(voice.why for voice in named), *filter(None, (where.remark,)))),
             state=State.PLANNED if speaking else State.HELD,
             others=others if speaking else (),
+            then="; ".join(dict.fromkeys(filter(None, (voice.then for voice in speaking)))),
             subject=named[0].subject,
             place=where.receiver.place(where.changes),
             follows=where.receiver.options.follows,
@@ -94,6 +98,34 @@ def _by_destination(voices: Sequence[Voice], rules: RuleSet, facts: Facts) -> It
         else:
             known += [voice for voice in asking if voice not in known]
     yield from found
+
+
+def next_step(rule: Rule, history: History, now: datetime) -> str:
+    """Whom a rule that speaks now tells next if nobody acts, and when: `pager at 10:30 UTC unless acknowledged`; empty: nobody."""
+    is_first = rule.name not in history.notified_at
+    coming = [(now + step.after, step) for step in rule.escalate] if is_first else _pending(rule, history, now)
+    due = [(at, step) for at, step in coming if not is_called_off(step.unless, history)]
+    if not due:
+        return ""
+    at, step = min(due, key=lambda pair: pair[0])
+    unless = "" if step.unless is Unless.NEVER else f" unless {step.unless}"
+    return f"{', '.join(step.notify)} at {at:%Y-%m-%d %H:%M} UTC{unless}"
+
+
+def is_called_off(unless: Unless, history: History) -> bool:
+    """Whether somebody has done what calls a step of an escalation off."""
+    match unless:
+        case Unless.ACKNOWLEDGED:
+            return history.acknowledged
+        case Unless.ASSIGNED:
+            return history.assigned or history.acknowledged
+        case Unless.NEVER:
+            return False
+
+
+def _pending(rule: Rule, history: History, now: datetime) -> list[tuple[datetime, Step]]:
+    steps = history.escalates_at.get(rule.name, {})
+    return [(at, rule.escalate[number]) for number, at in steps.items() if at > now and number < len(rule.escalate)]
 
 
 def timers_of(voice: Voice, now: datetime, *, is_first: bool) -> Iterator[Timer]:

@@ -12,7 +12,7 @@ from routing.asking import facts_of, noise
 from routing.comeback import Comeback, Due, come_due
 from routing.fingerprint import fingerprint_key, metric_key
 from routing.history import History
-from routing.incident import BRINGS_ALL, Cause, Incident, Timer
+from routing.incident import BRINGS_ALL, Cause, Incident, Timer, Turn, turns
 from routing.notification import FOLLOW_UPS, PlannedNotification, State
 from routing.plan import Disposition, Plan, plan
 from routing.rules import RuleSet
@@ -46,6 +46,21 @@ class Left:
     scopes: tuple[Scope, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turned:
+    """Something became of an incident."""
+
+    incident: str
+    """Its key."""
+    event: int
+    """The number of the event that said so."""
+    turn: Turn
+    at: datetime
+    """By whoever said so."""
+    who: str | None
+    where: str
+
+
 @dataclass(slots=True, kw_only=True)
 class World:
     """What is known before an event; each event that is heard adds to it for those behind."""
@@ -67,6 +82,8 @@ class World:
     """By rule and likeness when a group was last told."""
     samples: Samples = field(default_factory=Samples)
     """What alerts have left behind for figures."""
+    turns: list[Turned] = field(default_factory=list)
+    """What has become of incidents since they were loaded."""
     new_samples: list[Left] = field(default_factory=list)
     """What came to them since they were loaded."""
     new_told: list[tuple[str, datetime]] = field(default_factory=list)
@@ -161,6 +178,7 @@ class World:
             announced=tuple(incident.announced.values()),
             shared=frozenset(topic for topic in incident.announced if self.members.get(topic, set()) - {incident.key}),
             explained_by=self.explained_by,
+            escalates_at=incident.escalates_at,
             told_at=self.told_at,
             group_told_at=self.group_told_at,
             group_due_at={timer.group: timer.due_at for timer in incident.timers.values() if timer.cause is Cause.GROUP},
@@ -176,10 +194,11 @@ class World:
         return None if first == heard.event or is_meant else first
 
     def _learn(self, incident: Incident, heard: Heard, planned: Plan, rules: RuleSet, at: datetime) -> None:
-        explained, announced = set(incident.explains), set(incident.announced)
+        explained, announced, standing = set(incident.explains), set(incident.announced), incident.standing
         if heard.issue:
             self.joined[heard.issue] = incident.key
         incident.hear(heard.alert, heard.content_key, at, heard.issue)
+        self.turns += [_turned(heard, incident, turn) for turn in turns(standing, incident.standing)]
         for topic in announced - set(incident.announced):
             self.members.get(topic, set()).discard(incident.key)
         self._announce([incident.key], planned.notifications, heard.event)
@@ -221,6 +240,11 @@ class World:
         for key in throttles:
             self.told_at[key] = (*(told for told in self.told_at.get(key, ()) if told > at - rules.longest_throttle), at)
             self.new_told.append((key, at))
+
+
+def _turned(heard: Heard, incident: Incident, turn: Turn) -> Turned:
+    alert = heard.alert
+    return Turned(incident=incident.key, event=heard.event, turn=turn, at=alert.occurred_at, who=alert.actor, where=alert.origin)
 
 
 def due_together(timers: Sequence[tuple[Incident, Timer]], now: datetime) -> Iterator[list[tuple[Incident, Timer]]]:

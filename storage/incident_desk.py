@@ -7,11 +7,13 @@ from datetime import datetime
 
 import msgspec
 from sqlalchemy import Engine, insert, or_, select
+from sqlalchemy.sql.elements import ColumnElement
 
 from routing.alert import Status
+from routing.incident import Turn
 from routing.own_events import CHANGE, Change
 from storage.events import EventState, pack
-from storage.tables import events, incidents
+from storage.tables import events, incident_turns, incidents
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +48,18 @@ class ListedIncident:
         return "acknowledged" if self.acknowledged_by and self.status is Status.FIRING else self.status.value
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LivedTurn:
+    """Something that became of an incident."""
+
+    turn: Turn
+    at: datetime
+    who: str | None
+    origin: str
+    """Where it happened, as people call the place."""
+    event_id: int
+
+
 def listed(engine: Engine, *, status: Status | None, limit: int) -> tuple[ListedIncident, ...]:
     """Incidents, those with the latest alert first."""
     query = select(*_COLUMNS).order_by(incidents.c.last_alert_at.desc(), incidents.c.id.desc()).limit(limit)
@@ -55,14 +69,24 @@ def listed(engine: Engine, *, status: Status | None, limit: int) -> tuple[Listed
         return tuple(ListedIncident(**{**row._asdict(), "status": Status(row.status)}) for row in connection.execute(query))
 
 
+def life(engine: Engine, name: str) -> tuple[ListedIncident, tuple[LivedTurn, ...]] | None:
+    """An incident by its number or key, with what became of it, oldest first; None if there is none."""
+    with engine.connect() as connection:
+        found = connection.execute(select(*_COLUMNS).where(_is_it(name))).first()
+        if found is None:
+            return None
+        turns = select(*_COLUMNS_OF_TURNS).where(incident_turns.c.incident_id == found.id).order_by(incident_turns.c.id)
+        lived = tuple(LivedTurn(**{**row._asdict(), "turn": Turn(row.turn)}) for row in connection.execute(turns))
+    return ListedIncident(**{**found._asdict(), "status": Status(found.status)}), lived
+
+
 def change(engine: Engine, name: str, what: Change, by: Somebody, now: datetime) -> str | None:
     """Take in what somebody did to an incident that fires, by its number or key; its key, None if no such incident fires.
 
     It is an event like any other: durable from here on, decided in its order, and told where it is shown.
     """
-    is_it = or_(incidents.c.key == name, incidents.c.id == int(name)) if name.isdecimal() and len(name) < 19 else incidents.c.key == name
     with engine.begin() as connection:
-        key = connection.execute(select(incidents.c.key).where(is_it, incidents.c.status == Status.FIRING)).scalar()
+        key = connection.execute(select(incidents.c.key).where(_is_it(name), incidents.c.status == Status.FIRING)).scalar()
         if key is None:
             return None
         body = {"change": what, "incident": key, "who": by.name, "where": by.where, "place": by.place}
@@ -71,4 +95,11 @@ def change(engine: Engine, name: str, what: Change, by: Somebody, now: datetime)
     return str(key)
 
 
+def _is_it(name: str) -> ColumnElement[bool]:
+    if name.isdecimal() and len(name) < 19:
+        return or_(incidents.c.key == name, incidents.c.id == int(name))
+    return incidents.c.key == name
+
+
+_COLUMNS_OF_TURNS = tuple(incident_turns.c[field.name] for field in fields(LivedTurn))
 _COLUMNS = tuple(incidents.c[field.name] for field in fields(ListedIncident))

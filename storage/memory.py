@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple, Self
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, insert
 
 from routing.alert import Alert
 from routing.figures import to_load
@@ -16,10 +16,11 @@ from routing.query import Facts
 from routing.rules import RuleSet
 from routing.samples import scopes
 from routing.timeline import Samples
-from routing.world import Left, World
+from routing.world import Left, Turned, World
 from storage import incidents, samples, silences, surroundings
 from storage.incidents import Kept
 from storage.samples import Taken
+from storage.tables import incident_turns
 
 
 class Coming(NamedTuple):
@@ -77,6 +78,8 @@ class Memory:
     def save(self, connection: Connection, rules: RuleSet, now: datetime) -> None:
         """Store what has changed."""
         incidents.save(connection, self.kept.values())
+        if self.world.turns:
+            connection.execute(insert(incident_turns), [_turn_row(self.ids[one.incident], one) for one in self.world.turns])
         surroundings.save(connection, self.world, rules)
         if self.world.new_samples:
             # As old as what is planned, not as the planner's clock: a backlog is decided by what came before it.
@@ -90,6 +93,17 @@ class Memory:
         return Taken(
             event=heard.event, sample=left.sample, incident=kept.id if kept else None, project=heard.alert.project, scopes=left.scopes
         )
+
+
+def _turn_row(incident_id: int, one: Turned) -> dict[str, object]:
+    return {
+        "incident_id": incident_id,
+        "event_id": one.event,
+        "turn": one.turn,
+        "at": one.at,
+        "who": one.who,
+        "origin": one.where[:100],
+    }
 
 
 def _samples(connection: Connection, world: World, coming: Sequence[Coming], rules: RuleSet) -> Samples:

@@ -60,6 +60,8 @@ class Claimed:
     why: str
     created_at: datetime
     others: tuple[Mention, ...] = ()
+    then: str = ""
+    """Who is told next if nobody acts."""
     changes: Changes = field(default_factory=dict)
     """Options of the receiver that hang on the alert."""
     told: Told | None = None
@@ -80,6 +82,7 @@ class Claimed:
             created_at=self.created_at,
             alert=alert,
             others=self.others,
+            then=self.then,
             reference=self.told.reference if self.told else {},
             acknowledged_by=self.acknowledged_by,
             closed_at=self.told.at if self.told and self.told.reason is Reason.RESOLVED else None,
@@ -115,6 +118,7 @@ def _planned_row(said: Said, now: datetime) -> dict[str, object]:
         "subject": planned.subject,
         "place": planned.place,
         "changes": msgspec.json.encode(planned.changes).decode() if planned.changes else None,
+        "next_step": planned.then or None,
         "others": msgspec.json.encode(planned.others).decode() if planned.others else None,
     }
 
@@ -233,6 +237,7 @@ def _claimed(row: Row[tuple[object, ...]], events_by_id: dict[int, Event], told:
         why=row.why,
         created_at=row.created_at,
         others=tuple(msgspec.json.decode(row.others, type=list[Mention])) if row.others else (),
+        then=row.next_step or "",
         changes=msgspec.json.decode(row.changes, type=dict[str, str | list[str]]) if row.changes else {},
         told=told.get(row.id),
         acknowledged_by=row.acknowledged_by,
@@ -312,7 +317,7 @@ def _due(*columns: ColumnElement[Any]) -> Select[tuple[object, ...]]:
 
 _DUE = _due()
 _WAS_AMBIGUOUS = exists().where(attempts.c.notification_id == notifications.c.id, attempts.c.outcome == Outcome.AMBIGUOUS)
-_DETAILS = "event_id receiver rules severity reason why created_at attempts failures subject place others changes"
+_DETAILS = "event_id receiver rules severity reason why created_at attempts failures subject place others next_step changes"
 _DUE_WITH_DETAILS = (
     _due(
         *(notifications.c[name] for name in _DETAILS.split()),

@@ -217,6 +217,19 @@ announcements = Table(
     Index("ix_announcements_subject", "subject", "place"),
 )
 
+incident_turns = Table(
+    "incident_turns",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("incident_id", Id, ForeignKey("incidents.id"), nullable=False),
+    Column("event_id", Id, ForeignKey("events.id"), nullable=False),
+    Column("turn", String(16), nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("who", CleanText),
+    Column("origin", CleanString(100), nullable=False),
+    Index("ix_incident_turns_incident", "incident_id", "id"),
+)
+
 explanations = Table(
     "explanations",
     metadata,
@@ -298,6 +311,7 @@ notifications = Table(
     Column("subject", String(250), nullable=False),
     Column("place", String(16), nullable=False),
     Column("others", CleanText),
+    Column("next_step", CleanText),
     Column("changes", CleanText),
     # Under which it was sent: what is told there later goes by them, too.
     Column("rules_version", String(64)),

@@ -55,6 +55,23 @@ def test_what_is_acknowledged_escalates_no_more(flask: FlaskCliRunner, engine: E
     assert run(flask, "notifications", "list", "--receiver", "pager").splitlines()[-1] == "1 notifications"
 
 
+def test_shows_what_became_of_one(flask: FlaskCliRunner, engine: Engine) -> None:
+    run(flask, "incidents", "acknowledge", "1", "--by", "Ann Lee")
+    plan_all(engine, ESCALATING)
+    store(engine, signed("issue", fixture("issue.resolved")))
+    plan_all(engine, ESCALATING)
+
+    lines = run(flask, "incidents", "show", "issue:5300000123").splitlines()
+
+    assert lines[0].split()[3:5] == ["resolved", "issue:5300000123"]
+    assert [" ".join(line.split()[2:-2]) for line in lines[1:]] == [
+        "began Sentry",
+        "acknowledged Ann Lee in the command line",
+        "resolved Zoë Ng in Sentry",
+    ]
+    assert "there is no incident" in run(flask, "incidents", "show", "99", status=1)
+
+
 @pytest.mark.usefixtures("engine")
 @pytest.mark.parametrize("name", ["99", "issue:99", "99999999999999999999999"])
 def test_what_does_not_fire_cannot_be_acknowledged(flask: FlaskCliRunner, name: str) -> None:

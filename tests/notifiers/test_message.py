@@ -56,6 +56,13 @@ def test_an_error_has_its_counts_its_age_and_its_state_as_facts() -> None:
     assert told == {"Events": "12 345", "Users": "7", "First seen": "3 h ago", "Status": "Escalating", "Level": "Fatal"}
 
 
+def test_what_comes_next_and_who_has_taken_it_on_are_facts() -> None:
+    told = facts(make_notification(then="pager at 2026-03-04 10:30 UTC unless acknowledged", acknowledged_by="Ann Lee in Slack"))
+
+    assert told["Next"] == "pager at 2026-03-04 10:30 UTC unless acknowledged"
+    assert told["Acknowledged"] == "by Ann Lee in Slack"
+
+
 def test_a_payment_failure_tells_provider_and_status() -> None:
     told = facts(make_notification(alert=make_alert(tags=(("payment.provider", "yookassa"), ("http.status_code", "502")))))
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from routing.alert import Level, Status
-from routing.notification import Severity
+from routing.notification import Reason, Severity
 from tests.factories import make_silence
 from tests.routing.story import Story
 
@@ -230,6 +230,32 @@ rules:
         assert story.notifications[0].why == "any alert; still open and not acknowledged after 15m"
         assert story.wait("1h") == ["pager escalation", "mail escalation"]
         assert story.wait("1d") == []
+
+    def test_each_message_says_what_comes_next(self) -> None:
+        story = Story("""
+rules:
+  - name: errors
+    when: ''
+    notify: [chat]
+    cooldown: 1m
+    escalate: [{after: 15m, unless: acknowledged, notify: [pager]}, {after: 1h, unless: never, notify: [mail, pager]}]
+""")
+        first = "pager at 2026-03-04 10:30 UTC unless acknowledged"
+        second = "mail, pager at 2026-03-04 11:15 UTC"
+
+        story.alert()
+        assert [one.then for one in story.notifications] == [first]
+        story.wait("10m")
+        story.alert()
+        assert [one.then for one in story.notifications] == [first]
+        story.wait("10m")
+        assert [(one.reason, one.then) for one in story.notifications] == [(Reason.ESCALATION, second)]
+        story.acknowledge()
+        story.alert()
+        assert [one.then for one in story.notifications] == [second]
+        story.wait("1h")
+        story.alert()
+        assert [one.then for one in story.notifications] == [""]
 
     def test_an_acknowledgement_calls_it_off(self) -> None:
         story = Story(self.RULES)

@@ -210,6 +210,26 @@ def upgrade() -> None:
     )
     op.create_index("ix_announcements_subject", "announcements", ["subject", "place"], unique=False)
     op.create_table(
+        "incident_turns",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("incident_id", Id, nullable=False),
+        sa.Column("event_id", Id, nullable=False),
+        sa.Column("turn", sa.String(length=16), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("who", sa.Text(), nullable=True),
+        sa.Column("origin", sa.String(length=100), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["event_id"],
+            ["events.id"],
+        ),
+        sa.ForeignKeyConstraint(
+            ["incident_id"],
+            ["incidents.id"],
+        ),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("ix_incident_turns_incident", "incident_turns", ["incident_id", "id"], unique=False)
+    op.create_table(
         "notifications",
         sa.Column("id", Id, nullable=False),
         sa.Column("event_id", Id, nullable=False),
@@ -234,6 +254,7 @@ def upgrade() -> None:
         sa.Column("subject", sa.String(length=250), nullable=False),
         sa.Column("place", sa.String(length=16), nullable=False),
         sa.Column("others", sa.Text(), nullable=True),
+        sa.Column("next_step", sa.Text(), nullable=True),
         sa.Column("changes", sa.Text(), nullable=True),
         sa.Column("rules_version", sa.String(length=64), nullable=True),
         sa.ForeignKeyConstraint(
