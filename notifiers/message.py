@@ -10,7 +10,7 @@ import re
 import unicodedata
 from bisect import bisect_right
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate
 
@@ -174,6 +174,7 @@ _NEWS = {Reason.ACKNOWLEDGED: "Acknowledged", Reason.UNACKNOWLEDGED: "No longer 
 
 def compose(notification: Notification) -> Message:
     """Work out what to say of a notification."""
+    notification = replace(notification, alert=_as_known(notification))
     alert, template = notification.alert, notification.template
     return Message(
         severity=notification.severity,
@@ -200,6 +201,14 @@ def compose(notification: Notification) -> Message:
         template_title=cut(one_line(template.title_of(alert)), MAX_TITLE) if template else "",
         text=_text(template.text_of(alert)) if template else "",
     )
+
+
+def _as_known(notification: Notification) -> Alert:
+    """The alert with the numbers that are known by now."""
+    alert, numbers = notification.alert, notification.numbers
+    if numbers is None:
+        return alert
+    return replace(alert, event_count=numbers.event_count or alert.event_count, user_count=numbers.user_count or alert.user_count)
 
 
 def _ending(notification: Notification) -> str:
@@ -333,6 +342,7 @@ def _facts(notification: Notification) -> tuple[Fact, ...]:
 def _facts_of_event(notification: Notification) -> tuple[Fact, ...]:
     alert = notification.alert
     candidates = (
+        ("Assigned to", numbers.assignee if (numbers := notification.numbers) else None),
         ("Acknowledged", f"by {notification.acknowledged_by}" if notification.acknowledged_by else None),
         ("Duration", duration(alert.duration_ms) if alert.duration_ms is not None else None),
         ("Events", _count(alert.event_count)),

@@ -85,7 +85,7 @@ class SlackOptions(ReceiverOptions[SlackSettings]):
     """`{kind: slack, channel: "#errors"}` for the bot, or `{kind: slack, webhook_url: ${SLACK_WEBHOOK}}`."""
 
     address: ClassVar[tuple[str, ...]] = ("channel", "webhook_url")
-    shows: ClassVar[frozenset[Reason]] = frozenset({Reason.ACKNOWLEDGED, Reason.UNACKNOWLEDGED, Reason.MUTED})
+    shows: ClassVar[frozenset[Reason]] = frozenset({Reason.ACKNOWLEDGED, Reason.UNACKNOWLEDGED, Reason.MUTED, Reason.UPDATED})
 
     channel: str | None = None
     follow_up: FollowUp = FollowUp.THREAD
@@ -126,6 +126,11 @@ class SlackOptions(ReceiverOptions[SlackSettings]):
         if self.channel is not None and "allow_private" in self.model_fields_set:
             raise ValueError("allow_private is about webhook_url; take it out: a channel is always reached through SLACK_API_URL")
         return self
+
+    @property
+    def follows(self) -> frozenset[Reason]:
+        """A webhook can show nothing in what it has posted, so it is told of ends alone."""
+        return super().follows - (frozenset() if self.channel else self.shows)
 
     def missing_credential(self, settings: SlackSettings) -> str | None:
         """The token or the webhook's address."""
@@ -173,8 +178,11 @@ class SlackNotifier:
         except PermanentError as refusal:
             if refusal.answer not in _GONE_ERRORS:
                 raise
+            if notification.reason is Reason.UPDATED:
+                return Receipt(payload=readable(payload), excerpt=f"{refusal}; nothing was changed", reference=root)
             return self._post(payload, notification, told=f"{refusal}; posted anew")
-        self._follow_up(notification)
+        if notification.reason is not Reason.UPDATED:
+            self._follow_up(notification)
         return replace(changed, reference=root)
 
     def find(self, notification: Notification) -> Receipt | None:

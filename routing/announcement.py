@@ -130,6 +130,11 @@ def silence_of(alert: Alert) -> Quiet | None:
     return Quiet(until=alert.silenced_until, why=_how(alert)) if alert.silenced_until else None
 
 
+def refresh(one: Announcement) -> PlannedNotification:
+    """What brings up to date what stands there."""
+    return replace(_follow_up(one, Reason.UPDATED, one.why), event=one.event)
+
+
 def who(alert: Alert) -> str:
     """Who did something, and where: `Ann Lee in Slack`."""
     return f"{one_line(alert.actor)[:MAX_NAME]} in {alert.origin}" if alert.actor else f"somebody in {alert.origin}"

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from routing.alert import ENDS, SENTRY, Alert, Status
 from routing.announcement import Announcement, Quiet, Topic, announced_by, silence_of, who
 from routing.fingerprint import is_of_metric
-from routing.notification import PlannedNotification, Reason
+from routing.notification import Numbers, PlannedNotification, Reason
 from routing.query_states import holds
 from routing.samples import plain
 
@@ -34,6 +34,9 @@ LATEST = timedelta(minutes=15)
 
 CLOCKS_DIFFER = timedelta(minutes=1)
 """Of vendors, who say when somebody did something, and ours."""
+
+MAX_ASSIGNEE = 100
+Number = TypeVar("Number", int, datetime)
 
 _TELL_CHANGES = frozenset({"issue", "metric_alert"})
 _STATES_OF_ENDS = frozenset({"resolved", "ignored"})
@@ -125,6 +128,8 @@ class Incident:
     """Somebody wants to hear nothing of it for a time; it ends with the incident."""
     assigned: bool = False
     """In Sentry."""
+    numbers: Numbers = field(default_factory=Numbers)
+    """What whatever was said of it last says of them."""
     notified_at: dict[str, datetime] = field(default_factory=dict)
     """By rule: when it last spoke of it, since the incident began."""
     timers: dict[TimerKey, Timer] = field(default_factory=dict)
@@ -156,6 +161,7 @@ class Incident:
             self.quiet = silence_of(alert)
         if (assigned := holds("assigned", alert)) is not None:
             self.assigned = assigned
+        self.numbers = _with(self.numbers, alert)
         if alert.status is Status.FIRING:
             self.seen_in |= places(alert)
         if status in ENDS:
@@ -243,6 +249,24 @@ class Incident:
         """These rules will come back to it; with an event: to tell of that one."""
         for timer in timers:
             self.timers[timer.key] = timer if event is None else replace(timer, event=event)
+
+
+def _with(numbers: Numbers, alert: Alert) -> Numbers:
+    """What is known with an alert; counts and times only grow, for webhooks overtake each other."""
+    said = alert.payload.get("assignedTo")
+    assignee = said.get("name") if isinstance(said, Mapping) else None
+    is_seen = alert.status is Status.FIRING or alert.last_seen is not None
+    return Numbers(
+        event_count=_larger(numbers.event_count, alert.event_count),
+        user_count=_larger(numbers.user_count, alert.user_count),
+        last_seen=_larger(numbers.last_seen, alert.last_seen or alert.occurred_at) if is_seen else numbers.last_seen,
+        assignee=(str(assignee)[:MAX_ASSIGNEE] if assignee else None) if "assignedTo" in alert.payload else numbers.assignee,
+    )
+
+
+def _larger(one: Number | None, other: Number | None) -> Number | None:
+    known = [value for value in (one, other) if value is not None]
+    return max(known, default=None)
 
 
 def places(alert: Alert) -> frozenset[str]:

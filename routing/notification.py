@@ -57,6 +57,8 @@ class Reason(StrEnum):
     """Whoever had taken it on has given it back."""
     MUTED = "muted"
     """Somebody wants to hear nothing of the incident for a time."""
+    UPDATED = "updated"
+    """What stands there is brought up to date; nobody is told by that."""
     RESOLVED = "resolved"
     """What was announced there has ended: resolved, or archived."""
     ENDED = "ended"
@@ -67,7 +69,7 @@ class Reason(StrEnum):
     """Held: the receiver's credential is not set, so the payload was recorded and nothing was sent."""
 
 
-FOLLOW_UPS = frozenset({Reason.ACKNOWLEDGED, Reason.UNACKNOWLEDGED, Reason.MUTED, Reason.RESOLVED})
+FOLLOW_UPS = frozenset({Reason.ACKNOWLEDGED, Reason.UNACKNOWLEDGED, Reason.MUTED, Reason.UPDATED, Reason.RESOLVED})
 """Reasons of what is told only where the incident was announced."""
 
 
@@ -94,6 +96,18 @@ class Outcome(StrEnum):
     """Nothing was sent: what it would close was never announced there."""
     REFUSED = "refused"
     """Will never be done like this; trying again is useless."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Numbers:
+    """What is known of an incident, from whatever has said it last."""
+
+    event_count: int | None = None
+    """As Sentry counts."""
+    user_count: int | None = None
+    last_seen: datetime | None = None
+    assignee: str | None = None
+    """In Sentry."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,8 +152,8 @@ class PlannedNotification:
 
     @property
     def lane(self) -> Lane:
-        """Critical ones travel apart."""
-        return Lane.CRITICAL if self.severity is Severity.CRITICAL else Lane.NORMAL
+        """Critical ones travel apart; what tells nobody is not one of them."""
+        return Lane.CRITICAL if self.severity is Severity.CRITICAL and self.reason is not Reason.UPDATED else Lane.NORMAL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +180,8 @@ class Notification:
     """The further incidents of its group, in the order in which they are to be told."""
     acknowledged_by: str | None = None
     """Who has taken the incident on, and where: `Ann Lee in Slack`; None: nobody."""
+    numbers: Numbers | None = None
+    """What is known of the incident by now, whoever said it; None: no more than the alert says."""
     then: str = ""
     """Who is told next if nobody acts, and when."""
     owner: str = ""

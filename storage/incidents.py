@@ -14,7 +14,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from routing.alert import Alert, Status
 from routing.announcement import Announcement, Quiet
 from routing.incident import Cause, Change, Incident, Timer
-from routing.notification import Reason, Severity
+from routing.notification import Numbers, Reason, Severity
 from storage.tables import announcements, cooldowns, explanations, incident_issues, incidents, last_changes, sightings, timers
 
 Row: TypeAlias = Mapping[str, object]
@@ -93,6 +93,7 @@ def _kept(row: SqlRow[Any], remembered: Mapping[str, Sequence[Mapping[str, Any]]
         acknowledged_by=row.acknowledged_by,
         quiet=Quiet(until=row.quiet_until, why=row.quiet_why) if row.quiet_until else None,
         assigned=row.assigned,
+        numbers=Numbers(**{name: getattr(row, name) for name in _NUMBERS}),
         notified_at={told["rule"]: told["notified_at"] for told in remembered["cooldowns"]},
         seen_in={seen["place"] for seen in remembered["sightings"]},
         explains={explained["likeness"] for explained in remembered["explanations"]},
@@ -113,6 +114,7 @@ def _row(incident: Incident) -> Row:
         "quiet_until": incident.quiet and incident.quiet.until,
         "quiet_why": incident.quiet and incident.quiet.why,
         "assigned": incident.assigned,
+        **{name: getattr(incident.numbers, name) for name in _NUMBERS},
     }
 
 
@@ -234,7 +236,8 @@ _COUNT = (
         ),
     )
 )
-_CHANGEABLE = ("status", "began_at", "last_change", "acknowledged_by", "quiet_until", "quiet_why", "assigned")
+_NUMBERS = ("event_count", "user_count", "last_seen", "assignee")
+_CHANGEABLE = ("status", "began_at", "last_change", "acknowledged_by", "quiet_until", "quiet_why", "assigned", *_NUMBERS)
 _COLUMNS = tuple(incidents.c[name] for name in ("id", "key", *_CHANGEABLE))
 _CHANGE = update(incidents).where(incidents.c.id == bindparam("b_id")).values({name: bindparam(name) for name in _CHANGEABLE})
 _TAKE_OUT = {

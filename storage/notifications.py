@@ -14,7 +14,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from routing.alert import Alert, Status
 from routing.announcement import Topic
 from routing.destinations import Changes
-from routing.notification import Attempt, Lane, Mention, Notification, Outcome, PlannedNotification, Reason, Severity, State, Tries
+from routing.notification import Attempt, Lane, Mention, Notification, Numbers, Outcome, PlannedNotification, Reason, Severity, State, Tries
 from storage.events import Event, unpack
 from storage.tables import UtcDateTime, attempts, events, incidents, notifications, workers
 from storage.told import Told, last_told, told_before
@@ -68,6 +68,8 @@ class Claimed:
     """What was told there before; None: nothing."""
     acknowledged_by: str | None = None
     """Who has taken the incident on by now."""
+    numbers: Numbers | None = None
+    """What is known of the incident by now."""
 
     def notification(self, alert: Alert) -> Notification:
         """What is to be said, once its event has been read."""
@@ -85,6 +87,7 @@ class Claimed:
             then=self.then,
             reference=self.told.reference if self.told else {},
             acknowledged_by=self.acknowledged_by,
+            numbers=self.numbers,
             closed_at=self.told.at if self.told and self.told.reason is Reason.RESOLVED else None,
         )
 
@@ -241,6 +244,7 @@ def _claimed(row: Row[tuple[object, ...]], events_by_id: dict[int, Event], told:
         changes=msgspec.json.decode(row.changes, type=dict[str, str | list[str]]) if row.changes else {},
         told=told.get(row.id),
         acknowledged_by=row.acknowledged_by,
+        numbers=Numbers(event_count=row.event_count, user_count=row.user_count, last_seen=row.last_seen, assignee=row.assignee),
     )
 
 
@@ -303,6 +307,8 @@ def _due(*columns: ColumnElement[Any]) -> Select[tuple[object, ...]]:
         older.c.place == notifications.c.place,
         # A page does not wait for a lesser message that is being tried again; but what ends comes after all that it ends.
         or_(older.c.lane == notifications.c.lane, older.c.reason == Reason.RESOLVED, notifications.c.reason == Reason.RESOLVED),
+        # What tells nobody holds nothing up before it has begun.
+        or_(older.c.state == _SENDING, older.c.reason != Reason.UPDATED),
         older.c.state.in_((_PLANNED, _SENDING)),
         older.c.id < notifications.c.id,
     )
@@ -321,7 +327,7 @@ _DETAILS = "event_id receiver rules severity reason why created_at attempts fail
 _DUE_WITH_DETAILS = (
     _due(
         *(notifications.c[name] for name in _DETAILS.split()),
-        incidents.c.acknowledged_by,
+        *(incidents.c[name] for name in ("acknowledged_by", "event_count", "user_count", "last_seen", "assignee")),
         events.c.resource,
         events.c.received_at,
         events.c.body,
@@ -346,7 +352,7 @@ _OPEN_ATTEMPTS = insert(attempts).from_select(
 _CALL_OFF = (
     update(notifications)
     .where(notifications.c.subject == bindparam("of"), notifications.c.place == bindparam("at"), notifications.c.state == State.PLANNED)
-    .where(notifications.c.reason != Reason.RESOLVED, ~_WAS_AMBIGUOUS)
+    .where(notifications.c.reason != Reason.RESOLVED, notifications.c.reason != Reason.UPDATED, ~_WAS_AMBIGUOUS)
     .values(
         state=State.HELD,
         reason=Reason.ENDED,

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine
 from routing import sentry
 from routing.alert import SENTRY, Alert
 from routing.fingerprint import content_key, incident_key
+from routing.incident import Incident
 from routing.notification import Lane
 from routing.plan import Disposition
 from routing.rules import RuleSet
@@ -21,6 +22,7 @@ from storage.events import Decision, Event
 from storage.memory import Coming, Memory
 from storage.notifications import Said
 from storage.pacing import paced
+from storage.refreshing import refreshes
 from storage.told import Standing, known_as
 
 BATCH = 100
@@ -71,9 +73,17 @@ def plan_batch(engine: Engine, rules: RuleSet, clock: Callable[[], datetime], *,
             memory.save(connection, rules, now)
             events.record(connection, decisions, ids=memory.ids, rules_version=rules.version, now=now)
             said = paced(connection, list(_said(decisions, memory)), rules.receivers, now)
-            lanes = notifications.insert_planned(connection, notifications.call_off(connection, said, now), now)
+            said = notifications.call_off(connection, said, now)
+            said += refreshes(connection, _heard(decisions, memory), said, now)
+            lanes = notifications.insert_planned(connection, said, now)
     failures = tuple((decision.event.id, decision.error) for decision in decisions if decision.error and not decision.disposition)
     return Planned(events=len(read), lanes=lanes, until=read[-1].event.received_at, failures=failures)
+
+
+def _heard(decisions: Sequence[Decision], memory: Memory) -> list[tuple[int, Incident]]:
+    """The incidents of which Sentry has said something, with their numbers."""
+    keys = {one.incident_key for one in decisions if one.incident_key and one.alert and one.alert.origin == SENTRY}
+    return [(memory.ids[key], memory.world.incidents[key]) for key in sorted(keys)]
 
 
 def _said(decisions: Sequence[Decision], memory: Memory) -> Iterator[Said]:

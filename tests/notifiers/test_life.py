@@ -19,7 +19,7 @@ from notifiers.registry import KINDS
 from notifiers.slack import FollowUp, Reopen, SlackOptions
 from notifiers.slack_layout import blocks
 from routing.alert import Alert, Status
-from routing.notification import Notification, Reason
+from routing.notification import Notification, Numbers, Reason
 from tests.factories import NOW
 from tests.notifiers import test_jira as of_jira
 from tests.notifiers import test_pagerduty as of_pagerduty
@@ -174,6 +174,24 @@ class TestSlack:
         [message, line] = slack.app.messages["C0ERRORS1"]
         assert "*Acknowledged*\\nby Ann Lee in PagerDuty" in json.dumps(message["blocks"])
         assert (line["thread_ts"], line["text"]) == (message["ts"], "Acknowledged: acknowledged in PagerDuty by Ann Lee")
+
+    def test_what_tells_nobody_changes_the_message_and_says_nothing_in_its_thread(self, slack: Server[Slack]) -> None:
+        bot = self.bot(slack)
+        numbers = Numbers(event_count=4711, user_count=9, assignee="Zoë Ng")
+
+        bot.send(answering(replace(FIRST, id=7, reason=Reason.UPDATED, numbers=numbers), bot))
+
+        [message] = slack.app.messages["C0ERRORS1"]
+        assert "*Events*\\n4 711" in json.dumps(message["blocks"])
+        assert "*Assigned to*\\nZo\\u00eb Ng" in json.dumps(message["blocks"])
+
+    def test_a_message_that_was_deleted_is_not_posted_anew_to_tell_nobody(self, slack: Server[Slack]) -> None:
+        bot = self.bot(slack)
+        update = answering(replace(FIRST, id=7, reason=Reason.UPDATED), bot)
+        slack.app.messages["C0ERRORS1"].clear()
+
+        assert bot.send(update).excerpt == "chat.update: message_not_found; nothing was changed"
+        assert slack.app.messages["C0ERRORS1"] == []
 
     def test_a_message_that_was_deleted_is_posted_anew(self, slack: Server[Slack]) -> None:
         bot = self.bot(slack)

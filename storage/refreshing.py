@@ -1,0 +1,58 @@
+"""Brings up to date what stands at a destination, where it can be changed: at most once a minute, and nobody is told by it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, case, delete, func, select, tuple_
+
+from routing.announcement import Announcement, Topic, refresh
+from routing.incident import Incident
+from routing.notification import Reason, State
+from storage.notifications import Said
+from storage.tables import attempts, notifications
+
+EVERY = timedelta(minutes=1)
+"""Between two changes of a message."""
+
+
+def refreshes(connection: Connection, heard: Iterable[tuple[int, Incident]], said: Sequence[Said], now: datetime) -> list[Said]:
+    """What brings up to date where these incidents, each with its number, were announced, and nothing is said now.
+
+    One waits at a time for each message, and is sent with what is known by then; what is said now takes its place.
+    """
+    spoken = {Topic(one.notification.subject, one.notification.place) for one in said if one.notification.state is State.PLANNED}
+    shown = {one.topic: (id_, one) for id_, incident in heard for one in incident.announced.values() if Reason.UPDATED in one.follows}
+    _forget(connection, spoken, untried=True)
+    wanted = {topic: found for topic, found in shown.items() if topic not in spoken}
+    last = _last_told(connection, wanted)
+    _forget(connection, last, untried=False)
+    return [_said(*wanted[topic], max(now, at + EVERY)) for topic, at in last.items()]
+
+
+def _said(incident_id: int, one: Announcement, at: datetime) -> Said:
+    occasion = f"{Reason.UPDATED}:{at:%Y%m%dT%H%M%S.%f}"
+    return Said(event_id=one.event, incident_id=incident_id, notification=refresh(one), occasion=occasion, at=at)
+
+
+def _last_told(connection: Connection, topics: Collection[Topic]) -> dict[Topic, datetime]:
+    """When the last message of each of these went out, if one did and no other one is on its way."""
+    if not topics:
+        return {}
+    columns = (notifications.c.subject, notifications.c.place)
+    is_waiting = case((notifications.c.state.in_((State.PLANNED, State.SENDING)), 1), else_=0)
+    at = case((notifications.c.state == State.SENT, notifications.c.finished_at))
+    query = select(*columns, func.max(at)).where(tuple_(*columns).in_(list(topics))).group_by(*columns)
+    rows = connection.execute(query.having(func.max(is_waiting) == 0, func.max(at).is_not(None)))
+    return {Topic(subject, place): at for subject, place, at in rows}
+
+
+def _forget(connection: Connection, topics: Collection[Topic], *, untried: bool) -> None:
+    """Of what tells nobody only the last one is kept: one that waits gives way to a message, one that is over to the next."""
+    state = notifications.c.state == State.PLANNED if untried else notifications.c.state.in_((State.SENT, State.HELD))
+    which = (tuple_(notifications.c.subject, notifications.c.place).in_(list(topics)), notifications.c.reason == Reason.UPDATED, state)
+    ids = connection.execute(select(notifications.c.id).where(*which)).scalars().all() if topics else ()
+    if ids:
+        connection.execute(delete(attempts).where(attempts.c.notification_id.in_(ids)))
+        connection.execute(delete(notifications).where(notifications.c.id.in_(ids)))

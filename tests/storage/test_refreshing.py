@@ -1,0 +1,108 @@
+"""What stands in a channel is kept up to date: at most once a minute, and in nobody's way."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import Engine
+
+from notifiers.registry import KINDS
+from routing.notification import Lane, Outcome, Reason, State
+from routing.rules_loading import load
+from storage import inspection, notifications
+from storage.notifications import Claimed
+from tests.factories import NOW, issue_webhook
+from tests.storage.planned import ended, issue, plan_all, store
+
+RULES = load(
+    """
+    version: 1
+    receivers: {chat: {kind: slack, channel: "#errors"}, mail: {kind: email, to: [team@example.com]}}
+    rules: [{name: errors, when: "", severity: critical, notify: [chat, mail]}]
+    """,
+    kinds=KINDS,
+    environment={},
+)
+SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
+STANDS = {"channel": "C1", "ts": "1.0"}
+
+
+def hear(engine: Engine, after: timedelta, event: int = 1, **changes: str | int) -> None:
+    """An alert of the issue comes, so long after the first one."""
+    store(engine, issue(1, event, **changes), at=NOW + after)
+    plan_all(engine, RULES, at=NOW + after)
+
+
+def claim(engine: Engine, after: timedelta) -> list[Claimed]:
+    """What is sent then, of both lanes."""
+    return [one for lane in Lane for one in notifications.claim(engine, lane, worker="a", now=NOW + after, limit=64)]
+
+
+def send(engine: Engine, after: timedelta, outcome: Outcome = Outcome.DELIVERED) -> list[str]:
+    """What is due then goes out; as `chat first`."""
+    at: datetime = NOW + after
+    claimed = claim(engine, after)
+    done = [(one.id, ended(one.tries.number, outcome, began_at=at, ended_at=at, reference=STANDS)) for one in claimed]
+    if done:
+        notifications.record(engine, done)
+    return [f"{one.receiver} {one.reason}" for one in claimed]
+
+
+def test_what_is_held_is_shown_where_that_can_be_changed(engine: Engine) -> None:
+    hear(engine, timedelta())
+    send(engine, SECOND)
+    store(engine, issue_webhook("assigned", id="1", count="41"), at=NOW + 2 * SECOND)
+    hear(engine, 2 * SECOND, 2)
+
+    (update,) = claim(engine, SECOND + MINUTE)
+
+    assert (update.receiver, update.reason) == ("chat", Reason.UPDATED)
+    assert (update.event.resource, update.told and update.told.reference) == ("event_alert", STANDS)
+    assert update.numbers
+    assert (update.numbers.event_count, update.numbers.assignee) == (41, "payments")
+
+
+def test_it_is_changed_once_a_minute_at_most_with_what_is_known_by_then(engine: Engine) -> None:
+    hear(engine, timedelta())
+    send(engine, SECOND)
+    for event in range(2, 50):
+        hear(engine, event * SECOND, event)
+
+    assert send(engine, 60 * SECOND) == []
+    assert send(engine, 61 * SECOND) == ["chat updated"]
+    assert send(engine, 62 * SECOND) == []
+
+
+def test_only_the_last_change_is_kept(engine: Engine) -> None:
+    hear(engine, timedelta())
+    send(engine, SECOND)
+    for event in range(2, 8):
+        hear(engine, event * 2 * MINUTE, event)
+        assert send(engine, event * 2 * MINUTE) == ["chat updated"]
+
+    assert [one.reason for one in inspection.listed(engine) if one.state is State.SENT] == [Reason.UPDATED, Reason.FIRST, Reason.FIRST]
+
+
+def test_it_holds_no_message_up_and_gives_way_to_it(engine: Engine) -> None:
+    hear(engine, timedelta())
+    send(engine, SECOND)
+    hear(engine, timedelta(minutes=29, seconds=59), 2)
+    hear(engine, timedelta(minutes=31), 3)
+
+    assert send(engine, timedelta(minutes=31)) == ["chat repeat", "mail repeat"]
+    assert send(engine, timedelta(minutes=40)) == []
+
+
+def test_nothing_is_changed_where_nothing_arrived_or_all_is_over(engine: Engine) -> None:
+    hear(engine, timedelta())
+    send(engine, SECOND, Outcome.REFUSED)
+    hear(engine, MINUTE, 2)
+    assert send(engine, 5 * MINUTE) == []
+
+    hear(engine, timedelta(minutes=31), 3)
+    send(engine, timedelta(minutes=31))
+    hear(engine, timedelta(minutes=31, seconds=2), 4)
+    store(engine, issue_webhook("resolved", id="1"), at=NOW + timedelta(minutes=31, seconds=3))
+    plan_all(engine, RULES, at=NOW + timedelta(minutes=31, seconds=3))
+
+    assert sorted(send(engine, timedelta(minutes=40))) == ["chat resolved", "mail resolved"]
