@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test lint format lock mutate bench schema
+.PHONY: help demo run test nightly lint format lock mutate bench schema
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,6 +18,9 @@ run: $(VENV)/.run ## start the service at http://127.0.0.1:8000 (needs SENTRY_CL
 
 test: $(VENV)/.dev ## the whole suite, with real Redis, SQLite, PostgreSQL and SMTP
 	@$(BIN)/python -m pytest -n auto
+
+nightly: $(VENV)/.dev ## 2,000 random lives of incidents: announced means closed, whatever happens (some minutes)
+	@LIFE_EXAMPLES=2000 $(BIN)/python -m pytest -q tests/storage/test_life_machine.py
 
 lint: $(VENV)/.dev ## ruff, mypy --strict and the import table
 	@$(BIN)/ruff check .

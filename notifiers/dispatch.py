@@ -76,6 +76,10 @@ class Told(Protocol):
     def rules_version(self) -> str | None:
         """The rules under which it was told."""
 
+    @property
+    def place(self) -> str | None:
+        """Where that was, as `Receiver.place` spells it."""
+
 
 class Claimed(Protocol):
     """A notification that is to be sent now."""
@@ -83,10 +87,6 @@ class Claimed(Protocol):
     @property
     def receiver(self) -> str:
         """Its name in rules.yaml."""
-
-    @property
-    def place(self) -> str:
-        """Its destination, as it was when this was planned."""
 
     @property
     def reason(self) -> Reason:
@@ -134,11 +134,11 @@ class Dispatch:
             now = self._clock()
             told = "nothing was announced there"
             return Attempt(number=claimed.tries.number, began_at=now, ended_at=now, outcome=Outcome.NEEDLESS, excerpt=told)
-        sent_by: list[str] = []
+        sent_by: list[RuleSet] = []
 
         def open_notifier() -> Notifier:
             rules = self._rules_for(claimed)
-            sent_by.append(rules.version)
+            sent_by.append(rules)
             return self._notifier(rules, claimed.receiver, claimed.changes)
 
         done = attempt(
@@ -149,7 +149,8 @@ class Dispatch:
             clock=self._clock,
             jitter=random.random,
         )
-        return replace(done, rules_version=sent_by[0]) if sent_by else done
+        receiver = sent_by[0].receivers.get(claimed.receiver) if sent_by else None
+        return replace(done, rules_version=sent_by[0].version, place=receiver.place(claimed.changes)) if receiver else done
 
     def _parse(self, event: Webhook) -> Alert:
         base_url, organization = self._settings.sentry_base_url, self._settings.sentry_org
@@ -169,8 +170,8 @@ class Dispatch:
         if claimed.reason not in FOLLOW_UPS:
             return rules
         receiver = rules.receivers.get(claimed.receiver)
-        is_as_it_was = receiver is not None and receiver.place(claimed.changes) == claimed.place
-        version = claimed.told.rules_version if claimed.told else None
+        version, place = (claimed.told.rules_version, claimed.told.place) if claimed.told else (None, None)
+        is_as_it_was = receiver is not None and receiver.place(claimed.changes) == place
         return rules if is_as_it_was or version is None else self._earlier(version)
 
     def _notifier(self, rules: RuleSet, receiver: str, changes: Changes) -> Notifier:

@@ -235,5 +235,7 @@ class Attempt:
     """How long to wait before the next try; None where none follows."""
     rules_version: str | None = None
     """Those by whose receiver it was sent; None where nothing was."""
+    place: str | None = None
+    """The destination of that receiver, which an edit may have changed since it was planned."""
     was_put_off: bool = False
     """The vendor said when to come back, so it does not count as a failure."""

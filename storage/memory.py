@@ -11,7 +11,7 @@ from sqlalchemy import Connection, insert
 
 from routing.alert import Alert
 from routing.figures import to_load
-from routing.fingerprint import fingerprint_key
+from routing.fingerprint import fingerprint_key, metric_key
 from routing.query import Facts
 from routing.rules import RuleSet
 from routing.samples import scopes
@@ -46,7 +46,7 @@ class Memory:
         oldest = min([now, *(one.at for one in coming)])
         issues = {one.issue for one in coming}
         joined = incidents.joined(connection, tuple(issues))
-        named = {fingerprint_key(one.alert, rules.fingerprints) for one in coming} if rules.fingerprints else set()
+        named = {key for one in coming for key in (metric_key(one.alert), fingerprint_key(one.alert, rules.fingerprints))}
         kept = incidents.by_key(connection, tuple({*issues, *joined.values(), *filter(None, named)}))
         memory = cls.of(connection, kept, rules, oldest)
         memory.world.joined.update(joined)

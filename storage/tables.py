@@ -317,8 +317,9 @@ notifications = Table(
     Column("others", CleanText),
     Column("next_step", CleanText),
     Column("changes", CleanText),
-    # Under which it was sent: what is told there later goes by them, too.
+    # Under which it was sent, and where that was: what is told there later goes by them, too.
     Column("rules_version", String(64)),
+    Column("sent_place", String(16)),
     # However often an event is planned, it is announced to a destination once on each occasion.
     UniqueConstraint("event_id", "receiver", "occasion", "subject", "place", name="uq_notifications_event_receiver"),
     Index(

@@ -24,6 +24,8 @@ class Told:
     """The vendor's name for what stands there for the incident."""
     rules_version: str | None = None
     """The rules under which it was told."""
+    place: str | None = None
+    """Where that was, as `Receiver.place` spells it."""
     at: datetime | None = None
     """When the last message went out, if it did."""
 
@@ -47,6 +49,7 @@ def told_before(connection: Connection, rows: Sequence[Row[tuple[object, ...]]])
         notifications.c.reason,
         notifications.c.reference,
         notifications.c.rules_version,
+        notifications.c.sent_place,
         notifications.c.finished_at,
     )
     found = {row.id: row for row in connection.execute(select(*columns).where(notifications.c.id.in_(wanted)))}
@@ -56,7 +59,13 @@ def told_before(connection: Connection, rows: Sequence[Row[tuple[object, ...]]])
             referred = found[row.reference_id or row.told_id]
             reference = msgspec.json.decode(referred.reference, type=dict[str, str]) if referred.reference else {}
             last = found[row.told_id]
-            told[row.id] = Told(reason=Reason(last.reason), reference=reference, rules_version=referred.rules_version, at=last.finished_at)
+            told[row.id] = Told(
+                reason=Reason(last.reason),
+                reference=reference,
+                rules_version=referred.rules_version,
+                place=referred.sent_place,
+                at=last.finished_at,
+            )
     return told
 
 

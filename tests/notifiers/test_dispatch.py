@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import pytest
@@ -32,7 +32,6 @@ class Waiting:
     """A claimed notification that remembers the alerts it was read with."""
 
     receiver: str = "chat"
-    place: str = ""
     reason: Reason = Reason.FIRST
     told: Told | None = None
     event: Came = field(default_factory=Came)
@@ -108,8 +107,9 @@ class TestClosings:
     class Said:
         reason: Reason = Reason.FIRST
         rules_version: str | None = "v1"
+        place: str | None = "0123456789abcdef"
 
-    def close(self, in_force: str, told: Told | None) -> tuple[Attempt, list[str]]:
+    def close(self, in_force: str, told: Said | None) -> tuple[Attempt, list[str]]:
         """The end of it tried while these rules are in force; also the versions that were asked for."""
         before = make_rules(self.BEFORE)
         asked: list[str] = []
@@ -120,8 +120,8 @@ class TestClosings:
 
         rules = make_rules(in_force)
         dispatch = Dispatch(Settings(allow_unsigned=True), lambda: rules, lambda: NOW, earlier=earlier)
-        place = before.receivers["chat"].place({})
-        return dispatch.deliver(Waiting(receiver="chat", place=place, reason=Reason.RESOLVED, told=told)), asked
+        told = told and replace(told, place=before.receivers["chat"].place({}))
+        return dispatch.deliver(Waiting(receiver="chat", reason=Reason.RESOLVED, told=told)), asked
 
     @pytest.mark.parametrize(
         "in_force",
@@ -143,7 +143,7 @@ class TestClosings:
         assert (done.outcome, asked) == (Outcome.PREVIEWED, [])
 
     @pytest.mark.parametrize("told", [None, Said(Reason.RESOLVED)], ids=["nothing was told", "it was closed"])
-    def test_not_where_there_is_nothing_to_close(self, told: Told | None) -> None:
+    def test_not_where_there_is_nothing_to_close(self, told: Said | None) -> None:
         done, _ = self.close(self.BEFORE, told)
 
         assert (done.outcome, done.excerpt) == (Outcome.NEEDLESS, "nothing was announced there")

@@ -122,6 +122,16 @@ def test_a_repeat_begins_the_cooldown_anew(engine: Engine) -> None:
     assert reasons == [Reason.FIRST, Reason.REPEAT, Reason.COOLDOWN, Reason.REPEAT]
 
 
+def test_a_metric_alert_that_comes_back_under_another_number_is_the_incident_of_its_rule(engine: Engine) -> None:
+    for number, action in enumerate(("critical", "resolved", "critical")):
+        at = NOW + timedelta(hours=number)
+        text = f"0.07{number} failure_rate() in the last 5 minutes"
+        store(engine, metric_alert_webhook(action, text, identifier=str(number), date_started=at.isoformat()), at=at)
+        plan_all(engine, EVERYTHING, at=at)
+
+    assert incident_rows(engine, incidents.c.key, incidents.c.status) == [("metric-rule:77", Status.FIRING)]
+
+
 @pytest.mark.parametrize("limit", [1, 100], ids=["in many batches", "in one batch"])
 def test_what_begins_again_after_its_end_is_held_by_no_cooldown(engine: Engine, limit: int) -> None:
     before = [issue(5300000123, number) for number in (1, 2)]
