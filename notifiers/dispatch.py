@@ -12,11 +12,11 @@ from collections.abc import Callable, Hashable
 from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from notifiers.configuration import open_receiver
 from notifiers.delivery import RetryPolicy, attempt
-from notifiers.errors import RetryableError
+from notifiers.errors import PermanentError, RetryableError
 from notifiers.http import Network
 from notifiers.notifier import Clock, Notifier
 from notifiers.registry import VendorSettings
@@ -24,7 +24,7 @@ from routing import sentry
 from routing.alert import Alert
 from routing.destinations import Changes
 from routing.notification import FOLLOW_UPS, Attempt, Notification, Outcome, Reason, Tries
-from routing.rules import RuleSet
+from routing.rules import Receiver, RuleSet
 
 ALERTS_KEPT = 32
 """The notifications of one event are claimed together: its alert is read once for all of them."""
@@ -112,6 +112,14 @@ class Claimed(Protocol):
         """What is to be said of the alert."""
 
 
+class Found(NamedTuple):
+    """By what something is sent."""
+
+    rules: RuleSet
+    """Those in force, or those under which it was announced."""
+    receiver: Receiver
+
+
 class Dispatch:
     """Tries once what it is given. Threads share it; each has notifiers of its own."""
 
@@ -132,14 +140,13 @@ class Dispatch:
         """Try once, and say how it ended. Raises nothing, whatever fails."""
         if _follows_nothing(claimed):
             now = self._clock()
-            told = "nothing was announced there"
-            return Attempt(number=claimed.tries.number, began_at=now, ended_at=now, outcome=Outcome.NEEDLESS, excerpt=told)
-        sent_by: list[RuleSet] = []
+            why = "its end was told there already" if claimed.told else "nothing was announced there"
+            return Attempt(number=claimed.tries.number, began_at=now, ended_at=now, outcome=Outcome.NEEDLESS, excerpt=why)
+        found: list[Found] = []
 
         def open_notifier() -> Notifier:
-            rules = self._rules_for(claimed)
-            sent_by.append(rules)
-            return self._notifier(rules, claimed.receiver, claimed.changes)
+            found.append(self._receiver_for(claimed))
+            return self._notifier(*found[0], claimed.changes)
 
         done = attempt(
             lambda: self._completed(claimed.notification(self._alert(claimed.event))),
@@ -149,8 +156,10 @@ class Dispatch:
             clock=self._clock,
             jitter=random.random,
         )
-        receiver = sent_by[0].receivers.get(claimed.receiver) if sent_by else None
-        return replace(done, rules_version=sent_by[0].version, place=receiver.place(claimed.changes)) if receiver else done
+        if not found:
+            return done
+        rules, receiver = found[0]
+        return replace(done, rules_version=rules.version, place=receiver.place(claimed.changes))
 
     def _parse(self, event: Webhook) -> Alert:
         base_url, organization = self._settings.sentry_base_url, self._settings.sentry_org
@@ -164,30 +173,41 @@ class Dispatch:
         owner, runbook = (rule.owner, rule.runbook) if rule else ("", "")
         return replace(notification, template=template, owner=owner, runbook=runbook) if template or owner or runbook else notification
 
-    def _rules_for(self, claimed: Claimed) -> RuleSet:
-        """Those in force; but what was announced is closed as it was announced, whatever became of its receiver."""
-        rules = self._rules()
-        if claimed.reason not in FOLLOW_UPS:
-            return rules
-        receiver = rules.receivers.get(claimed.receiver)
-        version, place = (claimed.told.rules_version, claimed.told.place) if claimed.told else (None, None)
-        is_as_it_was = receiver is not None and receiver.place(claimed.changes) == place
-        return rules if is_as_it_was or version is None else self._earlier(version)
+    def _receiver_for(self, claimed: Claimed) -> Found:
+        """That of the rules in force; but what was announced is closed as it was announced, whatever became of its receiver.
 
-    def _notifier(self, rules: RuleSet, receiver: str, changes: Changes) -> Notifier:
+        Raises:
+            RetryableError: the rules in force have none of this name.
+            PermanentError: nor have those under which it was announced.
+        """
+        rules = self._rules()
+        receiver = rules.receivers.get(claimed.receiver)
+        told = claimed.told if claimed.reason in FOLLOW_UPS else None
+        if told and told.rules_version and not (receiver and receiver.place(claimed.changes) == told.place):
+            return self._earlier_receiver(claimed, told.rules_version, told.place)
+        if receiver is None:
+            # Not for good: another worker may have read a newer file, and the next edit may bring it back.
+            raise RetryableError(f"receiver {claimed.receiver} is not in the rules in force")
+        return Found(rules, receiver)
+
+    def _earlier_receiver(self, claimed: Claimed, version: str, place: str | None) -> Found:
+        rules = self._earlier(version)
+        fitting = [receiver for receiver in rules.receivers.values() if receiver.place(claimed.changes) == place]
+        # It may have had another name when it was told there last.
+        for receiver in sorted(fitting, key=lambda one: one.name != claimed.receiver):
+            return Found(rules, receiver)
+        raise PermanentError(f"the rules {version}, under which it was announced, have no receiver any more that leads there")
+
+    def _notifier(self, rules: RuleSet, receiver: Receiver, changes: Changes) -> Notifier:
         """The receiver's notifier of this thread."""
         if getattr(self._threads, "rules", None) is not self._rules():
             self._threads.rules, self._threads.notifiers = self._rules(), {}
         notifiers: dict[str, Notifier] = self._threads.notifiers
-        if receiver not in rules.receivers:
-            # Not for good: another worker may have read a newer file, and the next edit may bring it back.
-            raise RetryableError(f"receiver {receiver} is not in the rules in force")
-        name = f"{rules.version} {receiver} {json.dumps(changes, sort_keys=True) if changes else ''}"
+        name = f"{rules.version} {receiver.name} {json.dumps(changes, sort_keys=True) if changes else ''}"
         if name not in notifiers:
             if len(notifiers) >= NOTIFIERS_KEPT:
                 notifiers.clear()
-            opened = rules.receivers[receiver]
-            notifiers[name] = open_receiver(opened, self._settings, network=self._network, clock=self._clock, changes=changes)
+            notifiers[name] = open_receiver(receiver, self._settings, network=self._network, clock=self._clock, changes=changes)
         return notifiers[name]
 
 

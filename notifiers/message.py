@@ -333,23 +333,28 @@ def _culprit(alert: Alert) -> str | None:
 
 
 def _facts(notification: Notification) -> tuple[Fact, ...]:
-    alert = notification.alert
-    rule = (("Next", notification.then), ("Owner", notification.owner), ("Runbook", notification.runbook))
-    of_rule = tuple(Fact(label=label, value=cut(one_line(value), MAX_FACT), is_link=label == "Runbook") for label, value in rule if value)
-    return of_rule + (_metric_facts(alert.metric) if alert.metric else _facts_of_event(notification))
-
-
-def _facts_of_event(notification: Notification) -> tuple[Fact, ...]:
-    alert = notification.alert
+    alert, numbers = notification.alert, notification.numbers
     candidates = (
-        ("Assigned to", numbers.assignee if (numbers := notification.numbers) else None),
+        ("Next", notification.then),
+        ("Owner", notification.owner),
+        ("Runbook", notification.runbook),
+        ("Assigned to", numbers.assignee if numbers else None),
         ("Acknowledged", f"by {notification.acknowledged_by}" if notification.acknowledged_by else None),
+    )
+    known = tuple(
+        Fact(label=label, value=cut(one_line(value), MAX_FACT), is_link=label == "Runbook") for label, value in candidates if value
+    )
+    return known + (_metric_facts(alert.metric) if alert.metric else _facts_of_event(alert, notification.created_at))
+
+
+def _facts_of_event(alert: Alert, now: datetime) -> tuple[Fact, ...]:
+    candidates = (
         ("Duration", duration(alert.duration_ms) if alert.duration_ms is not None else None),
         ("Events", _count(alert.event_count)),
         ("Users", _count(alert.user_count)),
         ("Provider", alert.tag("payment.provider")),
         ("HTTP status", alert.tag("http.status_code")),
-        ("First seen", ago(alert.first_seen, notification.created_at) if alert.first_seen else None),
+        ("First seen", ago(alert.first_seen, now) if alert.first_seen else None),
         ("Status", (alert.substatus or "").capitalize()),
         ("Level", alert.level.capitalize() if alert.category is Category.ERROR else None),
     )

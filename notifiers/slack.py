@@ -195,7 +195,10 @@ class SlackNotifier:
             pages.append(self._bot.replies(channel, root, oldest=oldest))
         for message in (message for page in chain(*pages) for message in page.messages):
             if message.metadata == wanted and message.ts != root:
-                reference = notification.reference if root else {"channel": channel, "ts": message.ts}
+                is_line = message.thread_ts == root or self._options.follow_up is FollowUp.CHANNEL
+                # A message that began anew is the incident's from now on.
+                is_root = not root or self._begins_anew(notification) or not is_line
+                reference = {"channel": channel, "ts": message.ts} if is_root else notification.reference
                 return Receipt(payload=self._options.render(notification), excerpt="found in the channel", reference=reference)
         return None
 

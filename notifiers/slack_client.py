@@ -48,6 +48,7 @@ class Message(BaseModel):
     """A message in a channel's history."""
 
     ts: str
+    thread_ts: str | None = None
     metadata: dict[str, object] | None = None
 
 

@@ -59,7 +59,7 @@ class Announcement:
     subject: str
     place: str
     receiver: str
-    """By its name at that time."""
+    """As it was called when the last message was planned."""
     kind: str
     rules: tuple[str, ...]
     """Those that announced it."""
@@ -82,9 +82,8 @@ class Announcement:
     def heard(self, notification: PlannedNotification, event: int) -> Announcement:
         """With what a further message has told, of that event."""
         rules = tuple(dict.fromkeys((*self.rules, *notification.rules)))
-        return replace(
-            self, event=event, why=notification.why, rules=rules, severity=min(self.severity, notification.severity, key=_WORST_FIRST.index)
-        )
+        severity = min(self.severity, notification.severity, key=_WORST_FIRST.index)
+        return replace(announced_by(notification, event), rules=rules, severity=severity)
 
 
 def announced_by(notification: PlannedNotification, event: int) -> Announcement:

@@ -56,7 +56,7 @@ class Turned:
     """The number of the event that said so."""
     turn: Turn
     at: datetime
-    """By whoever said so."""
+    """By whoever said so; of a change of an issue when it came, for Sentry says only when the issue was last seen."""
     who: str | None
     where: str
 
@@ -244,7 +244,8 @@ class World:
 
 def _turned(heard: Heard, incident: Incident, turn: Turn) -> Turned:
     alert = heard.alert
-    return Turned(incident=incident.key, event=heard.event, turn=turn, at=alert.occurred_at, who=alert.actor, where=alert.origin)
+    at = alert.received_at if alert.resource == "issue" else alert.occurred_at
+    return Turned(incident=incident.key, event=heard.event, turn=turn, at=at, who=alert.actor, where=alert.origin)
 
 
 def due_together(timers: Sequence[tuple[Incident, Timer]], now: datetime) -> Iterator[list[tuple[Incident, Timer]]]:

@@ -219,10 +219,6 @@ def _tally(kept: Kept) -> Row:
     return {"b_id": kept.id, "more": len(kept.alerts), "last_alert_at": max(alert.occurred_at for alert in kept.alerts)}
 
 
-_COLUMNS = tuple(
-    incidents.c[name]
-    for name in ("id", "key", "status", "began_at", "last_change", "acknowledged_by", "quiet_until", "quiet_why", "assigned")
-)
 _REMEMBERED = (cooldowns, sightings, explanations, incident_issues, last_changes, announcements, timers)
 _MAKE = insert(incidents).returning(incidents.c.id, incidents.c.key)
 _COUNT = (

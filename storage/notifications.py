@@ -148,7 +148,7 @@ def call_off(connection: Connection, said: Sequence[Said], now: datetime) -> lis
 
 
 def claim(engine: Engine, lane: Lane, *, worker: str, now: datetime, limit: int) -> tuple[Claimed, ...]:
-    """Take what is due in a lane, oldest first, at most one at a time of each incident and receiver, so that order is kept.
+    """Take what is due in a lane, oldest first, at most one at a time of each destination and subject, so that order is kept.
 
     The attempt is on record, open, before it is made: whoever finds it open later knows that it may have gone out.
     """
@@ -301,7 +301,7 @@ def _reopen(engine: Engine, which: ColumnElement[bool], now: datetime, excerpt: 
 
 
 def _due(*columns: ColumnElement[Any]) -> Select[tuple[object, ...]]:
-    """What may be sent: planned, its time come, and in its lane nothing older to the same receiver about the same incident unfinished."""
+    """What may be sent: planned, its time come, and nothing older unfinished for which it waits: to its destination, about its subject."""
     older = notifications.alias("older")
     is_next = ~exists().where(
         older.c.subject == notifications.c.subject,
@@ -368,6 +368,8 @@ _CLOSE_ATTEMPT = (
     .values({name: bindparam(name) for name in ("ended_at", "outcome", "status_code", "excerpt", "payload")})
 )
 _HELD_FOR: ColumnElement[str] = func.coalesce(bindparam("reason"), notifications.c.reason)
+# What tells of an end, or tells nobody, stays that: nobody is to send it as news.
+_STAYS_ITSELF = or_(notifications.c.reason == Reason.RESOLVED, notifications.c.reason == Reason.UPDATED)
 _MOVE_ON = (
     update(notifications)
     # Only the attempt that holds the claim moves the notification.
@@ -378,8 +380,7 @@ _MOVE_ON = (
     )
     .values(
         state=bindparam("state"),
-        # A closing stays one, for nobody is to send it as news.
-        reason=case((notifications.c.reason == Reason.RESOLVED, Reason.RESOLVED), else_=_HELD_FOR),
+        reason=case((_STAYS_ITSELF, notifications.c.reason), else_=_HELD_FOR),
         next_attempt_at=bindparam("next_attempt_at"),
         failures=notifications.c.failures + bindparam("failed"),
         finished_at=bindparam("finished_at"),

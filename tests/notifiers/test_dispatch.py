@@ -109,19 +109,19 @@ class TestClosings:
         rules_version: str | None = "v1"
         place: str | None = "0123456789abcdef"
 
-    def close(self, in_force: str, told: Said | None) -> tuple[Attempt, list[str]]:
-        """The end of it tried while these rules are in force; also the versions that were asked for."""
+    def close(self, in_force: str, told: Said | None, *, receiver: str = "chat", known: str | None = None) -> tuple[Attempt, list[str]]:
+        """The end of it tried while these rules are in force; also the versions that were asked for, and give what is `known`."""
         before = make_rules(self.BEFORE)
         asked: list[str] = []
 
         def earlier(version: str) -> RuleSet:
             asked.append(version)
-            return before
+            return make_rules(known) if known else before
 
         rules = make_rules(in_force)
         dispatch = Dispatch(Settings(allow_unsigned=True), lambda: rules, lambda: NOW, earlier=earlier)
         told = told and replace(told, place=before.receivers["chat"].place({}))
-        return dispatch.deliver(Waiting(receiver="chat", reason=Reason.RESOLVED, told=told)), asked
+        return dispatch.deliver(Waiting(receiver=receiver, reason=Reason.RESOLVED, told=told)), asked
 
     @pytest.mark.parametrize(
         "in_force",
@@ -142,11 +142,26 @@ class TestClosings:
 
         assert (done.outcome, asked) == (Outcome.PREVIEWED, [])
 
-    @pytest.mark.parametrize("told", [None, Said(Reason.RESOLVED)], ids=["nothing was told", "it was closed"])
-    def test_not_where_there_is_nothing_to_close(self, told: Said | None) -> None:
+    def test_by_whichever_receiver_leads_where_it_was_announced(self) -> None:
+        done, asked = self.close("version: 1\nreceivers: {}\nrules: []", self.Said(), receiver="as it was called between")
+
+        assert (done.outcome, asked) == (Outcome.PREVIEWED, ["v1"])
+
+    def test_not_by_a_receiver_that_leads_elsewhere(self) -> None:
+        done, _ = self.close("version: 1\nreceivers: {}\nrules: []", self.Said(), known="version: 1\nreceivers: {}\nrules: []")
+
+        assert done.outcome is Outcome.REFUSED
+        assert done.excerpt.endswith("have no receiver any more that leads there")
+
+    @pytest.mark.parametrize(
+        ("told", "why"),
+        [(None, "nothing was announced there"), (Said(Reason.RESOLVED), "its end was told there already")],
+        ids=["nothing was told", "it was closed"],
+    )
+    def test_not_where_there_is_nothing_to_close(self, told: Said | None, why: str) -> None:
         done, _ = self.close(self.BEFORE, told)
 
-        assert (done.outcome, done.excerpt) == (Outcome.NEEDLESS, "nothing was announced there")
+        assert (done.outcome, done.excerpt) == (Outcome.NEEDLESS, why)
 
 
 COMPUTED = """

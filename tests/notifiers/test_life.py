@@ -14,7 +14,7 @@ from notifiers.errors import PermanentError
 from notifiers.http import Network
 from notifiers.jira import JiraOptions
 from notifiers.message import compose
-from notifiers.notifier import Notifier
+from notifiers.notifier import Notifier, Reconciler
 from notifiers.registry import KINDS
 from notifiers.slack import FollowUp, Reopen, SlackOptions
 from notifiers.slack_layout import blocks
@@ -159,8 +159,15 @@ class TestSlack:
         closing = answering(ended(), bot)
         bot.send(closing)
 
-        receipt = bot.send(again(closing, after=after))
+        back = again(closing, after=after)
+        slack.app.now = back.created_at.timestamp()
 
+        receipt = bot.send(back)
+
+        assert isinstance(bot, Reconciler)
+        found = bot.find(back)
+        assert found
+        assert found.reference == receipt.reference
         roots = [one for one in slack.app.messages["C0ERRORS1"] if "thread_ts" not in one]
         assert len(roots) == (2 if is_new else 1)
         assert str(roots[-1]["text"]).startswith("[CRITICAL] ")

@@ -27,7 +27,7 @@ from notifiers.message import (
     web_address,
 )
 from routing.alert import Category, ExceptionValue, Frame, Level, Metric
-from routing.notification import Notification, Reason
+from routing.notification import Notification, Numbers, Reason
 from tests.factories import NOW, make_alert, make_notification
 
 ERROR_RATE = Metric(rule_name="Errors", aggregate="failure_rate()", value=0.0731, threshold=0.05, window_minutes=5)
@@ -56,11 +56,14 @@ def test_an_error_has_its_counts_its_age_and_its_state_as_facts() -> None:
     assert told == {"Events": "12 345", "Users": "7", "First seen": "3 h ago", "Status": "Escalating", "Level": "Fatal"}
 
 
-def test_what_comes_next_and_who_has_taken_it_on_are_facts() -> None:
-    told = facts(make_notification(then="pager at 2026-03-04 10:30 UTC unless acknowledged", acknowledged_by="Ann Lee in Slack"))
+@pytest.mark.parametrize("metric", [None, Metric(rule_name="Rate", aggregate="failure_rate()", value=0.1)], ids=["error", "metric alert"])
+def test_what_comes_next_and_who_has_taken_it_on_are_facts(metric: Metric | None) -> None:
+    then = "pager at 2026-03-04 10:30 UTC unless acknowledged"
+    numbers = Numbers(assignee="payments")
 
-    assert told["Next"] == "pager at 2026-03-04 10:30 UTC unless acknowledged"
-    assert told["Acknowledged"] == "by Ann Lee in Slack"
+    told = facts(make_notification(alert=make_alert(metric=metric), then=then, acknowledged_by="Ann Lee in Slack", numbers=numbers))
+
+    assert told.items() >= {"Next": then, "Acknowledged": "by Ann Lee in Slack", "Assigned to": "payments"}.items()
 
 
 def test_a_payment_failure_tells_provider_and_status() -> None:

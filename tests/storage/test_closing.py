@@ -6,10 +6,13 @@ from datetime import timedelta
 
 from sqlalchemy import Engine
 
+from notifiers.registry import KINDS
 from routing import sentry
+from routing.incident import Turn
 from routing.notification import Lane, Outcome, Reason, State
 from routing.own_events import Change
 from routing.rules import RuleSet
+from routing.rules_loading import load
 from storage import incident_desk, inspection, notifications
 from storage.incident_desk import Somebody
 from tests.factories import NOW, issue_webhook
@@ -25,6 +28,13 @@ def announce(engine: Engine, rules: RuleSet | None = None) -> int:
     plan_all(engine, rules)
     (planned,) = inspection.listed(engine)
     return planned.id
+
+
+def under(receiver: str, channel: str) -> RuleSet:
+    """Rules that tell of every error at once."""
+    options = f'{{kind: slack, channel: "{channel}"}}'
+    rule = f"{{name: payment, when: payment, notify: [{receiver}], cooldown: 0s}}"
+    return load(f"version: 1\nreceivers: {{{receiver}: {options}}}\nrules: [{rule}]", kinds=KINDS, environment={})
 
 
 def end(engine: Engine, rules: RuleSet | None = None) -> None:
@@ -55,6 +65,21 @@ def test_an_end_knows_what_was_told_and_under_which_rules(engine: Engine) -> Non
     assert closing.told
     assert (closing.told.reason, closing.told.reference, closing.told.rules_version) == (Reason.FIRST, CLOSED, "abc")
     assert closing.reason is Reason.RESOLVED
+
+
+def test_an_end_goes_by_the_name_that_its_receiver_had_last(engine: Engine) -> None:
+    announce(engine, under("chat", "#errors"))
+    send(engine, rules_version="old")
+    renamed = under("talk", "#errors")
+    store(engine, issue(1, 2), at=NOW + timedelta(minutes=1))
+    plan_all(engine, renamed, at=NOW + timedelta(minutes=1))
+    send(engine, rules_version="new")
+    end(engine, renamed)
+
+    (closing,) = claim(engine, after=LATER)
+
+    assert closing.told
+    assert (closing.receiver, closing.told.rules_version) == ("talk", "new")
 
 
 def test_what_was_not_sent_when_the_end_came_is_not_sent_any_more(engine: Engine) -> None:
@@ -186,3 +211,14 @@ class TestWhatPeopleDo:
         self.do(engine, Change.RESOLVED)
 
         assert self.do(engine, Change.ACKNOWLEDGED) is None
+
+
+def test_a_change_is_dated_by_when_it_came(engine: Engine) -> None:
+    """Sentry says of an issue that is resolved when it was last seen, which may be days before."""
+    announce(engine)
+    end(engine)
+
+    found = incident_desk.life(engine, "issue:1")
+
+    assert found
+    assert [(one.turn, one.at) for one in found[1]][-1] == (Turn.RESOLVED, NOW + timedelta(minutes=10))

@@ -43,6 +43,7 @@ SETS = [
 RECEIVERS = [
     "chat: {kind: fake, to: chat}, mail: {kind: fake, to: mail}, talk: {kind: fake, to: chat}, pager: {kind: fake, to: pager}",
     "chat: {kind: fake, to: elsewhere}, mail: {kind: fake, to: mail}, talk: {kind: fake, to: talk}, pager: {kind: fake, to: chat}",
+    "chat: {kind: fake, to: mail}, mail: {kind: fake, to: chat}, talk: {kind: fake, to: pager}, pager: {kind: fake, to: mail}",
 ]
 JOINED = "fingerprints: [{when: 'level:fatal', key: fatal}]\n"
 
@@ -169,7 +170,7 @@ class Life(RuleBasedStateMachine):
     def begin(self, rules: int, *, is_joined: bool) -> None:
         self.edit_the_rules(rules=rules, receivers=0, is_joined=is_joined)
 
-    @rule(rules=st.integers(0, len(SETS) - 1), receivers=st.integers(0, 1), is_joined=st.booleans())
+    @rule(rules=st.integers(0, len(SETS) - 1), receivers=st.integers(0, len(RECEIVERS) - 1), is_joined=st.booleans())
     def edit_the_rules(self, rules: int, receivers: int, *, is_joined: bool) -> None:
         self.in_force = rules_of(rules, receivers, is_joined=is_joined)
 

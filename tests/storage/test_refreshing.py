@@ -83,6 +83,17 @@ def test_only_the_last_change_is_kept(engine: Engine) -> None:
     assert [one.reason for one in inspection.listed(engine) if one.state is State.SENT] == [Reason.UPDATED, Reason.FIRST, Reason.FIRST]
 
 
+def test_a_change_that_was_only_recorded_is_kept_no_longer_and_never_sent_as_news(engine: Engine) -> None:
+    hear(engine, timedelta())
+    send(engine, SECOND)
+    for event in (2, 3):
+        hear(engine, event * 2 * MINUTE, event)
+        send(engine, event * 2 * MINUTE, Outcome.PREVIEWED)
+
+    assert [one.reason for one in inspection.listed(engine, state=State.HELD) if one.state is State.HELD].count(Reason.UPDATED) == 1
+    assert notifications.requeue(engine, state=State.HELD, now=NOW + timedelta(hours=1)) == ()
+
+
 def test_it_holds_no_message_up_and_gives_way_to_it(engine: Engine) -> None:
     hear(engine, timedelta())
     send(engine, SECOND)
