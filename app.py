@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hmac
 from datetime import UTC, datetime
 
 import structlog
 from flask import Flask, Response, abort, jsonify, request
-from pydantic import SecretStr
 from werkzeug.exceptions import HTTPException
 
 import cli
@@ -19,7 +17,7 @@ from storage.intake import Intake, StorageError
 from storage.queue import PLAN, BackgroundBell, Bell
 from storage.refusals import RefusalCounter
 from web.changes import add_changes
-from web.intake import Keeper, accepted, whole_body
+from web.intake import Keeper, accepted, check_token, whole_body
 
 SIGNATURE_HEADERS = ("Sentry-Hook-Signature", "Sentry-App-Signature")
 RESOURCE_HEADER = "Sentry-Hook-Resource"
@@ -27,6 +25,7 @@ RESOURCE_HEADER = "Sentry-Hook-Resource"
 PATHS = {
     "slack": "/slack/interactions/",
     "pagerduty": "/webhooks/pagerduty/",
+    "jira": "/webhooks/jira/",
     "legacy": "/webhooks/sentry/legacy/",
     "glitchtip": "/webhooks/glitchtip/",
     "sentry": "/webhooks/sentry/",
@@ -113,13 +112,13 @@ def add_webhooks(app: Flask, settings: Settings, keep: Keeper) -> None:
     @app.post("/webhooks/sentry/legacy/<token>")
     def take_legacy(token: str) -> tuple[Response, int]:
         """A webhook of the legacy WebHooks plugin, which signs nothing (sentry-webhooks, part 1)."""
-        _check_token(token, settings.legacy_webhook_token)
+        check_token(token, settings.legacy_webhook_token)
         return accept("legacy")
 
     @app.post("/webhooks/glitchtip/<token>")
     def take_glitchtip(token: str) -> tuple[Response, int]:
         """A webhook of a GlitchTip server, which signs nothing either."""
-        _check_token(token, settings.legacy_webhook_token)
+        check_token(token, settings.legacy_webhook_token)
         return accept("glitchtip")
 
     @app.errorhandler(StorageError)
@@ -139,9 +138,3 @@ def add_refusals(app: Flask, refusals: RefusalCounter) -> None:
         path = f"{request.path.rstrip('/')}/"
         refusals.count(next((name for name, start in PATHS.items() if path.startswith(start)), "other"), status)
         return jsonify(status=status, detail=error.description), status
-
-
-def _check_token(given: str, wanted: SecretStr | None) -> None:
-    """404, as for a path that does not exist, unless the token is the right one."""
-    if wanted is None or not hmac.compare_digest(given.encode(errors="replace"), wanted.get_secret_value().encode()):
-        abort(404)

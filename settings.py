@@ -62,7 +62,9 @@ class Settings(BaseModel):
     redis_url: str = Field("redis://127.0.0.1:6379/0", repr=False, description="Redis for RQ; unset, `make run` starts one of its own")
     rules_file: Path = Field(Path("rules.yaml"), description="the rules")
     sentry_base_url: BaseUrl = Field("https://sentry.io", description="Sentry's address, for links to issues that came without one")
-    sentry_api_token: SecretStr | None = Field(None, description="token of the integration, for calls back into Sentry; none is made yet")
+    sentry_api_token: SecretStr | None = Field(
+        None, description="token of the integration, with `event:write`: what people do in Slack, PagerDuty and Jira is done in Sentry"
+    )
     sentry_org: str | None = Field(None, description="slug of the organization in Sentry")
     slack_bot_token: SecretStr | None = Field(None, description="bot token (`xoxb-…`) with `chat:write`")
     slack_signing_secret: SecretStr | None = Field(
@@ -76,6 +78,9 @@ class Settings(BaseModel):
     jira_url: BaseUrl | None = Field(None, description="Jira's address, `https://acme.atlassian.net`")
     jira_user: str | None = Field(None, description="e-mail of the Jira Cloud account; unset, JIRA_TOKEN is a personal access token")
     jira_token: SecretStr | None = Field(None, description="API token (Cloud) or personal access token (Data Center)")
+    jira_webhook_token: SecretStr | None = Field(
+        None, description="token in the path of Jira's webhook, `/webhooks/jira/<token>`; unset, that path answers 404"
+    )
     smtp_url: SecretStr | None = Field(
         None, description="`smtp://user:password@host:587` (STARTTLS), `smtps://host:465`, or with `?starttls=off`"
     )

@@ -14,7 +14,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import NamedTuple, Protocol
 
-from notifiers.configuration import open_receiver
+from notifiers.configuration import missing_credentials, open_receiver
 from notifiers.delivery import RetryPolicy, attempt
 from notifiers.errors import PermanentError, RetryableError
 from notifiers.http import Network
@@ -24,6 +24,7 @@ from routing import sentry
 from routing.alert import Alert
 from routing.destinations import Changes
 from routing.notification import FOLLOW_UPS, Attempt, Notification, Outcome, Reason, Tries
+from routing.own_events import Change
 from routing.rules import Receiver, RuleSet
 
 ALERTS_KEPT = 32
@@ -135,6 +136,7 @@ class Dispatch:
         self._threads = threading.local()
         self._alert = lru_cache(ALERTS_KEPT)(self._parse)
         self._earlier = lru_cache(VERSIONS_KEPT)(earlier)
+        self._offered: tuple[RuleSet | None, frozenset[Change]] = None, frozenset()
 
     def deliver(self, claimed: Claimed) -> Attempt:
         """Try once, and say how it ended. Raises nothing, whatever fails."""
@@ -171,7 +173,19 @@ class Dispatch:
         rule, receiver = rules.by_name.get(notification.rule), rules.receivers.get(notification.receiver)
         template = (rule.template if rule else None) or (receiver.template if receiver else None)
         owner, runbook = (rule.owner, rule.runbook) if rule else ("", "")
-        return replace(notification, template=template, owner=owner, runbook=runbook) if template or owner or runbook else notification
+        offers = self._offers(rules) if notification.alert.issue_id else frozenset()
+        if not (template or owner or runbook or offers):
+            return notification
+        return replace(notification, template=template, owner=owner, runbook=runbook, offers=offers)
+
+    def _offers(self, rules: RuleSet) -> frozenset[Change]:
+        """What is done by those of the receivers that do not only preview."""
+        known, offers = self._offered
+        if known is not rules:
+            can = [one for one in rules.receivers.values() if one.name not in missing_credentials(rules, self._settings)]
+            offers = frozenset(offer for receiver in can for offer in receiver.options.offers)
+            self._offered = rules, offers
+        return offers
 
     def _receiver_for(self, claimed: Claimed) -> Found:
         """That of the rules in force; but what was announced is closed as it was announced, whatever became of its receiver.

@@ -23,6 +23,7 @@ from notifiers.jira_layout import comment, description
 from notifiers.message import compose, cut, one_line
 from notifiers.notifier import Clock, Receipt, ReceiverOptions, readable
 from routing.alert import Json
+from routing.jira_webhooks import WONT_FIX
 from routing.notification import Notification, Reason
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class JiraOptions(ReceiverOptions[JiraSettings]):
     """By name; None: the first one that leads to a status of the category Done."""
     reopen_transition: str | None = Field(None, min_length=1)
     """The same, to a status of another category."""
-    wont_fix: tuple[str, ...] = ("Won't Do", "Won't Fix")
+    wont_fix: tuple[str, ...] = WONT_FIX
     """Resolutions after which an issue is left alone."""
 
     @field_validator("project")

@@ -21,13 +21,10 @@ from notifiers.errors import PermanentError, RetryableError
 from notifiers.http import MAX_BODY_BYTES, Network, read_answer
 from notifiers.jira_fields import KnownField, KnownFields
 from routing.alert import Json
+from routing.jira_webhooks import DONE
 
 _CLOUD, _DATA_CENTER = "Cloud", "Server"
 _FIELDS = ("created", "status", "resolution")
-
-
-_DONE = "done"
-"""The key of the category of statuses in which nothing is left to do; its name is another in each language."""
 
 
 class _Named(BaseModel):
@@ -62,7 +59,7 @@ class FoundIssue(BaseModel):
     @property
     def is_done(self) -> bool:
         """Whether nothing is left to do."""
-        return self.fields.status is not None and self.fields.status.statusCategory.key == _DONE
+        return self.fields.status is not None and self.fields.status.statusCategory.key == DONE
 
     @property
     def resolution(self) -> str | None:
@@ -126,7 +123,7 @@ class Site:
         """
         found = _Transitions(transitions=self._client.transitions(key)).transitions
         fitting = [one for one in found if one.name == name] or [
-            one for one in found if name is None and (one.to.statusCategory.key == _DONE) is to_done
+            one for one in found if name is None and (one.to.statusCategory.key == DONE) is to_done
         ]
         if not fitting:
             option = "resolve_transition" if to_done else "reopen_transition"

@@ -18,6 +18,7 @@ from routing import plain_text
 from routing.alert import ENDS, Alert, Category, ExceptionValue, Frame, Metric, Status
 from routing.announcement import GROUP
 from routing.notification import Mention, Notification, Reason, Severity
+from routing.own_events import Change
 
 STACK_FRAMES = 6
 MAX_TITLE = 1000
@@ -94,6 +95,8 @@ class Message:
     """The names for people of the further rules that asked for the same message."""
     occurred_at: datetime
     is_acknowledged: bool
+    offers: frozenset[Change]
+    """What people may ask for that is done in Sentry then."""
     incident: str
     """The incident's key, by which vendors tell repeats from news."""
     others: tuple[Other, ...] = ()
@@ -196,6 +199,7 @@ def compose(notification: Notification) -> Message:
         occurred_at=alert.occurred_at,
         is_acknowledged=notification.acknowledged_by is not None,
         incident=notification.incident,
+        offers=notification.offers,
         others=tuple(map(_other, notification.others[:MAX_OTHERS])),
         others_count=len(notification.others),
         template_title=cut(one_line(template.title_of(alert)), MAX_TITLE) if template else "",

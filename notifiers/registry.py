@@ -11,12 +11,13 @@ from notifiers.jira import JiraOptions, JiraSettings
 from notifiers.notifier import ReceiverOptions
 from notifiers.pagerduty import PagerDutyOptions, PagerDutySettings
 from notifiers.preview import PreviewOptions
+from notifiers.sentry import SentryOptions, SentrySettings
 from notifiers.slack import SlackOptions, SlackSettings
 from notifiers.sms import SmsOptions, SmsSettings
 from notifiers.webhook import WebhookOptions
 
 
-class VendorSettings(SlackSettings, EmailSettings, PagerDutySettings, JiraSettings, SmsSettings, Protocol):
+class VendorSettings(SlackSettings, EmailSettings, PagerDutySettings, JiraSettings, SmsSettings, SentrySettings, Protocol):
     """What the kinds read of the environment, all together; `settings.Settings` has it."""
 
 
@@ -28,6 +29,7 @@ KINDS: Mapping[str, type[ReceiverOptions[VendorSettings]]] = MappingProxyType(
         "jira": JiraOptions,
         "sms": SmsOptions,
         "webhook": WebhookOptions,
+        "sentry": SentryOptions,
         "preview": PreviewOptions,
     }
 )

@@ -15,6 +15,7 @@ from typing import TypeAlias
 from notifiers.message import Fact, Message, Other, cut, tail
 from routing.alert import Json
 from routing.notification import Severity
+from routing.slack_interactions import BUTTONS
 
 # https://docs.slack.dev/reference/block-kit/blocks
 MAX_HEADER = 150
@@ -40,13 +41,6 @@ _EMOJI: Mapping[Severity, str] = {
     Severity.INFO: ":large_blue_circle:",
 }
 
-_BUTTONS: Mapping[str, str] = {
-    "acknowledge": "Acknowledge",
-    "silence_1h": "Silence 1 h",
-    "silence_8h": "Silence 8 h",
-    "silence": "Silence until resolved",
-}
-"""By `action_id`, as `routing/slack_interactions.py` reads them."""
 _EMOJI_OF_ENDS = ":white_check_mark:"
 
 _ENTITIES: Mapping[str, str] = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
@@ -145,9 +139,10 @@ def _link(message: Message) -> Iterator[Block]:
 
 
 def _buttons(message: Message) -> Iterator[Block]:
-    for action, text in _BUTTONS.items():
-        if not (action == "acknowledge" and message.is_acknowledged):
-            yield {**_button(action, text), "value": message.incident}
+    for action, button in BUTTONS.items():
+        is_known = action == "acknowledge" and message.is_acknowledged
+        if not is_known and (button.change in message.offers or not button.is_done_in_sentry):
+            yield {**_button(action, button.text), "value": message.incident}
 
 
 def _button(action: str, text: str) -> Block:

@@ -148,6 +148,10 @@ class Alert:
     """The destination of ours at which it happened, as `Receiver.place` spells it."""
     acknowledged: bool | None = None
     """Whether somebody has taken the incident on, or has given it back; None: it says nothing of that."""
+    assigns_to: str | None = None
+    """Somebody wants the incident for himself: by what the place calls him where it happened."""
+    reopens: bool = False
+    """Somebody wants an incident back that is over."""
     silenced_until: datetime | None = None
     """Somebody wants to hear nothing of the incident until then; `UNTIL_ITS_END`: as long as it lasts."""
     issue_id: str | None = None

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from routing.alert import SENTRY, UNTIL_ITS_END, Alert, Status
 from routing.notification import PlannedNotification, Reason, Severity, State
 from routing.plain_text import one_line
+from routing.rules import Receiver
 
 MAX_NAME = 80
 """Of whoever has ended something, in characters."""
@@ -124,6 +125,22 @@ def updates(alert: Alert, reason: Reason, announced: Iterable[Announcement]) -> 
             yield replace(_follow_up(one, reason, f"{_how(alert)}; told because {one.why}"), event=one.event)
 
 
+def passed_on(alert: Alert, issue: str, receiver: Receiver, announced: Iterable[Announcement]) -> PlannedNotification:
+    """What tells a receiver what somebody did to one of Sentry's issues; the rules are those that have announced it."""
+    rules = tuple(dict.fromkeys(rule for one in announced for rule in one.rules))
+    return PlannedNotification(
+        receiver=receiver.name,
+        kind=receiver.kind,
+        rules=rules or (Reason.PASSED_ON.value,),
+        severity=Severity.INFO,
+        reason=Reason.PASSED_ON,
+        why=_how(alert),
+        state=State.PLANNED,
+        subject=issue,
+        place=receiver.place({}),
+    )
+
+
 def silence_of(alert: Alert) -> Quiet | None:
     """What an alert says of how long nothing is to be told."""
     return Quiet(until=alert.silenced_until, why=_how(alert)) if alert.silenced_until else None
@@ -158,7 +175,9 @@ def _how(alert: Alert) -> str:
     """What became of an incident, for people: `archived in Sentry by Ann Lee until it escalates`."""
     by = f" by {one_line(alert.actor)[:MAX_NAME]}" if alert.actor else ""
     how = _HOW.get(alert.resolution or "") or _HOW.get(alert.substatus or "")
-    what = _WORDS.get(alert.status) or ("acknowledged" if alert.acknowledged else "no longer acknowledged")
+    acknowledged = "acknowledged" if alert.acknowledged else "no longer acknowledged"
+    wanted = "reopened" if alert.reopens else "taken over" if alert.assigns_to else None
+    what = _WORDS.get(alert.status) or wanted or acknowledged
     if alert.silenced_until:
         end = "its end" if alert.silenced_until == UNTIL_ITS_END else f"{alert.silenced_until:%Y-%m-%d %H:%M} UTC"
         return f"silenced in {alert.origin}{by} until {end}"

@@ -79,6 +79,12 @@ def is_of_metric(key: str) -> bool:
     return key.startswith(_METRIC_RULE)
 
 
+def issue_of(key: str) -> str | None:
+    """The number of Sentry's issue of which an `incident_key` is; None: of something else."""
+    kind, _, number = key.partition(":")
+    return number if kind == "issue" and number.isascii() and number.isdecimal() else None
+
+
 def fingerprint_key(alert: Alert, fingerprints: Sequence[Fingerprint]) -> str | None:
     """The key under which rules.yaml joins an alert with others, None if it stays with its own `incident_key`.
 

@@ -30,6 +30,8 @@ class History:
     """The releases and environments of the incident, as `Incident.seen_in` has them."""
     announced: tuple[Announcement, ...] = ()
     """Where it was announced and not yet closed."""
+    open_issues: tuple[str, ...] = ()
+    """The keys of those of Sentry's issues that are open in the incident."""
     shared: frozenset[Topic] = frozenset()
     """Those of these announcements that tell of other incidents, too, which still fire."""
     is_open_beside: bool = False

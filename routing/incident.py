@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeVar
 
 from routing.alert import ENDS, SENTRY, Alert, Status
 from routing.announcement import Announcement, Quiet, Topic, announced_by, silence_of, who
-from routing.fingerprint import is_of_metric
+from routing.fingerprint import is_of_metric, issue_of
 from routing.notification import Numbers, PlannedNotification, Reason
 from routing.query_states import holds
 from routing.samples import plain
@@ -223,6 +223,12 @@ class Incident:
     def standing(self) -> Standing:
         """Where it stands."""
         return Standing(self.status, self.acknowledged_by, self.quiet, self.assigned)
+
+    @property
+    def open_issues(self) -> tuple[str, ...]:
+        """The keys of those of Sentry's issues that are open in it; its own, where none are joined."""
+        issues = [key for key, is_open in self.issues.items() if is_open] or [self.key]
+        return tuple(key for key in issues if issue_of(key))
 
     @property
     def acknowledged(self) -> bool:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from routing.alert import Alert
+from routing.own_events import Change
 from routing.templates import MessageTemplate
 
 
@@ -59,6 +60,8 @@ class Reason(StrEnum):
     """Somebody wants to hear nothing of the incident for a time."""
     UPDATED = "updated"
     """What stands there is brought up to date; nobody is told by that."""
+    PASSED_ON = "passed on"
+    """What somebody did to the incident in another place is done in Sentry, too."""
     RESOLVED = "resolved"
     """What was announced there has ended: resolved, or archived."""
     ENDED = "ended"
@@ -71,6 +74,10 @@ class Reason(StrEnum):
 
 FOLLOW_UPS = frozenset({Reason.ACKNOWLEDGED, Reason.UNACKNOWLEDGED, Reason.MUTED, Reason.UPDATED, Reason.RESOLVED})
 """Reasons of what is told only where the incident was announced."""
+
+
+ANNOUNCES_NOTHING = FOLLOW_UPS | {Reason.PASSED_ON}
+"""Reasons of what leaves nothing that has to be closed."""
 
 
 class State(StrEnum):
@@ -184,6 +191,10 @@ class Notification:
     """What is known of the incident by now, whoever said it; None: no more than the alert says."""
     then: str = ""
     """Who is told next if nobody acts, and when."""
+    fires: bool = True
+    """Whether the incident still does, or again, when this is sent."""
+    offers: frozenset[Change] = frozenset()
+    """What people may ask for, where it is shown, that is done in Sentry then."""
     owner: str = ""
     """Who sees to it, as the rule says."""
     runbook: str = ""

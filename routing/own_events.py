@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from routing import pagerduty_webhooks
+from routing import jira_webhooks, pagerduty_webhooks
 from routing.alert import UNTIL_ITS_END, Alert, Category, Level, Status
 from routing.payload import Object, sequence, text, whole
 
@@ -16,7 +16,7 @@ CHANGE = "router:change"
 
 MAX_HOURS = 24 * 366
 
-RESOURCES = frozenset({"silence", "change", "pagerduty"})
+RESOURCES = frozenset({"silence", "change", "pagerduty", "jira"})
 """As rules ask for them: `resource:silence`."""
 
 
@@ -29,6 +29,8 @@ class Change(StrEnum):
     SILENCED = "silenced"
     """Nothing is told of it for some hours, or until its end."""
     RESOLVED = "resolved"
+    ASSIGNED = "assigned"
+    """Somebody wants it for himself, in Sentry."""
 
 
 def read(resource: str, content: Object, received_at: datetime) -> Alert | None:
@@ -40,6 +42,8 @@ def read(resource: str, content: Object, received_at: datetime) -> Alert | None:
             return read_change(content, received_at)
         case pagerduty_webhooks.RESOURCE:
             return pagerduty_webhooks.read(content, received_at)
+        case jira_webhooks.RESOURCE:
+            return jira_webhooks.read(content, received_at)
     return None
 
 
@@ -62,6 +66,7 @@ def read_change(content: Object, received_at: datetime) -> Alert:
         origin=where,
         silenced_until=_silenced_until(content, received_at) if action == Change.SILENCED else None,
         place=text(content.get("place")),
+        assigns_to=who if action == Change.ASSIGNED else None,
         acknowledged=next((truth for change, truth in acknowledged.items() if change == action), None),
         payload=content,
     )

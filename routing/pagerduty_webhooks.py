@@ -45,6 +45,7 @@ def read(content: Object, received_at: datetime) -> Alert:
         actor=text(mapping(event.get("agent")).get("summary")),
         origin="PagerDuty",
         reference=text(data.get("incident_key")),
+        reopens=action == "incident.reopened",
         acknowledged=_ACKNOWLEDGED.get(action),
         payload=event,
     )

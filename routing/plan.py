@@ -8,8 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-from routing.alert import ENDS, Alert, Status
-from routing.announcement import closings, updates
+from routing.alert import ENDS, SENTRY, Alert, Status
+from routing.announcement import closings, passed_on, updates
 from routing.asking import ask, facts_of, noise
 from routing.history import History
 from routing.holding import Situation
@@ -86,7 +86,8 @@ def plan(alert: Alert, rules: RuleSet, history: History, now: datetime, silences
     if history.is_overtaken:
         return Plan(disposition=Disposition.OVERTAKEN, inputs=_alone(history))
     if alert.status is not Status.FIRING:
-        return Plan(disposition=Disposition.NOTED, notifications=tuple(_follow_ups(alert, history)), inputs=_alone(history))
+        told = (*_follow_ups(alert, history), *_passed_on(alert, rules, history))
+        return Plan(disposition=Disposition.NOTED, notifications=told, inputs=_alone(history))
     facts = facts_of(alert, history, now)
     if found := noise(facts, rules):
         entry, why = found
@@ -114,6 +115,23 @@ def _follow_ups(alert: Alert, history: History) -> Iterator[PlannedNotification]
         yield from closings(alert, (one for one in history.announced if one.topic not in history.shared))
     elif reason := _news(alert, history):
         yield from updates(alert, reason, (one for one in history.announced if one.subject == history.incident))
+
+
+def _passed_on(alert: Alert, rules: RuleSet, history: History) -> Iterator[PlannedNotification]:
+    """What somebody did elsewhere to an incident, to be done to each of its issues in Sentry."""
+    if alert.origin == SENTRY or not _is_passed_on(alert, history):
+        return
+    for receiver in rules.receivers.values():
+        if receiver.options.is_told_what_is_done(alert):
+            for issue in history.open_issues:
+                yield passed_on(alert, issue, receiver, history.announced)
+
+
+def _is_passed_on(alert: Alert, history: History) -> bool:
+    """Whether it changes something in Sentry."""
+    if history.was is not Status.FIRING:
+        return alert.reopens and history.was in ENDS
+    return alert.status in ENDS or bool(alert.assigns_to) or _news(alert, history) is not None
 
 
 def _news(alert: Alert, history: History) -> Reason | None:

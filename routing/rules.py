@@ -13,11 +13,13 @@ from typing import ClassVar
 
 from pydantic import BaseModel
 
+from routing.alert import Alert
 from routing.destinations import Changes, Destination
 from routing.document import Problem
 from routing.figures import Asked, asked
 from routing.fingerprint import Fingerprint
 from routing.notification import Reason, Severity
+from routing.own_events import Change
 from routing.query import Query
 from routing.query_tree import Key
 from routing.templates import MessageTemplate
@@ -47,6 +49,15 @@ class Options(BaseModel):
     def follows(self) -> frozenset[Reason]:
         """What it is told of what becomes of an incident that was announced there."""
         return self.shows | ({Reason.RESOLVED} if self.resolved else frozenset())
+
+    @property
+    def offers(self) -> frozenset[Change]:
+        """What people may ask for in other places, and is done by it."""
+        return frozenset()
+
+    def is_told_what_is_done(self, alert: Alert) -> bool:  # noqa: ARG002 - most are not, whatever it is
+        """Whether it is told of this that somebody did to an incident elsewhere, announced there or not."""
+        return False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

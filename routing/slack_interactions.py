@@ -8,6 +8,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
+from typing import NamedTuple
 from urllib.parse import parse_qs
 
 from routing.alert import Json
@@ -20,13 +21,28 @@ MAX_KEY = 200
 """Of an incident, in characters."""
 
 _VERSION = "v0"
-_CHANGES: Mapping[str, Mapping[str, Json]] = {
-    "acknowledge": {"change": Change.ACKNOWLEDGED},
-    "silence_1h": {"change": Change.SILENCED, "hours": 1},
-    "silence_8h": {"change": Change.SILENCED, "hours": 8},
-    "silence": {"change": Change.SILENCED},
+
+
+class Button(NamedTuple):
+    """What people press below a message."""
+
+    text: str
+    change: Change
+    hours: int | None = None
+    """So long; None: until its end."""
+    is_done_in_sentry: bool = False
+    """Without anybody who does it there, nobody is offered it."""
+
+
+BUTTONS: Mapping[str, Button] = {
+    "acknowledge": Button("Acknowledge", Change.ACKNOWLEDGED),
+    "resolve": Button("Resolve in Sentry", Change.RESOLVED, is_done_in_sentry=True),
+    "assign": Button("Assign to me", Change.ASSIGNED, is_done_in_sentry=True),
+    "silence_1h": Button("Silence 1 h", Change.SILENCED, hours=1),
+    "silence_8h": Button("Silence 8 h", Change.SILENCED, hours=8),
+    "silence": Button("Silence until resolved", Change.SILENCED),
 }
-"""By the `action_id` of a button what it does."""
+"""By `action_id`, in the order in which they are shown."""
 
 
 def verify_signature(body: bytes, signature: str, timestamp: str, secret: str, now: datetime) -> bool:
@@ -51,9 +67,10 @@ def read(body: bytes) -> Iterator[Mapping[str, Json]]:
     content = mapping(payload)
     user = mapping(content.get("user"))
     for pressed in map(mapping, sequence(content.get("actions"))):
-        change = _CHANGES.get(text(pressed.get("action_id")) or "")
+        button = BUTTONS.get(text(pressed.get("action_id")) or "")
         incident = text(pressed.get("value"))
-        if change and incident:
+        if button and incident:
             who = first_text(user.get("name"), user.get("username"), user.get("id"))
-            # The moment keeps two presses apart.
-            yield {**change, "incident": incident[:MAX_KEY], "who": who, "where": "Slack", "pressed": text(pressed.get("action_ts"))}
+            pressed_at = text(pressed.get("action_ts"))  # keeps two presses apart
+            change: Mapping[str, Json] = {"change": button.change, "hours": button.hours, "incident": incident[:MAX_KEY]}
+            yield {**change, "who": who, "where": "Slack", "pressed": pressed_at}

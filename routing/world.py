@@ -13,7 +13,7 @@ from routing.comeback import Comeback, Due, come_due
 from routing.fingerprint import fingerprint_key, metric_key
 from routing.history import History
 from routing.incident import BRINGS_ALL, Cause, Incident, Timer, Turn, turns
-from routing.notification import FOLLOW_UPS, PlannedNotification, State
+from routing.notification import ANNOUNCES_NOTHING, PlannedNotification, State
 from routing.plan import Disposition, Plan, plan
 from routing.rules import RuleSet
 from routing.samples import Sample, Scope, sample, scopes
@@ -176,6 +176,7 @@ class World:
             notified_at=dict(incident.notified_at),
             seen_in=frozenset(incident.seen_in),
             announced=tuple(incident.announced.values()),
+            open_issues=incident.open_issues,
             shared=frozenset(topic for topic in incident.announced if self.members.get(topic, set()) - {incident.key}),
             explained_by=self.explained_by,
             escalates_at=incident.escalates_at,
@@ -224,7 +225,7 @@ class World:
 
     def _announce(self, incidents: Iterable[str], notifications: Iterable[PlannedNotification], event: int) -> None:
         """What goes out of these incidents, of this event, is to be closed with them."""
-        going_out = [one for one in notifications if one.state is State.PLANNED and one.reason not in FOLLOW_UPS]
+        going_out = [one for one in notifications if one.state is State.PLANNED and one.reason not in ANNOUNCES_NOTHING]
         for key in incidents:
             for notification in going_out:
                 self.incidents[key].announce(notification, event)

@@ -70,6 +70,8 @@ class Claimed:
     """Who has taken the incident on by now."""
     numbers: Numbers | None = None
     """What is known of the incident by now."""
+    fires: bool = True
+    """Whether the incident does, by now."""
 
     def notification(self, alert: Alert) -> Notification:
         """What is to be said, once its event has been read."""
@@ -87,6 +89,7 @@ class Claimed:
             then=self.then,
             reference=self.told.reference if self.told else {},
             acknowledged_by=self.acknowledged_by,
+            fires=self.fires,
             numbers=self.numbers,
             closed_at=self.told.at if self.told and self.told.reason is Reason.RESOLVED else None,
         )
@@ -202,9 +205,11 @@ def requeue(engine: Engine, *, ids: Sequence[int] | None = None, state: State = 
     nothing else that is held is ever sent.
     """
     is_preview = and_(notifications.c.state == State.HELD, notifications.c.reason == Reason.PREVIEW)
-    # What is over is news to nobody; its end is told also then.
+    # What is over is news to nobody; its end is told also then, and done in Sentry.
     fires = exists().where(incidents.c.id == notifications.c.incident_id, incidents.c.status == Status.FIRING)
-    may_be_sent = and_(or_(notifications.c.state == State.DEAD, is_preview), or_(fires, notifications.c.reason == Reason.RESOLVED))
+    may_be_sent = and_(
+        or_(notifications.c.state == State.DEAD, is_preview), or_(fires, notifications.c.reason.in_((Reason.RESOLVED, Reason.PASSED_ON)))
+    )
     wanted = and_(may_be_sent, notifications.c.state == state if ids is None else notifications.c.id.in_(ids))
     earlier = notifications.alias("earlier")
     was_told = exists().where(
@@ -244,6 +249,7 @@ def _claimed(row: Row[tuple[object, ...]], events_by_id: dict[int, Event], told:
         changes=msgspec.json.decode(row.changes, type=dict[str, str | list[str]]) if row.changes else {},
         told=told.get(row.id),
         acknowledged_by=row.acknowledged_by,
+        fires=row.status == Status.FIRING,
         numbers=Numbers(event_count=row.event_count, user_count=row.user_count, last_seen=row.last_seen, assignee=row.assignee),
     )
 
@@ -322,13 +328,15 @@ def _due(*columns: ColumnElement[Any]) -> Select[tuple[object, ...]]:
     )
 
 
+# What tells of an end, or tells nobody, or is done in Sentry, stays that: nobody is to send it as news.
+_STAYS_ITSELF = or_(*(notifications.c.reason == reason for reason in (Reason.RESOLVED, Reason.UPDATED, Reason.PASSED_ON)))
 _DUE = _due()
 _WAS_AMBIGUOUS = exists().where(attempts.c.notification_id == notifications.c.id, attempts.c.outcome == Outcome.AMBIGUOUS)
 _DETAILS = "event_id receiver rules severity reason why created_at attempts failures subject place others next_step changes"
 _DUE_WITH_DETAILS = (
     _due(
         *(notifications.c[name] for name in _DETAILS.split()),
-        *(incidents.c[name] for name in ("acknowledged_by", "event_count", "user_count", "last_seen", "assignee")),
+        *(incidents.c[name] for name in ("status", "acknowledged_by", "event_count", "user_count", "last_seen", "assignee")),
         events.c.resource,
         events.c.received_at,
         events.c.body,
@@ -368,8 +376,6 @@ _CLOSE_ATTEMPT = (
     .values({name: bindparam(name) for name in ("ended_at", "outcome", "status_code", "excerpt", "payload")})
 )
 _HELD_FOR: ColumnElement[str] = func.coalesce(bindparam("reason"), notifications.c.reason)
-# What tells of an end, or tells nobody, stays that: nobody is to send it as news.
-_STAYS_ITSELF = or_(notifications.c.reason == Reason.RESOLVED, notifications.c.reason == Reason.UPDATED)
 _MOVE_ON = (
     update(notifications)
     # Only the attempt that holds the claim moves the notification.

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 
 from flask import Flask, Response, abort, request
 
-from routing import own_events, pagerduty_webhooks, slack_interactions
+from routing import jira_webhooks, own_events, pagerduty_webhooks, slack_interactions
 from settings import Settings
-from web.intake import Keeper, accepted, whole_body
+from web.intake import Keeper, accepted, check_token, whole_body
 
 SLACK_HEADERS = ("X-Slack-Signature", "X-Slack-Request-Timestamp")
 PAGERDUTY_HEADER = "X-PagerDuty-Signature"
@@ -27,6 +27,12 @@ def add_changes(app: Flask, settings: Settings, keep: Keeper) -> None:
         if not pagerduty_webhooks.verify_signature(body, request.headers.get(PAGERDUTY_HEADER, ""), keys):
             abort(401, "the signature does not fit the body: check PAGERDUTY_WEBHOOK_SECRETS against the subscription's secret")
         return accepted(keep(pagerduty_webhooks.RESOURCE, body))
+
+    @app.post("/webhooks/jira/<token>")
+    def take_jira(token: str) -> tuple[Response, int]:
+        """A webhook of Jira's, which signs nothing."""
+        check_token(token, settings.jira_webhook_token)
+        return accepted(keep(jira_webhooks.RESOURCE, whole_body(settings.max_body_bytes)))
 
     @app.post("/slack/interactions")
     def take_slack() -> tuple[Response, int]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Callable
 from typing import TypeAlias
 
 from flask import Response, abort, request
+from pydantic import SecretStr
 
 Keeper: TypeAlias = Callable[[str, bytes], int]
 """Keeps an event of a resource durably, and gives its number."""
@@ -14,6 +16,12 @@ Keeper: TypeAlias = Callable[[str, bytes], int]
 def accepted(event_id: int) -> tuple[Response, int]:
     """It is kept, and under which number."""
     return Response(b'{"event":%d}\n' % event_id, mimetype="application/json"), 202
+
+
+def check_token(given: str, wanted: SecretStr | None) -> None:
+    """404, as for a path that does not exist, unless the token is the right one."""
+    if wanted is None or not hmac.compare_digest(given.encode(errors="replace"), wanted.get_secret_value().encode()):
+        abort(404)
 
 
 def whole_body(limit: int) -> bytes:

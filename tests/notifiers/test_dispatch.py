@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import pytest
+from pydantic import SecretStr
 
 from notifiers.dispatch import Dispatch, Told
 from notifiers.registry import KINDS
@@ -15,6 +16,8 @@ from routing.rules import RuleSet
 from routing.rules_loading import load
 from settings import Settings
 from tests.factories import NOW, event_alert_webhook, make_notification
+from tests.stand_ins import slack
+from tests.stand_ins.server import Server
 
 RULES = "{version: 1, receivers: {chat: {kind: preview}}, rules: [{name: all, when: '', notify: [chat]}]}"
 BODY = event_alert_webhook(title="KeyError: 'currency'").body
@@ -190,3 +193,30 @@ def test_the_message_is_told_as_rule_and_receiver_want_it() -> None:
 
     for said in ("shop-api is in trouble", "the payments team", "https://wiki.example/payments"):
         assert said in done.payload
+
+
+@pytest.mark.parametrize(
+    ("receivers", "token", "offered"),
+    [
+        ("{kind: sentry}", "token", {"Resolve in Sentry", "Assign to me"}),
+        ("{kind: sentry, resolve: [jira]}", "token", {"Assign to me"}),
+        ("{kind: sentry}", None, set()),
+        ("{kind: preview}", "token", set()),
+    ],
+    ids=["all", "not what is not wanted", "nothing that is only previewed", "nothing without anybody who does it"],
+)
+def test_what_can_be_done_in_sentry_is_offered(receivers: str, token: str | None, offered: set[str]) -> None:
+    with Server(slack.Slack()) as there:
+        settings = Settings(
+            allow_unsigned=True,
+            sentry_org="acme",
+            sentry_api_token=SecretStr(token) if token else None,
+            slack_bot_token=SecretStr(slack.TOKEN),
+            slack_signing_secret=SecretStr("signing"),
+            slack_api_url=f"{there.url}/api",
+        )
+        rules = make_rules(f"version: 1\nreceivers: {{chat: {{kind: slack, channel: '#errors'}}, there: {receivers}}}\nrules: []")
+
+        done = Dispatch(settings, lambda: rules, lambda: NOW, earlier=not_asked).deliver(Waiting())
+
+    assert {text for text in ("Resolve in Sentry", "Assign to me") if text in done.payload} == offered

@@ -20,6 +20,7 @@ from notifiers.slack import FollowUp, Reopen, SlackOptions
 from notifiers.slack_layout import blocks
 from routing.alert import Alert, Status
 from routing.notification import Notification, Numbers, Reason
+from routing.own_events import Change
 from tests.factories import NOW
 from tests.notifiers import test_jira as of_jira
 from tests.notifiers import test_pagerduty as of_pagerduty
@@ -36,6 +37,7 @@ from tests.stand_ins.slack import Slack
 FIRST = NOTIFICATIONS["critical-error"]
 METRIC = NOTIFICATIONS["high-error-rate"]
 SUFFIX: Mapping[str, str] = {"preview": "txt"}
+OFFERED = replace(FIRST, offers=frozenset({Change.RESOLVED, Change.ASSIGNED}))
 HOUR = timedelta(hours=1)
 
 
@@ -240,7 +242,7 @@ class TestSlack:
         assert [text[:10] for _, text in self.seen(slack)] == ["[CRITICAL]", "[RESOLVED]"]
 
     def test_a_message_has_buttons_where_slack_may_call_us(self, goldens: Goldens) -> None:
-        payload = SlackOptions(channel="#errors").payload(FIRST, has_buttons=True)
+        payload = SlackOptions(channel="#errors").payload(OFFERED, has_buttons=True)
 
         goldens.check("slack/buttons.json", json.dumps(payload, indent=2))
         assert of_slack.fault_of(json.dumps(payload)) is None
@@ -249,12 +251,13 @@ class TestSlack:
         ("notification", "left"),
         [
             (FIRST, ["open_sentry", "acknowledge", "silence_1h", "silence_8h", "silence"]),
+            (OFFERED, ["open_sentry", "acknowledge", "resolve", "assign", "silence_1h", "silence_8h", "silence"]),
             (acknowledged(), ["open_sentry", "silence_1h", "silence_8h", "silence"]),
             (ended(), ["open_sentry"]),
             (replace(FIRST, others=FOUR), ["open_sentry"]),
             (replace(FIRST, incident="group:errors:1"), ["open_sentry"]),
         ],
-        ids=["it fires", "somebody has it", "it is over", "of several incidents", "of a group"],
+        ids=["it fires", "it can be done in Sentry", "somebody has it", "it is over", "of several incidents", "of a group"],
     )
     def test_buttons_are_those_that_make_sense(self, notification: Notification, left: list[str]) -> None:
         layout = blocks(compose(notification), has_buttons=True)

@@ -1,0 +1,97 @@
+"""Sentry's API: keeps the issues of one organization, and holds each request to what Sentry documents."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from werkzeug.wrappers import Request, Response
+
+from routing.alert import Json
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+TOKEN = "3f0c5b9e7a1d48c2b6f49d0e8a7c6b5d4e3f2a1b0c9d8e7f6a5b4c3d2e1f0a9b"
+ORG = "acme"
+MEMBERS = frozenset({"ann@example.com", "ann"})
+# https://docs.sentry.io/api/events/update-an-issue/
+STATUSES = frozenset({"resolved", "unresolved", "ignored", "resolvedInNextRelease"})
+SUBSTATUSES = frozenset({"archived_until_escalating", "archived_until_condition_met", "archived_forever", "escalating", "ongoing"})
+
+
+@dataclass(slots=True)
+class Issue:
+    """An issue as a person sees it there."""
+
+    status: str = "unresolved"
+    assignee: str | None = None
+    comments: list[str] = field(default_factory=list)
+    """Newest first."""
+
+
+@dataclass(slots=True, kw_only=True)
+class SentryApi:
+    """One organization and its one token."""
+
+    issues: dict[str, Issue] = field(default_factory=lambda: {"4509877001": Issue(), "1": Issue(), "2": Issue()})
+    loses_answers: bool = False
+    """Does what it is asked, but what comes back is a gateway's error."""
+    resets_at: int | None = None
+    """The budget is used up until then."""
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one request."""
+        return self._answer(Request(environ))(environ, start_response)
+
+    def _answer(self, request: Request) -> Response:
+        if self.resets_at is not None:
+            headers = {"X-Sentry-Rate-Limit-Reset": str(self.resets_at)}
+            return Response(json.dumps("You are attempting to use this endpoint too quickly."), status=429, headers=headers)
+        if request.headers.get("Authorization") != f"Bearer {TOKEN}":
+            return _json(401, {"detail": "Invalid token"})
+        number, _, rest = request.path.removeprefix(f"/api/0/organizations/{ORG}/issues/").partition("/")
+        issue = self.issues.get(number)
+        if issue is None:
+            return _json(404, {"detail": "The requested resource does not exist"})
+        match request.method, rest:
+            case "PUT", "":
+                answer = _change(issue, json.loads(request.get_data()))
+            case "POST", "comments/":
+                answer = _comment(issue, json.loads(request.get_data()))
+            case "GET", "comments/":
+                return _json(200, [_activity(text) for text in issue.comments])
+            case _:
+                return _json(405, {"detail": "Method not allowed"})
+        return Response("upstream went away", status=502) if self.loses_answers and answer.status_code < 300 else answer
+
+
+def _change(issue: Issue, changes: Mapping[str, Json]) -> Response:
+    if not changes or changes.keys() - {"status", "substatus", "assignedTo"}:
+        return _json(400, {"detail": "unknown field"})
+    if changes.get("status", "resolved") not in STATUSES or changes.get("substatus", "ongoing") not in SUBSTATUSES:
+        return _json(400, {"status": ["is not a valid choice."]})
+    assignee = changes.get("assignedTo")
+    if assignee is not None and assignee not in MEMBERS:
+        return _json(400, {"assignedTo": ["Unknown actor input"]})
+    issue.status = str(changes.get("status", issue.status))
+    issue.assignee = str(assignee) if assignee else issue.assignee
+    return _json(200, {"status": issue.status})
+
+
+def _comment(issue: Issue, body: Mapping[str, Json]) -> Response:
+    text = body.get("text")
+    if not isinstance(text, str) or not text.strip() or body.keys() - {"text", "mentions"}:
+        return _json(400, {"text": ["This field is required."]})
+    issue.comments.insert(0, text)
+    return _json(201, _activity(text))
+
+
+def _activity(text: str) -> Mapping[str, Json]:
+    return {"id": "77", "type": "note", "data": {"text": text}, "dateCreated": "2026-03-04T10:15:30Z"}
+
+
+def _json(status: int, body: Json) -> Response:
+    return Response(json.dumps(body), status=status, content_type="application/json")
