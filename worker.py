@@ -199,7 +199,9 @@ class Worker:
 
     def _ports(self, lane: Lane) -> LanePorts[Claimed]:
         return LanePorts(
-            claim=lambda limit: notifications.claim(self._engine, lane, worker=self.id, now=self._clock(), limit=limit),
+            claim=lambda limit: notifications.claim(
+                self._engine, lane, worker=self.id, now=self._clock(), limit=limit, rules_version=self._rules_file.rules.version
+            ),
             deliver=self._dispatch.deliver,
             record=self._record,
             give_back=lambda ids: notifications.give_back(self._engine, ids, worker=self.id, now=self._clock()),

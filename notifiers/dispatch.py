@@ -9,6 +9,7 @@ import json
 import random
 import threading
 from collections.abc import Callable, Hashable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
@@ -109,6 +110,10 @@ class Claimed(Protocol):
     def changes(self) -> Changes:
         """Options of the receiver that hang on the alert."""
 
+    @property
+    def tried_under(self) -> str | None:
+        """The version of the rules under which it may have gone out already; None: it has not, or nobody knows."""
+
     def notification(self, alert: Alert) -> Notification:
         """What is to be said of the alert."""
 
@@ -199,10 +204,20 @@ class Dispatch:
         told = claimed.told if claimed.reason in FOLLOW_UPS else None
         if told and told.rules_version and not (receiver and receiver.place(claimed.changes) == told.place):
             return self._earlier_receiver(claimed, told.rules_version, told.place)
+        if claimed.tried_under not in {None, rules.version} and (tried := self._tried_by(claimed, claimed.tried_under)):
+            return tried
         if receiver is None:
             # Not for good: another worker may have read a newer file, and the next edit may bring it back.
             raise RetryableError(f"receiver {claimed.receiver} is not in the rules in force")
         return Found(rules, receiver)
+
+    def _tried_by(self, claimed: Claimed, version: str) -> Found | None:
+        """What may have gone out is looked for, and sent again, where that was, whatever became of its receiver."""
+        with suppress(PermanentError):  # they were not kept: those in force will have to do
+            rules = self._earlier(version)
+            if receiver := rules.receivers.get(claimed.receiver):
+                return Found(rules, receiver)
+        return None
 
     def _earlier_receiver(self, claimed: Claimed, version: str, place: str | None) -> Found:
         rules = self._earlier(version)

@@ -72,6 +72,8 @@ class Claimed:
     """What is known of the incident by now."""
     fires: bool = True
     """Whether the incident does, by now."""
+    tried_under: str | None = None
+    """The rules in force at the attempt that may have gone out."""
 
     def notification(self, alert: Alert) -> Notification:
         """What is to be said, once its event has been read."""
@@ -150,10 +152,11 @@ def call_off(connection: Connection, said: Sequence[Said], now: datetime) -> lis
     return result[::-1]
 
 
-def claim(engine: Engine, lane: Lane, *, worker: str, now: datetime, limit: int) -> tuple[Claimed, ...]:
+def claim(engine: Engine, lane: Lane, *, worker: str, now: datetime, limit: int, rules_version: str | None = None) -> tuple[Claimed, ...]:
     """Take what is due in a lane, oldest first, at most one at a time of each destination and subject, so that order is kept.
 
-    The attempt is on record, open, before it is made: whoever finds it open later knows that it may have gone out.
+    The attempt is on record, open, before it is made: whoever finds it open later knows that it may have gone out, and under which
+    rules.
     """
     with engine.begin() as connection:
         if engine.dialect.name == "sqlite":
@@ -162,7 +165,7 @@ def claim(engine: Engine, lane: Lane, *, worker: str, now: datetime, limit: int)
         rows = connection.execute(_DUE_WITH_DETAILS, {"lane": lane, "now": now, "limit": limit}).all()
         if rows:
             ids = [row.id for row in rows]
-            connection.execute(_TAKE, {"ids": ids, "worker": worker})
+            connection.execute(_TAKE, {"ids": ids, "worker": worker, "under": rules_version})
             connection.execute(_OPEN_ATTEMPTS, {"ids": ids, "now": now})
         told = told_before(connection, rows)
     events_by_id: dict[int, Event] = {}
@@ -250,6 +253,7 @@ def _claimed(row: Row[tuple[object, ...]], events_by_id: dict[int, Event], told:
         told=told.get(row.id),
         acknowledged_by=row.acknowledged_by,
         fires=row.status == Status.FIRING,
+        tried_under=row.rules_version if row.may_be_there else None,
         numbers=Numbers(event_count=row.event_count, user_count=row.user_count, last_seen=row.last_seen, assignee=row.assignee),
     )
 
@@ -332,7 +336,7 @@ def _due(*columns: ColumnElement[Any]) -> Select[tuple[object, ...]]:
 _STAYS_ITSELF = or_(*(notifications.c.reason == reason for reason in (Reason.RESOLVED, Reason.UPDATED, Reason.PASSED_ON)))
 _DUE = _due()
 _WAS_AMBIGUOUS = exists().where(attempts.c.notification_id == notifications.c.id, attempts.c.outcome == Outcome.AMBIGUOUS)
-_DETAILS = "event_id receiver rules severity reason why created_at attempts failures subject place others next_step changes"
+_DETAILS = "event_id receiver rules severity reason why created_at attempts failures subject place others next_step changes rules_version"
 _DUE_WITH_DETAILS = (
     _due(
         *(notifications.c[name] for name in _DETAILS.split()),
@@ -352,7 +356,17 @@ _DUE_WITH_DETAILS = (
 _AMONG = notifications.c.id.in_(bindparam("ids", expanding=True))
 # Each by one statement for all: on SQLite every row that a statement is run for, or gives, is a turn in which other threads go first.
 _TAKE = (
-    update(notifications).where(_AMONG).values(state=State.SENDING, claimed_by=bindparam("worker"), attempts=notifications.c.attempts + 1)
+    update(notifications)
+    .where(_AMONG)
+    .values(
+        state=State.SENDING,
+        claimed_by=bindparam("worker"),
+        attempts=notifications.c.attempts + 1,
+        # What may have gone out is looked for where that was.
+        rules_version=case(
+            (_WAS_AMBIGUOUS, notifications.c.rules_version), else_=func.coalesce(bindparam("under"), notifications.c.rules_version)
+        ),
+    )
 )
 _OPEN_ATTEMPTS = insert(attempts).from_select(
     ["notification_id", "number", "began_at"],

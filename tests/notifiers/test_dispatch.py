@@ -40,6 +40,7 @@ class Waiting:
     event: Came = field(default_factory=Came)
     changes: dict[str, object] = field(default_factory=dict)
     tries: Tries = field(default_factory=lambda: Tries(number=1, failures=0, planned_at=NOW, may_be_there=False))
+    tried_under: str | None = None
     read: list[Alert] = field(default_factory=list)
 
     def notification(self, alert: Alert) -> Notification:
@@ -144,6 +145,21 @@ class TestClosings:
         done, asked = self.close("version: 1\nreceivers: {chat: {kind: jira, project: OPS, priority: High}}\nrules: []", self.Said())
 
         assert (done.outcome, asked) == (Outcome.PREVIEWED, [])
+
+    @pytest.mark.parametrize(("may_be_there", "asked_for"), [(True, ["v1"]), (False, [])], ids=["perhaps sent", "not sent"])
+    def test_what_may_have_gone_out_goes_on_where_that_was(self, asked_for: list[str], *, may_be_there: bool) -> None:
+        asked: list[str] = []
+
+        def earlier(version: str) -> RuleSet:
+            asked.append(version)
+            return make_rules(self.BEFORE)
+
+        rules = make_rules(self.BEFORE.replace("OPS", "OTHER"))
+        dispatch = Dispatch(Settings(allow_unsigned=True), lambda: rules, lambda: NOW, earlier=earlier)
+
+        done = dispatch.deliver(Waiting(tried_under="v1" if may_be_there else None))
+
+        assert ('"OPS"' in done.payload, asked) == (may_be_there, asked_for)
 
     def test_by_whichever_receiver_leads_where_it_was_announced(self) -> None:
         done, asked = self.close("version: 1\nreceivers: {}\nrules: []", self.Said(), receiver="as it was called between")

@@ -27,6 +27,7 @@ from storage import incident_desk, inspection, notifications, silences
 from storage.coming_back import is_due, plan_due
 from storage.database import open_database, upgrade
 from storage.incident_desk import Somebody
+from storage.notifications import Claimed
 from storage.tables import announcements, incidents
 from tests.factories import NOW, Webhook, event_alert_webhook, issue_webhook, make_silence, metric_alert_webhook
 from tests.storage.planned import plan_all, store
@@ -53,7 +54,7 @@ class World:
     """All destinations together: what is open at each, by what it is about and where."""
 
     open: set[tuple[str, str]] = field(default_factory=set)
-    done: list[int] = field(default_factory=list)
+    done: list[tuple[int, str]] = field(default_factory=list)
     """The numbers of the notifications that arrived."""
     fails: list[str] = field(default_factory=list)
     """How the next ones fail."""
@@ -65,7 +66,7 @@ class World:
             raise PermanentError("no")
         if fault == "not reached":
             raise RetryableError("nobody there", retry_after=timedelta(seconds=30))
-        self.done.append(notification.id)
+        self.done.append((notification.id, to))
         about = (notification.incident, to)
         if notification.is_closing:
             self.open.discard(about)
@@ -106,7 +107,7 @@ class FakeNotifier:
         return Receipt(payload=self.options.render(notification), reference={"to": self.options.to})
 
     def find(self, notification: Notification) -> Receipt | None:
-        return Receipt(payload="", reference={"to": self.options.to}) if notification.id in DESTINATIONS.done else None
+        return Receipt(payload="", reference={"to": self.options.to}) if (notification.id, self.options.to) in DESTINATIONS.done else None
 
 
 def rules_of(rules: int, receivers: int, *, is_joined: bool) -> RuleSet:
@@ -200,7 +201,7 @@ class Life(RuleBasedStateMachine):
     @rule(lane=st.sampled_from(Lane))
     def a_worker_dies(self, lane: Lane) -> None:
         """It had claimed something and perhaps sent it; another one takes over."""
-        for claimed in notifications.claim(self.engine, lane, worker="a", now=self.now, limit=2):
+        for claimed in self.claim(lane, 2):
             if claimed.id % 2:
                 self.dispatch(self.in_force).deliver(claimed)
         notifications.take_from_dead(self.engine, self.now)
@@ -218,8 +219,11 @@ class Life(RuleBasedStateMachine):
     def dispatch(self, rules: RuleSet) -> Dispatch:
         return Dispatch(Settings(allow_unsigned=True), lambda: rules, lambda: self.now, earlier=self.versions.__getitem__)
 
+    def claim(self, lane: Lane, limit: int) -> tuple[Claimed, ...]:
+        return notifications.claim(self.engine, lane, worker="a", now=self.now, limit=limit, rules_version=self.in_force.version)
+
     def deliver(self, lane: Lane, limit: int = 64) -> int:
-        claimed = notifications.claim(self.engine, lane, worker="a", now=self.now, limit=limit)
+        claimed = self.claim(lane, limit)
         dispatch = self.dispatch(self.in_force)
         if claimed:
             notifications.record(self.engine, [(one.id, dispatch.deliver(one)) for one in claimed])
