@@ -169,6 +169,8 @@ class Alert:
     """Sentry's word for how an issue was resolved: `now`, `in_next_release`."""
     actor: str | None = None
     """Who did it, by the name that people know; None where Sentry itself did, or nobody is named."""
+    by_app: bool = False
+    """An integration did it through its token, and perhaps that of ours."""
     priority: str | None = None
     first_seen: datetime | None = None
     last_seen: datetime | None = None

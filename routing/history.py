@@ -38,6 +38,8 @@ class History:
     """Another issue that is joined in the incident is open."""
     is_overtaken: bool = False
     """What the alert says of the incident was over before it came."""
+    is_echo: bool = False
+    """Sentry tells of an end that was passed on to it from here."""
     duplicate_of: int | None = None
     """The earlier event that said the same thing."""
     figures: Mapping[str, Mapping[str, float]] = field(default_factory=dict)

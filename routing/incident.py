@@ -32,6 +32,9 @@ class Cause(StrEnum):
 LATEST = timedelta(minutes=15)
 """So long after its time a webhook may come: Sentry tries three times more, each time five minutes later (sentry-webhooks, 3.2)."""
 
+PASSED_ON_WITHIN = timedelta(hours=9)
+"""So long it takes at most until what is passed on is done, or dead."""
+
 CLOCKS_DIFFER = timedelta(minutes=1)
 """Of vendors, who say when somebody did something, and ours."""
 
@@ -143,6 +146,8 @@ class Incident:
     """Where several of Sentry's issues are joined in it: by the key of each whether it is open."""
     changes: dict[str, Change] = field(default_factory=dict)
     """The last change of each of its issues; of itself, where none are joined."""
+    passed_on: dict[str, datetime] = field(default_factory=dict)
+    """By the key of an issue: when its end, which somebody had made elsewhere, was passed on to Sentry, which has not told of it yet."""
 
     def hear(self, alert: Alert, content_key: str | None, at: datetime, issue: str | None = None) -> None:
         """Take in what an alert says of it; with an issue: of this one of those that are joined in it."""
@@ -190,6 +195,12 @@ class Incident:
             return alert.status is Status.FIRING and has_ended and alert.occurred_at <= last.at
         is_ended_already = alert.status is Status.FIRING and alert.payload.get("status") in _STATES_OF_ENDS
         return alert.occurred_at < last.at or (has_ended and is_ended_already)
+
+    def is_echo(self, alert: Alert, at: datetime, issue: str | None = None) -> bool:
+        """Whether Sentry tells of an end that was passed on to it from here: the incident may fire again since (sentry-webhooks, 9)."""
+        passed_on = self.passed_on.get(issue or self.key)
+        is_end = alert.origin == SENTRY and alert.resource == "issue" and alert.by_app and alert.status in ENDS
+        return is_end and passed_on is not None and at - passed_on < PASSED_ON_WITHIN
 
     def is_open_beside(self, issue: str | None) -> bool:
         """Whether the end of an issue leaves another one open that is joined in the incident; that of the whole incident leaves none."""

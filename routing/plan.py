@@ -33,6 +33,8 @@ class Disposition(StrEnum):
     """It does not fire: a resolve, an assignment, a comment."""
     OVERTAKEN = "overtaken"
     """It tells of a state that was over when it came: a later webhook was quicker."""
+    ECHO = "echo"
+    """Sentry tells what the router itself did there."""
     UNKNOWN = "unknown"
     """A resource that this version has never heard of."""
     DUPLICATE = "duplicate"
@@ -83,8 +85,8 @@ def plan(alert: Alert, rules: RuleSet, history: History, now: datetime, silences
     """Decide. Nothing but the arguments enters, so the same arguments give the same plan at any time."""
     if history.duplicate_of is not None:
         return Plan(disposition=Disposition.DUPLICATE, inputs=history)
-    if history.is_overtaken:
-        return Plan(disposition=Disposition.OVERTAKEN, inputs=_alone(history))
+    if history.is_overtaken or history.is_echo:
+        return Plan(disposition=Disposition.ECHO if history.is_echo else Disposition.OVERTAKEN, inputs=_alone(history))
     if alert.status is not Status.FIRING:
         told = (*_follow_ups(alert, history), *_passed_on(alert, rules, history))
         return Plan(disposition=Disposition.NOTED, notifications=told, inputs=_alone(history))

@@ -142,6 +142,7 @@ def _open(resource: str, content: Object, received_at: datetime) -> resources.We
             "received_at": received_at,
             "installation": text(installation.get("uuid")),
             "actor": _actor(mapping(content.get("actor"))),
+            "by_app": _is_app(mapping(content.get("actor"))),
         },
         is_known=status is not None,
         data=content if bare else mapping(content.get("data")),
@@ -152,6 +153,11 @@ def _open(resource: str, content: Object, received_at: datetime) -> resources.We
 def _actor(actor: Object) -> str | None:
     """Who did it; None for Sentry itself (sentry-webhooks, 2.2)."""
     return None if actor.get("id") == "sentry" else text(actor.get("name"))
+
+
+def _is_app(actor: Object) -> bool:
+    """Whether an integration did it (sentry-webhooks, 2.2)."""
+    return actor.get("type") == "application" and actor.get("id") != "sentry"
 
 
 def _linked(alert: Alert, base_url: str | None, organization: str | None) -> Alert:

@@ -84,6 +84,7 @@ class Envelope(TypedDict):
     received_at: datetime
     installation: str | None
     actor: str | None
+    by_app: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,21 +6,23 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from routing.alert import Alert, Status
+from routing.alert import ENDS, Alert, Status
 from routing.announcement import Topic
 from routing.asking import facts_of, noise
 from routing.comeback import Comeback, Due, come_due
 from routing.fingerprint import fingerprint_key, metric_key
 from routing.history import History
 from routing.incident import BRINGS_ALL, Cause, Incident, Timer, Turn, turns
-from routing.notification import ANNOUNCES_NOTHING, PlannedNotification, State
+from routing.notification import ANNOUNCES_NOTHING, PlannedNotification, Reason, State
 from routing.plan import Disposition, Plan, plan
 from routing.rules import RuleSet
 from routing.samples import Sample, Scope, sample, scopes
 from routing.silences import Silence
 from routing.timeline import Samples
 
-TELLS_NOTHING = frozenset({Disposition.DUPLICATE, Disposition.IGNORED, Disposition.OVERTAKEN})
+OF_NO_CONSEQUENCE = frozenset({Disposition.OVERTAKEN, Disposition.ECHO})
+"""What becomes of alerts that are of an incident, and change nothing."""
+TELLS_NOTHING = OF_NO_CONSEQUENCE | {Disposition.DUPLICATE, Disposition.IGNORED}
 """What becomes of alerts that are kept, and change nothing."""
 
 
@@ -105,6 +107,8 @@ class World:
         if planned.disposition not in TELLS_NOTHING and (incident or heard.alert.status is not Status.UNCHANGED):
             incident = incident or self.incidents.setdefault(heard.incident_key, Incident(key=heard.incident_key))
             self._learn(incident, heard, planned, rules, at)
+        elif incident and planned.disposition is Disposition.ECHO:
+            incident.passed_on.pop(heard.issue or incident.key, None)
         return planned
 
     def key_of(self, alert: Alert, issue: str, rules: RuleSet) -> str:
@@ -150,6 +154,7 @@ class World:
             self._known(incident),
             is_open_beside=incident.is_open_beside(heard.issue),
             is_overtaken=incident.is_overtaken(heard.alert, at, heard.issue),
+            is_echo=incident.is_echo(heard.alert, at, heard.issue),
         )
         if not rules.asked.figures or heard.alert.status is not Status.FIRING:
             return known
@@ -203,6 +208,8 @@ class World:
         for topic in announced - set(incident.announced):
             self.members.get(topic, set()).discard(incident.key)
         self._announce([incident.key], planned.notifications, heard.event)
+        if heard.alert.status in ENDS:
+            incident.passed_on |= {one.subject: at for one in planned.notifications if one.reason is Reason.PASSED_ON}
         incident.spoke(planned.speaking, at)
         incident.set_timers(planned.timers, heard.event)
         incident.explains |= planned.explains

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, TypeAlias
 
 import msgspec
@@ -100,6 +101,7 @@ def _kept(row: SqlRow[Any], remembered: Mapping[str, Sequence[Mapping[str, Any]]
         issues={joined["issue_key"]: joined["is_open"] for joined in remembered["incident_issues"]},
         changes={change["issue_key"]: Change(change["at"], change["heard_at"]) for change in remembered["last_changes"]},
         announced={one.topic: one for one in map(_announcement, remembered["announcements"])},
+        passed_on=msgspec.json.decode(row.passed_on, type=dict[str, datetime]) if row.passed_on else {},
     )
     incident.set_timers(map(_timer, remembered["timers"]))
     return Kept(incident=incident, id=row.id, row=_row(incident), remembered=_remembered(incident))
@@ -115,6 +117,7 @@ def _row(incident: Incident) -> Row:
         "quiet_why": incident.quiet and incident.quiet.why,
         "assigned": incident.assigned,
         **{name: getattr(incident.numbers, name) for name in _NUMBERS},
+        "passed_on": msgspec.json.encode(incident.passed_on).decode() if incident.passed_on else None,
     }
 
 
@@ -233,7 +236,7 @@ _COUNT = (
     )
 )
 _NUMBERS = ("event_count", "user_count", "last_seen", "assignee")
-_CHANGEABLE = ("status", "began_at", "last_change", "acknowledged_by", "quiet_until", "quiet_why", "assigned", *_NUMBERS)
+_CHANGEABLE = ("status", "began_at", "last_change", "acknowledged_by", "quiet_until", "quiet_why", "assigned", *_NUMBERS, "passed_on")
 _COLUMNS = tuple(incidents.c[name] for name in ("id", "key", *_CHANGEABLE))
 _CHANGE = update(incidents).where(incidents.c.id == bindparam("b_id")).values({name: bindparam(name) for name in _CHANGEABLE})
 _TAKE_OUT = {

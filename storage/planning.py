@@ -15,7 +15,7 @@ from routing.incident import Incident
 from routing.notification import Lane
 from routing.plan import Disposition
 from routing.rules import RuleSet
-from routing.world import TELLS_NOTHING, Heard
+from routing.world import OF_NO_CONSEQUENCE, TELLS_NOTHING, Heard
 from storage import events, notifications
 from storage.database import Lock, turn
 from storage.events import Decision, Event
@@ -152,7 +152,7 @@ def _decide(read: _Reading, rules: RuleSet, memory: Memory) -> Decision:
     decision.plan = planned
     decision.disposition = planned.disposition
     decision.duplicate_of = planned.inputs.duplicate_of
-    if planned.disposition is Disposition.OVERTAKEN or (
+    if planned.disposition in OF_NO_CONSEQUENCE or (
         planned.disposition not in TELLS_NOTHING and memory.counts(alert, planned.inputs.incident)
     ):
         decision.incident_key = planned.inputs.incident

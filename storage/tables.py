@@ -126,6 +126,8 @@ incidents = Table(
     Column("user_count", BigInteger),
     Column("last_seen", UtcDateTime),
     Column("assignee", CleanString(100)),
+    # JSON: by issue when its end was passed on to Sentry.
+    Column("passed_on", Text),
     Column("alert_count", Integer, nullable=False),
     Column("first_alert_at", UtcDateTime, nullable=False),
     Column("last_alert_at", UtcDateTime, nullable=False),

@@ -11,7 +11,7 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
 
@@ -29,7 +29,7 @@ from routing.rules import RuleSet
 from routing.rules_loading import load
 from storage import inspection, notifications
 from storage.database import open_database
-from storage.tables import incidents
+from storage.tables import events, incidents
 from tests.factories import issue_webhook
 from tests.stand_ins import jira, pagerduty, sentry_api, slack
 from tests.stand_ins.jira import Jira
@@ -72,14 +72,18 @@ class Everywhere:
     def settle(self) -> None:
         """All is planned and sent, and each place tells what became of it there, until nobody says anything any more."""
         for _ in range(ROUNDS):
-            now = datetime.now(UTC)
-            plan_all(self.engine, self.rules, at=now)
-            for lane in Lane:
-                while claimed := notifications.claim(self.engine, lane, worker="a", now=now + timedelta(minutes=2), limit=64):
-                    notifications.record(self.engine, [(one.id, self.dispatch.deliver(one)) for one in claimed])
+            self.work()
             if not self.echo():
                 return
         pytest.fail(f"they go on telling each other: {self.state()}")
+
+    def work(self) -> None:
+        """All is planned and sent."""
+        now = datetime.now(UTC)
+        plan_all(self.engine, self.rules, at=now)
+        for lane in Lane:
+            while claimed := notifications.claim(self.engine, lane, worker="a", now=now + timedelta(minutes=2), limit=64):
+                notifications.record(self.engine, [(one.id, self.dispatch.deliver(one)) for one in claimed])
 
     def echo(self) -> bool:
         """Each place tells what has changed there; whether one had something to tell."""
@@ -116,7 +120,12 @@ class Everywhere:
 
     def sentry_says(self, action: str, *, actor: str = "user") -> None:
         self.webhooks += 1
-        store(self.engine, issue_webhook(action, id="1", count=str(40 + self.webhooks), annotations=[actor]), at=datetime.now(UTC))
+        webhook = issue_webhook(action, id="1", count=str(40 + self.webhooks))
+        content = {
+            **json.loads(webhook.body),
+            "actor": {"type": actor, "id": "8e7a", "name": "Router" if actor == "application" else "Ann"},
+        }
+        store(self.engine, replace(webhook, body=json.dumps(content).encode()), at=datetime.now(UTC))
 
     def sentry_does(self, action: str) -> None:
         self.sentry.app.issues["1"].status = action if action in {"resolved", "unresolved"} else "unresolved"
@@ -267,3 +276,23 @@ def test_what_is_done_in_one_place_is_so_in_all(deeds: list[str], becomes: dict[
     assert everywhere.state() == becomes
     assert [one for one in inspection.listed(everywhere.engine) if one.state in {State.DEAD, State.PLANNED}] == []
     assert len(everywhere.jira.app.issues) == 1
+
+
+def test_what_the_router_did_in_sentry_ends_nothing_that_has_begun_again_since(everywhere: Everywhere) -> None:
+    everywhere.pagerduty_does("resolved")
+    everywhere.work()
+    store(everywhere.engine, issue(1, 2), at=datetime.now(UTC))
+    everywhere.work()
+    everywhere.sentry_says("resolved", actor="application")
+    everywhere.work()
+
+    assert everywhere.state() == FIRING | {"Sentry": "resolved"}
+    with everywhere.engine.connect() as connection:
+        assert connection.execute(select(events.c.disposition).order_by(events.c.id.desc()).limit(1)).scalar() == "echo"
+
+
+def test_what_another_integration_does_there_counts(everywhere: Everywhere) -> None:
+    everywhere.sentry_says("resolved", actor="application")
+    everywhere.work()
+
+    assert everywhere.state()["here"] == "resolved"

@@ -29,6 +29,7 @@ def upgrade() -> None:
         sa.Column("user_count", sa.BigInteger(), nullable=True),
         sa.Column("last_seen", sa.DateTime(timezone=True), nullable=True),
         sa.Column("assignee", sa.String(length=100), nullable=True),
+        sa.Column("passed_on", sa.Text(), nullable=True),
         sa.Column("alert_count", sa.Integer(), nullable=False),
         sa.Column("first_alert_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("last_alert_at", sa.DateTime(timezone=True), nullable=False),
