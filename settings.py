@@ -63,7 +63,7 @@ class Settings(BaseModel):
     rules_file: Path = Field(Path("rules.yaml"), description="the rules")
     sentry_base_url: BaseUrl = Field("https://sentry.io", description="Sentry's address, for links to issues that came without one")
     sentry_api_token: SecretStr | None = Field(
-        None, description="token of the integration, with `event:write`: what people do in Slack, PagerDuty and Jira is done in Sentry"
+        None, description="token of the integration: what webhooks do not say is asked, and what people do elsewhere is done in Sentry"
     )
     sentry_org: str | None = Field(None, description="slug of the organization in Sentry")
     slack_bot_token: SecretStr | None = Field(None, description="bot token (`xoxb-…`) with `chat:write`")

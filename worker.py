@@ -22,6 +22,7 @@ import signals
 import telemetry
 from notifiers.configuration import earlier_rules, missing_credentials, read_rules
 from notifiers.dispatch import Dispatch
+from notifiers.enrichment import Enrichment
 from notifiers.lane import DeliveryLane, LanePorts
 from routing.notification import Attempt, Lane, Outcome
 from routing.rules import RulesError, RuleSet
@@ -91,8 +92,9 @@ class Worker:
         self._settings, self._engine, self._rules_file, self._clock = settings, engine, rules_file, clock
         self._reminded_at: datetime | None = None
         self._bell = Bell(settings.redis_url)
-        self._dispatch = Dispatch(settings, lambda: rules_file.rules, clock, earlier=self._earlier_rules)
-        self._planner = Planner(engine, lambda: rules_file.rules, clock, self._announce)
+        enrichment = Enrichment(settings, clock)
+        self._dispatch = Dispatch(settings, lambda: rules_file.rules, clock, earlier=self._earlier_rules, details=enrichment.details)
+        self._planner = Planner(engine, lambda: rules_file.rules, clock, self._announce, enrichment.find_out)
         self._lanes = {lane: DeliveryLane(lane, self._ports(lane), threads=settings.worker_threads) for lane in Lane}
 
     @classmethod

@@ -128,7 +128,8 @@ def explain(engine: Engine, settings: Settings, subject: str, *, at: datetime | 
         moment = at or datetime.now(UTC)
         if is_event:
             event = dry_run.find(engine, int(subject))
-            return _would(engine, settings, sentry.parse(event.resource, event.body, event.received_at), moment, f"event {event.id}")
+            alert = sentry.parse(event.resource, event.body, event.received_at, findings=event.findings)
+            return _would(engine, settings, alert, moment, f"event {event.id}")
         return _would(_ready(engine), settings, _read(Path(subject), resource, moment), moment, subject)
     except (NoSuchEventError, sentry.UnreadableAlert) as error:
         raise click.ClickException(str(error)) from None

@@ -24,7 +24,8 @@ from notifiers.registry import VendorSettings
 from routing import sentry
 from routing.alert import Alert
 from routing.destinations import Changes
-from routing.notification import FOLLOW_UPS, Attempt, Notification, Outcome, Reason, Tries
+from routing.findings import Findings
+from routing.notification import FOLLOW_UPS, Attempt, Details, Notification, Outcome, Reason, Tries
 from routing.own_events import Change
 from routing.rules import Receiver, RuleSet
 
@@ -37,6 +38,10 @@ VERSIONS_KEPT = 16
 
 NOTIFIERS_KEPT = 200
 """For each thread: alerts may name any number of destinations."""
+
+
+SHOW_ALL = frozenset(Reason) - {Reason.PASSED_ON, Reason.ANSWER, Reason.RESOLVED}
+"""Reasons of messages that tell all there is."""
 
 
 class DispatchSettings(VendorSettings, Protocol):
@@ -65,6 +70,10 @@ class Webhook(Hashable, Protocol):
     @property
     def received_at(self) -> datetime:
         """When they came."""
+
+    @property
+    def findings(self) -> Findings | None:
+        """What others said of it when they were asked."""
 
 
 class Told(Protocol):
@@ -130,17 +139,25 @@ class Dispatch:
     """Tries once what it is given. Threads share it; each has notifiers of its own."""
 
     def __init__(
-        self, settings: DispatchSettings, rules: Callable[[], RuleSet], clock: Clock, *, earlier: Callable[[str], RuleSet]
+        self,
+        settings: DispatchSettings,
+        rules: Callable[[], RuleSet],
+        clock: Clock,
+        *,
+        earlier: Callable[[str], RuleSet],
+        details: Callable[[Alert], Details | None] = lambda _: None,
     ) -> None:
         """`rules` gives those in force; when they have changed, notifiers are opened anew. `earlier` gives those of a version.
 
-        `earlier` may raise DeliveryErrors: that version is not known here, or cannot be read any more.
+        `earlier` may raise DeliveryErrors: that version is not known here, or cannot be read any more. `details` gives what Sentry
+        says of an alert's issue.
         """
         self._settings, self._rules, self._clock = settings, rules, clock
         self._network = Network()
         self._threads = threading.local()
         self._alert = lru_cache(ALERTS_KEPT)(self._parse)
         self._earlier = lru_cache(VERSIONS_KEPT)(earlier)
+        self._details = details
         self._offered: tuple[RuleSet | None, frozenset[Change]] = None, frozenset()
 
     def deliver(self, claimed: Claimed) -> Attempt:
@@ -170,7 +187,8 @@ class Dispatch:
 
     def _parse(self, event: Webhook) -> Alert:
         base_url, organization = self._settings.sentry_base_url, self._settings.sentry_org
-        return sentry.parse(event.resource, event.body, event.received_at, base_url=base_url, organization=organization)
+        known = {"base_url": base_url, "organization": organization}
+        return sentry.parse(event.resource, event.body, event.received_at, **known, findings=event.findings)
 
     def _completed(self, notification: Notification) -> Notification:
         """With what the rules in force say of how it is told."""
@@ -179,9 +197,10 @@ class Dispatch:
         template = (rule.template if rule else None) or (receiver.template if receiver else None)
         owner, runbook = (rule.owner, rule.runbook) if rule else ("", "")
         offers = self._offers(rules) if notification.alert.issue_id else frozenset()
-        if not (template or owner or runbook or offers):
+        details = self._details(notification.alert) if notification.reason in SHOW_ALL else None
+        if not (template or owner or runbook or offers or details):
             return notification
-        return replace(notification, template=template, owner=owner, runbook=runbook, offers=offers)
+        return replace(notification, template=template, owner=owner, runbook=runbook, offers=offers, details=details)
 
     def _offers(self, rules: RuleSet) -> frozenset[Change]:
         """What is done by those of the receivers that do not only preview."""

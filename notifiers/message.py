@@ -9,7 +9,7 @@ import hashlib
 import re
 import unicodedata
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate
@@ -208,11 +208,14 @@ def compose(notification: Notification) -> Message:
 
 
 def _as_known(notification: Notification) -> Alert:
-    """The alert with the numbers that are known by now."""
-    alert, numbers = notification.alert, notification.numbers
-    if numbers is None:
-        return alert
-    return replace(alert, event_count=numbers.event_count or alert.event_count, user_count=numbers.user_count or alert.user_count)
+    """The alert with the numbers that are known by now; they only grow, whoever says them."""
+    alert, said = notification.alert, (notification.alert, notification.numbers, notification.details)
+    events, users = ([getattr(one, name) for one in said if one is not None] for name in ("event_count", "user_count"))
+    return replace(alert, event_count=_largest(events), user_count=_largest(users))
+
+
+def _largest(numbers: Sequence[int | None]) -> int | None:
+    return max((number for number in numbers if number is not None), default=None)
 
 
 def _ending(notification: Notification) -> str:
@@ -337,13 +340,15 @@ def _culprit(alert: Alert) -> str | None:
 
 
 def _facts(notification: Notification) -> tuple[Fact, ...]:
-    alert, numbers = notification.alert, notification.numbers
+    alert, numbers, details = notification.alert, notification.numbers, notification.details
     candidates = (
         ("Next", notification.then),
         ("Owner", notification.owner),
         ("Runbook", notification.runbook),
         ("Assigned to", numbers.assignee if numbers else None),
         ("Acknowledged", f"by {notification.acknowledged_by}" if notification.acknowledged_by else None),
+        ("Code owner", ", ".join(details.owners) if details else None),
+        ("Suspect commit", details.suspect_commit if details else None),
     )
     known = tuple(
         Fact(label=label, value=cut(one_line(value), MAX_FACT), is_link=label == "Runbook") for label, value in candidates if value

@@ -19,9 +19,10 @@ from notifiers.errors import PermanentError
 from notifiers.http import Network
 from notifiers.message import as_text, compose, key_within
 from notifiers.notifier import Clock, Notifier, Receipt, ReceiverOptions, credential, readable
-from notifiers.slack_layout import Block, blocks, line_of, plain_text
+from notifiers.slack_layout import MAX_TEXT, Block, blocks, escaped, line_of, plain_text
 from routing.alert import Json
 from routing.notification import Notification, Reason
+from routing.payload import text
 
 if TYPE_CHECKING:
     from notifiers.slack_client import Answer, Bot, Webhook
@@ -85,7 +86,9 @@ class SlackOptions(ReceiverOptions[SlackSettings]):
     """`{kind: slack, channel: "#errors"}` for the bot, or `{kind: slack, webhook_url: ${SLACK_WEBHOOK}}`."""
 
     address: ClassVar[tuple[str, ...]] = ("channel", "webhook_url")
-    shows: ClassVar[frozenset[Reason]] = frozenset({Reason.ACKNOWLEDGED, Reason.UNACKNOWLEDGED, Reason.MUTED, Reason.UPDATED})
+    shows: ClassVar[frozenset[Reason]] = frozenset(
+        {Reason.ACKNOWLEDGED, Reason.UNACKNOWLEDGED, Reason.MUTED, Reason.UPDATED, Reason.ANSWER}
+    )
 
     channel: str | None = None
     follow_up: FollowUp = FollowUp.THREAD
@@ -144,11 +147,19 @@ class SlackOptions(ReceiverOptions[SlackSettings]):
 
     def payload(self, notification: Notification, *, has_buttons: bool = False) -> Block:
         """The body of chat.postMessage, or of an incoming webhook; with buttons that do something only if Slack may call us."""
+        if notification.reason is Reason.ANSWER:
+            return self._answer(notification)
         message = compose(notification)
         layout = {"blocks": list(blocks(message, has_buttons=has_buttons))}
         if self.channel is None:
             return {**plain_text(message.headline), **layout}
         return {"channel": self.channel, **plain_text(message.headline), "parse": "none", **layout, "metadata": _metadata(notification)}
+
+    def _answer(self, notification: Notification) -> Block:
+        """The body of chat.postEphemeral, which one person sees where he has pressed a button."""
+        pressed = notification.alert.payload
+        where, whom = (text(pressed.get(key)) or "" for key in ("channel", "user"))
+        return {"channel": where or self.channel, "user": whom, "text": escaped(notification.why, MAX_TEXT), "parse": "none"}
 
     def open(self, settings: SlackSettings, *, network: Network, clock: Clock) -> Notifier:  # noqa: ARG002 - Slack stamps the messages
         """The notifier of the one way or of the other."""
@@ -170,6 +181,9 @@ class SlackNotifier:
     def send(self, notification: Notification) -> Receipt:
         """Post the incident's message; where there is one, change it and say in its thread what is new."""
         payload = self._options.payload(notification, has_buttons=self._has_buttons)
+        if notification.reason is Reason.ANSWER:
+            self._bot.post_ephemeral(payload)
+            return Receipt(payload=readable(payload), status_code=200, excerpt="ok")
         root = notification.reference
         if "ts" not in root or self._begins_anew(notification):
             return self._post(payload, notification)
@@ -187,6 +201,8 @@ class SlackNotifier:
 
     def find(self, notification: Notification) -> Receipt | None:
         """Look through what the channel got since the notification was made, or the thread, for its id in the metadata."""
+        if notification.reason is Reason.ANSWER:
+            return None  # no history has it
         wanted = _metadata(notification)
         oldest = f"{(notification.created_at - _CLOCKS_DIFFER).timestamp():.6f}"
         channel, root = notification.reference.get("channel") or self._channel_id(), notification.reference.get("ts")
@@ -217,10 +233,10 @@ class SlackNotifier:
         root = notification.reference
         is_minor = notification.reason in self._options.shows
         follow_up = FollowUp.THREAD if is_minor else self._options.follow_up
-        text: Block = {**plain_text(line_of(compose(notification))), "parse": "none", "metadata": _metadata(notification)}
+        line: Block = {**plain_text(line_of(compose(notification))), "parse": "none", "metadata": _metadata(notification)}
         if follow_up is not FollowUp.CHANNEL:
-            text |= {"thread_ts": root["ts"], "reply_broadcast": follow_up is FollowUp.BOTH}
-        self._dressed({"channel": root["channel"], **text}, notification, self._bot.post_message)
+            line |= {"thread_ts": root["ts"], "reply_broadcast": follow_up is FollowUp.BOTH}
+        self._dressed({"channel": root["channel"], **line}, notification, self._bot.post_message)
 
     def _dressed(self, payload: Block, notification: Notification, say: Callable[[Block], Answer], *, told: str = "ok") -> Receipt:
         """Say it; if Slack refuses its layout, say it once more as text: no alert is lost to its make-up.

@@ -59,6 +59,14 @@ class Channel(BaseModel):
     name: str = ""
 
 
+class UserGroup(BaseModel):
+    """People whom a workspace calls by one name."""
+
+    id: str
+    handle: str = ""
+    users: list[str] = Field(default_factory=list)
+
+
 class Answer(BaseModel):
     """What any method of the Web API answers, as far as it is read here."""
 
@@ -68,6 +76,7 @@ class Answer(BaseModel):
     ts: str | None = None
     messages: list[Message] = Field(default_factory=list)
     channels: list[Channel] = Field(default_factory=list)
+    usergroups: list[UserGroup] = Field(default_factory=list)
     response_metadata: Metadata = Field(default_factory=Metadata)
 
 
@@ -81,6 +90,16 @@ class Bot:
         """Post one message."""
         with _translate_refusals("chat.postMessage"):
             return _answer(self._client.api_call("chat.postMessage", json=dict(payload)))
+
+    def post_ephemeral(self, payload: Mapping[str, Json]) -> None:
+        """Tell one person in a channel: https://docs.slack.dev/reference/methods/chat.postEphemeral."""
+        with _translate_refusals("chat.postEphemeral"):
+            self._client.api_call("chat.postEphemeral", json=dict(payload))
+
+    def user_groups(self) -> Sequence[UserGroup]:
+        """All user groups with their members; needs the scope usergroups:read."""
+        with _translate_refusals("usergroups.list"):
+            return _answer(self._client.usergroups_list(include_users=True)).usergroups
 
     def update_message(self, payload: Mapping[str, Json]) -> Answer:
         """Change one message."""

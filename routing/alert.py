@@ -181,6 +181,12 @@ class Alert:
     tags: tuple[tuple[str, str], ...] = ()
     user: User | None = None
     metric: Metric | None = None
+    asks: bool = False
+    """Somebody wants to know why the incident was told."""
+    member_of: tuple[str, ...] = ()
+    """The user groups of whoever did it in Slack, by handle and by id, where that was asked."""
+    unknown: str = ""
+    """Why not all that was asked is known."""
     payload: Mapping[str, Json] = field(default_factory=dict)
     """The event, issue or metric alert as Sentry sent it, for queries by path."""
 

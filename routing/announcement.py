@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import islice
 from typing import NamedTuple
 
 from routing.alert import SENTRY, UNTIL_ITS_END, Alert, Status
@@ -14,6 +15,8 @@ from routing.rules import Receiver
 
 MAX_NAME = 80
 """Of whoever has ended something, in characters."""
+MAX_SUBJECT = 250
+"""As many are kept."""
 
 _WORDS: Mapping[Status, str] = {Status.RESOLVED: "resolved", Status.ARCHIVED: "archived"}
 # https://docs.sentry.io/organization/integrations/integration-platform/webhooks/issues and sentry-webhooks, 5.4
@@ -139,6 +142,15 @@ def passed_on(alert: Alert, issue: str, receiver: Receiver, announced: Iterable[
         subject=issue,
         place=receiver.place({}),
     )
+
+
+def answers(alert: Alert, words: str, announced: Iterable[Announcement]) -> Iterator[PlannedNotification]:
+    """What tells somebody, and nobody else, what he has asked, or that he may not do what he did: by one receiver of the same kind."""
+    able = (one for one in announced if Reason.ANSWER in one.follows and one.kind == alert.origin.lower())
+    for one in islice(able, 1):
+        # Of a subject of its own: it is no message about the incident.
+        subject = f"answer:{alert.incident}:{alert.actor}:{alert.payload.get('pressed')}"[:MAX_SUBJECT]
+        yield replace(_follow_up(one, Reason.ANSWER, words), severity=Severity.INFO, subject=subject)
 
 
 def silence_of(alert: Alert) -> Quiet | None:

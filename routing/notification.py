@@ -62,6 +62,8 @@ class Reason(StrEnum):
     """What stands there is brought up to date; nobody is told by that."""
     PASSED_ON = "passed on"
     """What somebody did to the incident in another place is done in Sentry, too."""
+    ANSWER = "answer"
+    """Somebody has asked there, or has done what he may not: nobody else sees it."""
     RESOLVED = "resolved"
     """What was announced there has ended: resolved, or archived."""
     ENDED = "ended"
@@ -76,7 +78,7 @@ FOLLOW_UPS = frozenset({Reason.ACKNOWLEDGED, Reason.UNACKNOWLEDGED, Reason.MUTED
 """Reasons of what is told only where the incident was announced."""
 
 
-ANNOUNCES_NOTHING = FOLLOW_UPS | {Reason.PASSED_ON}
+ANNOUNCES_NOTHING = FOLLOW_UPS | {Reason.PASSED_ON, Reason.ANSWER}
 """Reasons of what leaves nothing that has to be closed."""
 
 
@@ -115,6 +117,18 @@ class Numbers:
     last_seen: datetime | None = None
     assignee: str | None = None
     """In Sentry."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Details:
+    """What Sentry says of an issue when it is asked, beside what its webhook said."""
+
+    event_count: int
+    user_count: int
+    owners: tuple[str, ...] = ()
+    """By the ownership rules of the project."""
+    suspect_commit: str | None = None
+    """`a1b2c3d by Ann Lee: Round prices`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,6 +203,8 @@ class Notification:
     """Who has taken the incident on, and where: `Ann Lee in Slack`; None: nobody."""
     numbers: Numbers | None = None
     """What is known of the incident by now, whoever said it; None: no more than the alert says."""
+    details: Details | None = None
+    """What Sentry said when it was asked; None: nobody asked, or Sentry did not answer."""
     then: str = ""
     """Who is told next if nobody acts, and when."""
     fires: bool = True

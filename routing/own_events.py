@@ -31,6 +31,8 @@ class Change(StrEnum):
     RESOLVED = "resolved"
     ASSIGNED = "assigned"
     """Somebody wants it for himself, in Sentry."""
+    ASKED = "asked"
+    """Somebody wants to know why it was told. It changes nothing."""
 
 
 def read(resource: str, content: Object, received_at: datetime) -> Alert | None:
@@ -68,6 +70,7 @@ def read_change(content: Object, received_at: datetime) -> Alert:
         place=text(content.get("place")),
         assigns_to=who if action == Change.ASSIGNED else None,
         acknowledged=next((truth for change, truth in acknowledged.items() if change == action), None),
+        asks=action == Change.ASKED,
         payload=content,
     )
 

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from routing.alert import ENDS, SENTRY, Alert, Status
-from routing.announcement import closings, passed_on, updates
+from routing.announcement import answers, closings, passed_on, updates
 from routing.asking import ask, facts_of, noise
 from routing.history import History
 from routing.holding import Situation
@@ -35,6 +35,8 @@ class Disposition(StrEnum):
     """It tells of a state that was over when it came: a later webhook was quicker."""
     ECHO = "echo"
     """Sentry tells what the router itself did there."""
+    REFUSED = "refused"
+    """Somebody did what he may not, by `buttons` of rules.yaml."""
     UNKNOWN = "unknown"
     """A resource that this version has never heard of."""
     DUPLICATE = "duplicate"
@@ -88,8 +90,7 @@ def plan(alert: Alert, rules: RuleSet, history: History, now: datetime, silences
     if history.is_overtaken or history.is_echo:
         return Plan(disposition=Disposition.ECHO if history.is_echo else Disposition.OVERTAKEN, inputs=_alone(history))
     if alert.status is not Status.FIRING:
-        told = (*_follow_ups(alert, history), *_passed_on(alert, rules, history))
-        return Plan(disposition=Disposition.NOTED, notifications=told, inputs=_alone(history))
+        return _plan_change(alert, rules, history)
     facts = facts_of(alert, history, now)
     if found := noise(facts, rules):
         entry, why = found
@@ -109,6 +110,17 @@ def plan(alert: Alert, rules: RuleSet, history: History, now: datetime, silences
         throttles=tuple(situation.throttles) if speaks else (),
         inputs=_looked_at(situation),
     )
+
+
+def _plan_change(alert: Alert, rules: RuleSet, history: History) -> Plan:
+    """What is told of that which does not fire."""
+    if refusal := rules.refusal(alert):
+        told = tuple(answers(alert, refusal, history.announced))
+        return Plan(disposition=Disposition.REFUSED, notifications=told, inputs=_alone(history))
+    told = (*_follow_ups(alert, history), *_passed_on(alert, rules, history))
+    if alert.asks:
+        told = tuple(answers(alert, alert.text, history.announced))
+    return Plan(disposition=Disposition.NOTED, notifications=told, inputs=_alone(history))
 
 
 def _follow_ups(alert: Alert, history: History) -> Iterator[PlannedNotification]:

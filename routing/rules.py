@@ -22,6 +22,7 @@ from routing.notification import Reason, Severity
 from routing.own_events import Change
 from routing.query import Query
 from routing.query_tree import Key
+from routing.slack_interactions import SLACK
 from routing.templates import MessageTemplate
 from routing.windows import Window
 
@@ -225,6 +226,18 @@ class RuleSet:
     ignore: tuple[Noise, ...] = ()
     inhibit: tuple[Inhibition, ...] = ()
     throttles: tuple[Throttle, ...] = ()
+    buttons: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """By what it does, `Change` spells it: the user groups in Slack, by handle or id, whose members may press a button. None: anybody."""
+
+    def refusal(self, alert: Alert) -> str:
+        """Why somebody may not do what he did by a button; empty if he may, or pressed none."""
+        allowed = self.buttons.get(alert.action) if alert.resource == "change" and alert.origin == SLACK else None
+        if not allowed or set(allowed) & set(alert.member_of):
+            return ""
+        groups = ", ".join(allowed)
+        if alert.unknown:
+            return f"Nothing was done: only members of {groups} may do that, and Slack did not say who they are ({alert.unknown})."
+        return f"Nothing was done: only members of {groups} may do that (`buttons` in rules.yaml)."
 
     @cached_property
     def names(self) -> tuple[str, ...]:

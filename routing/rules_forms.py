@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, NamedTuple, TypeAlias
 
@@ -13,6 +14,7 @@ from routing.destinations import Allow
 from routing.durations import read_duration
 from routing.fingerprint_template import Template
 from routing.notification import Severity
+from routing.own_events import Change
 from routing.query import Query, parse_condition
 from routing.query_syntax import parse_key
 from routing.query_tree import Key
@@ -109,6 +111,12 @@ def _over(value: object) -> str:
     return value if isinstance(value, str) and value in _OVER else str(_key(value))
 
 
+def _user_group(value: object) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"@[^\s@,]{1,80}|S[A-Z0-9]{2,20}", value):
+        raise ValueError(f'{quoted(value)} is no user group of Slack; write its handle in quotes, "@on-call", or its id, S0123ABCD')
+    return value
+
+
 def _told(value: object) -> Told:
     """`slack-errors`, or `{pagerduty-critical: {severity: critical}}`."""
     if isinstance(value, str):
@@ -128,6 +136,7 @@ Condition = Annotated[Query, PlainValidator(_query)]
 ConditionOfOne = Annotated[Query, PlainValidator(_query_of_one)]
 Keys = Annotated[tuple[Annotated[Key, PlainValidator(_key)], ...], Field(min_length=1)]
 Names = Annotated[tuple[str, ...], Field(min_length=1)]
+UserGroups = Annotated[tuple[Annotated[str, PlainValidator(_user_group)], ...], Field(min_length=1)]
 Section: TypeAlias = dict[str, object]
 
 
@@ -150,6 +159,7 @@ class FileForm(Form):
     inhibit: tuple[Section, ...] = ()
     throttles: tuple[Section, ...] = ()
     templates: dict[Name, Section] = Field(default_factory=dict)
+    buttons: Section = Field(default_factory=dict)
     rules: tuple[Section, ...]
 
 
@@ -207,6 +217,26 @@ class ThrottleForm(Form):
     limit: Annotated[int, Field(ge=1, le=100_000)]
     per: Period
     description: str = ""
+
+
+class ButtonsForm(Form):
+    """The user groups whose members may press a button in Slack; of one that is not named here, whoever sees it."""
+
+    acknowledge: UserGroups = ()
+    silence: UserGroups = ()
+    resolve: UserGroups = ()
+    assign: UserGroups = ()
+
+    @property
+    def by_change(self) -> Mapping[str, tuple[str, ...]]:
+        """By what a button does."""
+        named = {
+            Change.ACKNOWLEDGED: self.acknowledge,
+            Change.SILENCED: self.silence,
+            Change.RESOLVED: self.resolve,
+            Change.ASSIGNED: self.assign,
+        }
+        return {change.value: groups for change, groups in named.items() if groups}
 
 
 class StepForm(Form):

@@ -17,6 +17,7 @@ from routing.places import AllowList
 from routing.rules import Grouping, Inhibition, Noise, Options, Receiver, Rule, RulesError, RuleSet, Step, Throttle
 from routing.rules_forms import (
     MAX_DEPTH,
+    ButtonsForm,
     DefaultsForm,
     FileForm,
     FingerprintForm,
@@ -77,6 +78,7 @@ def load(
     ignore = tuple(Noise(name=form.name, when=form.when) for form in _forms(reading, "ignore", NoiseForm))
     inhibit = tuple(map(_inhibition, _forms(reading, "inhibit", InhibitionForm)))
     throttles = tuple(map(_throttle, _forms(reading, "throttles", ThrottleForm)))
+    buttons = reading.form(ButtonsForm, ("buttons",)) if source.value(("buttons",)) else None
     _check_names(reading)
     _check_figures(reading, found)
     _check_variables(reading)
@@ -91,6 +93,7 @@ def load(
         ignore=ignore,
         inhibit=inhibit,
         throttles=throttles,
+        buttons=buttons.by_change if buttons else {},
     )
 
 
@@ -349,7 +352,7 @@ def _check_figures(reading: Reading, found: Iterable[_Found]) -> None:
 
 def _check_variables(reading: Reading) -> None:
     """A condition that an unset variable leaves empty would be met by every alert, so no rule may name one."""
-    for section in ("defaults", "windows", "fingerprints", "ignore", "inhibit", "throttles", "templates", "rules"):
+    for section in ("defaults", "windows", "fingerprints", "ignore", "inhibit", "throttles", "templates", "buttons", "rules"):
         for path, _ in unset_variables(reading.source.value((section,)), reading.environment):
             reading.add((section, *path), "write the value here, or set the variable")
 

@@ -64,6 +64,7 @@ _EXAMPLES = {
     "template": "template: short",
     "templates": "templates: {short: {title: '[{project}] {title}'}}",
     "fallback": "fallback: slack-alerts",
+    "buttons": "buttons: {resolve: ['@leads'], silence: ['@on-call', S0123ABCD]}",
     "repeat": "repeat: 4h",
 }
 

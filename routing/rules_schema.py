@@ -9,6 +9,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_jso
 from pydantic_core import core_schema
 
 from routing.rules_forms import (
+    ButtonsForm,
     DefaultsForm,
     FileForm,
     FingerprintForm,
@@ -34,6 +35,7 @@ _SECTIONS: Mapping[str, type[BaseModel]] = {
     "inhibit": InhibitionForm,
     "throttles": ThrottleForm,
     "templates": TemplateForm,
+    "buttons": ButtonsForm,
     "rules": RuleForm,
 }
 """Whose form stands under which key of the file; receivers have theirs by kind."""
@@ -94,7 +96,7 @@ def _reference(form: str) -> Schema:
 
 def _section(section: str, item: Schema) -> Schema:
     """A part of the file that holds forms."""
-    if section == "defaults":
+    if section in {"defaults", "buttons"}:
         return item
     if section in _LISTED:
         return {"type": "array", "items": item}

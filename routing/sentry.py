@@ -14,6 +14,7 @@ from datetime import datetime
 from routing import own_events
 from routing import sentry_resources as resources
 from routing.alert import Alert, Status
+from routing.findings import Findings, enriched
 from routing.payload import Object, UnreadableJsonError, decode, first_text, mapping, text
 
 _STATUS_OF_ACTION: Mapping[str, Mapping[str, Status]] = {
@@ -88,6 +89,7 @@ def parse(
     *,
     base_url: str | None = None,
     organization: str | None = None,
+    findings: Findings | None = None,
 ) -> Alert:
     """The alert that a webhook's body holds.
 
@@ -98,6 +100,7 @@ def parse(
         received_at: stands in for the time where the body tells none.
         base_url: Sentry's own address, and
         organization: its slug: with both, an alert without a link gets one to its issue.
+        findings: what is known beside what the body says.
 
     Raises:
         UnreadableAlert: the body is no JSON object. Nothing else is ever raised, whatever the bytes.
@@ -109,10 +112,10 @@ def parse(
     if not isinstance(content, dict):
         raise UnreadableAlert("the body is JSON, but not an object")
     if own := own_events.read(resource, content, received_at):
-        return own
+        return enriched(own, findings)
     webhook = _open(resource, content, received_at)
     alert = _READERS.get(webhook.resource, resources.read_unknown)(webhook)
-    return _linked(alert, base_url, alert.organization or organization)
+    return _linked(enriched(alert, findings), base_url, alert.organization or organization)
 
 
 def resource_of(body: bytes) -> str | None:

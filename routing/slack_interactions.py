@@ -22,6 +22,9 @@ MAX_KEY = 200
 
 _VERSION = "v0"
 
+SLACK = "Slack"
+"""As people call it."""
+
 
 class Button(NamedTuple):
     """What people press below a message."""
@@ -41,6 +44,7 @@ BUTTONS: Mapping[str, Button] = {
     "silence_1h": Button("Silence 1 h", Change.SILENCED, hours=1),
     "silence_8h": Button("Silence 8 h", Change.SILENCED, hours=8),
     "silence": Button("Silence until resolved", Change.SILENCED),
+    "why": Button("Why am I seeing this", Change.ASKED),
 }
 """By `action_id`, in the order in which they are shown."""
 
@@ -65,7 +69,7 @@ def read(body: bytes) -> Iterator[Mapping[str, Json]]:
     except UnreadableJsonError:
         return
     content = mapping(payload)
-    user = mapping(content.get("user"))
+    user, channel = mapping(content.get("user")), mapping(content.get("channel"))
     for pressed in map(mapping, sequence(content.get("actions"))):
         button = BUTTONS.get(text(pressed.get("action_id")) or "")
         incident = text(pressed.get("value"))
@@ -73,4 +77,12 @@ def read(body: bytes) -> Iterator[Mapping[str, Json]]:
             who = first_text(user.get("name"), user.get("username"), user.get("id"))
             pressed_at = text(pressed.get("action_ts"))  # keeps two presses apart
             change: Mapping[str, Json] = {"change": button.change, "hours": button.hours, "incident": incident[:MAX_KEY]}
-            yield {**change, "who": who, "where": "Slack", "pressed": pressed_at}
+            yield {
+                **change,
+                "who": who,
+                "where": SLACK,
+                "pressed": pressed_at,
+                # By which Slack knows them: to answer.
+                "user": text(user.get("id")),
+                "channel": text(channel.get("id")),
+            }

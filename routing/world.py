@@ -20,7 +20,7 @@ from routing.samples import Sample, Scope, sample, scopes
 from routing.silences import Silence
 from routing.timeline import Samples
 
-OF_NO_CONSEQUENCE = frozenset({Disposition.OVERTAKEN, Disposition.ECHO})
+OF_NO_CONSEQUENCE = frozenset({Disposition.OVERTAKEN, Disposition.ECHO, Disposition.REFUSED})
 """What becomes of alerts that are of an incident, and change nothing."""
 TELLS_NOTHING = OF_NO_CONSEQUENCE | {Disposition.DUPLICATE, Disposition.IGNORED}
 """What becomes of alerts that are kept, and change nothing."""

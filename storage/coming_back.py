@@ -101,5 +101,5 @@ def _alerts(connection: Connection, event_ids: Iterable[int]) -> dict[int, Alert
     found = {}
     for event in events.of(connection, event_ids):
         with suppress(sentry.UnreadableAlert):
-            found[event.id] = sentry.parse(event.resource, event.body, event.received_at)
+            found[event.id] = sentry.parse(event.resource, event.body, event.received_at, findings=event.findings)
     return found

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from itertools import accumulate
+from typing import Any
 
 import msgspec
 from isal import isal_zlib
-from sqlalchemy import Connection, Engine, bindparam, func, select, update
+from sqlalchemy import Connection, Engine, Row, bindparam, func, select, update
+from sqlalchemy.sql.elements import ColumnElement
 
 from routing.alert import Alert
+from routing.findings import Findings
 from routing.history import History
 from routing.plan import Disposition, Plan, RuleTrace
 from storage.tables import events
@@ -38,6 +41,8 @@ class Event:
     received_at: datetime
     resource: str
     body: bytes
+    findings: Findings | None = None
+    """What others said of it when they were asked; None: nobody was."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -65,9 +70,15 @@ def waiting(connection: Connection, limit: int) -> tuple[Event, ...]:
 
 def of(connection: Connection, ids: Iterable[int]) -> tuple[Event, ...]:
     """The events of these numbers, in their order."""
-    columns = (events.c.id, events.c.received_at, events.c.resource, events.c.body)
+    columns: tuple[ColumnElement[Any], ...] = tuple(events.c[name] for name in ("id", "received_at", "resource", "body", "findings"))
     rows = connection.execute(select(*columns).where(events.c.id.in_(list(ids))).order_by(events.c.id))
-    return tuple(Event(id=row.id, received_at=row.received_at, resource=row.resource, body=unpack(row.body)) for row in rows)
+    return tuple(event_of(row, row.id) for row in rows)
+
+
+def event_of(row: Row[Any], id_: int) -> Event:
+    """The event of this number in a row that has what it says."""
+    findings = msgspec.json.decode(row.findings, type=Findings) if row.findings else None
+    return Event(id=id_, received_at=row.received_at, resource=row.resource, body=unpack(row.body), findings=findings)
 
 
 def _first_of_size(sizes: Sequence[tuple[int, int]], limit: int) -> tuple[int, ...]:
@@ -149,6 +160,7 @@ def _row(decision: Decision, ids: Mapping[str, int], rules_version: str, now: da
         "level": alert and alert.level,
         "title": alert and alert.title[:1000],
         "ignored_by": (plan and plan.ignored_by) or None,
+        "findings": msgspec.json.encode(decision.event.findings).decode() if decision.event.findings else None,
         "rules_version": rules_version,
         "trace": pack_trace(plan) if plan else None,
         "planned_at": now,
@@ -174,6 +186,7 @@ _DECIDE = (
                 "level",
                 "title",
                 "ignored_by",
+                "findings",
                 "rules_version",
                 "trace",
                 "planned_at",

@@ -15,7 +15,7 @@ from routing.alert import Alert, Status
 from routing.announcement import Topic
 from routing.destinations import Changes
 from routing.notification import Attempt, Lane, Mention, Notification, Numbers, Outcome, PlannedNotification, Reason, Severity, State, Tries
-from storage.events import Event, unpack
+from storage.events import Event, event_of
 from storage.tables import UtcDateTime, attempts, events, incidents, notifications, workers
 from storage.told import Told, last_told, told_before
 from storage.workers import moment
@@ -233,8 +233,7 @@ def requeue(engine: Engine, *, ids: Sequence[int] | None = None, state: State = 
 def _claimed(row: Row[tuple[object, ...]], events_by_id: dict[int, Event], told: Mapping[int, Told]) -> Claimed:
     event = events_by_id.get(row.event_id)
     if event is None:
-        event = Event(id=row.event_id, received_at=row.received_at, resource=row.resource, body=unpack(row.body))
-        events_by_id[row.event_id] = event
+        event = events_by_id[row.event_id] = event_of(row, row.event_id)
     return Claimed(
         id=row.id,
         event=event,
@@ -344,6 +343,7 @@ _DUE_WITH_DETAILS = (
         events.c.resource,
         events.c.received_at,
         events.c.body,
+        events.c.findings,
         _WAS_AMBIGUOUS.label("may_be_there"),
         last_told().label("told_id"),
         last_told(has_reference=True).label("reference_id"),

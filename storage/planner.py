@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 from routing.notification import Lane
 from routing.rules import RuleSet
 from storage.coming_back import is_due, plan_due
-from storage.planning import Planned, plan_batch
+from storage.planning import Inquire, Planned, plan_batch
 
 BEHIND = timedelta(seconds=10)
 """Planning this much after an event has come is working off a backlog."""
@@ -25,10 +25,15 @@ class Planner:
     """The planner of one process; `planning` sees to it that those of several take turns."""
 
     def __init__(
-        self, engine: Engine, rules: Callable[[], RuleSet], clock: Callable[[], datetime], announce: Callable[[Lane], None]
+        self,
+        engine: Engine,
+        rules: Callable[[], RuleSet],
+        clock: Callable[[], datetime],
+        announce: Callable[[Lane], None],
+        inquire: Inquire | None = None,
     ) -> None:
         """`announce` is called after each batch for every lane that has something to send now."""
-        self._engine, self._rules, self._clock, self._announce = engine, rules, clock, announce
+        self._engine, self._rules, self._clock, self._announce, self._inquire = engine, rules, clock, announce, inquire
         self._planning = threading.Lock()
         self._behind_since: datetime | None = None
         """Since when a backlog is being worked off."""
@@ -53,7 +58,7 @@ class Planner:
 
     def _plan_batch(self) -> int:
         """How many events were looked at, and timers."""
-        planned = plan_batch(self._engine, self._rules(), self._clock)
+        planned = plan_batch(self._engine, self._rules(), self._clock, inquire=self._inquire)
         looked_at = self._announced(planned)
         now = self._clock()
         is_behind = planned.until is not None and now - planned.until >= BEHIND

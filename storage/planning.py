@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TypeAlias
 
 from sqlalchemy import Connection, Engine
 
 from routing import sentry
 from routing.alert import SENTRY, Alert
+from routing.findings import Findings, enriched
 from routing.fingerprint import content_key, incident_key
 from routing.incident import Incident
 from routing.notification import Lane
@@ -17,6 +19,7 @@ from routing.plan import Disposition
 from routing.rules import RuleSet
 from routing.world import OF_NO_CONSEQUENCE, TELLS_NOTHING, Heard
 from storage import events, notifications
+from storage.answers import answer
 from storage.database import Lock, turn
 from storage.events import Decision, Event
 from storage.memory import Coming, Memory
@@ -26,6 +29,9 @@ from storage.refreshing import refreshes
 from storage.told import Standing, known_as
 
 BATCH = 100
+
+Inquire: TypeAlias = Callable[[Sequence[Alert], RuleSet], Sequence[Findings | None]]
+"""For each alert what others say of it; None: nobody has to be asked. Raises nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,17 +60,28 @@ class _Reading:
     error: str | None = None
 
 
-def plan_batch(engine: Engine, rules: RuleSet, clock: Callable[[], datetime], *, limit: int = BATCH) -> Planned:
+def plan_batch(
+    engine: Engine, rules: RuleSet, clock: Callable[[], datetime], *, inquire: Inquire | None = None, limit: int = BATCH
+) -> Planned:
     """Decide the oldest waiting events and store all that follows, in one commit.
 
-    Planners take turns, and each finds only what the others have left. The rules are asked while no transaction is open: however
-    long they take, nobody waits for them who only wants to write, least of all the receiver.
+    Planners take turns, and each finds only what the others have left. Rules and vendors are asked while no transaction is open:
+    however long they take, nobody waits for them who only wants to write, least of all the receiver.
+
+    Args:
+        engine: where the events wait.
+        rules: those in force.
+        clock: for what is stored.
+        inquire: finds out what alerts do not say themselves. It sees to it that this takes no longer than it is worth.
+        limit: how many are decided at most.
     """
     with turn(engine, Lock.PLANNER) as connection:
         read = [_read(event) for event in events.waiting(connection, limit)] if connection else []
         if not connection or not read:
             return Planned(events=0)
-        read = _recognize(connection, read)
+        read = _answered(connection, _recognize(connection, read))
+        connection.rollback()  # nobody waits for a vendor
+        read = _found_out(read, inquire, rules)
         memory = _remember(connection, read, rules, clock())
         connection.rollback()  # all is read
         decisions = [_decide(one, rules, memory) for one in read]
@@ -87,9 +104,9 @@ def _heard(decisions: Sequence[Decision], memory: Memory) -> list[tuple[int, Inc
 
 
 def _said(decisions: Sequence[Decision], memory: Memory) -> Iterator[Said]:
+    ids = memory.ids
     for decision in decisions:
-        if decision.plan and decision.incident_key:
-            incident_id = memory.ids[decision.incident_key]
+        if decision.plan and decision.incident_key and (incident_id := ids.get(decision.incident_key)):
             for notification in decision.plan.notifications:
                 came = decision.event.id
                 # Of a follow-up that tells of an earlier event there may be several.
@@ -99,7 +116,7 @@ def _said(decisions: Sequence[Decision], memory: Memory) -> Iterator[Said]:
 
 def _read(event: Event) -> _Reading:
     try:
-        alert = sentry.parse(event.resource, event.body, event.received_at)
+        alert = sentry.parse(event.resource, event.body, event.received_at, findings=event.findings)
         return _Reading(event=event, alert=alert, incident_key=incident_key(alert), content_key=content_key(alert))
     except sentry.UnreadableAlert as error:
         return _Reading(event=event, disposition=Disposition.UNREADABLE, error=str(error))
@@ -123,6 +140,29 @@ def _recognized(read: _Reading, standing: Standing | None) -> _Reading:
     if read.alert is None or standing is None:
         return replace(read, disposition=Disposition.NOTED)
     return replace(read, alert=replace(read.alert, incident=standing.incident, place=standing.place), incident_key=standing.incident)
+
+
+def _answered(connection: Connection, read: Sequence[_Reading]) -> list[_Reading]:
+    """With what is answered to those that ask."""
+    return [
+        replace(one, alert=replace(one.alert, text=answer(connection, one.alert.incident)))
+        if one.alert and one.alert.asks and one.alert.incident
+        else one
+        for one in read
+    ]
+
+
+def _found_out(read: Sequence[_Reading], inquire: Inquire | None, rules: RuleSet) -> list[_Reading]:
+    """With what others say of the alerts that do not say it themselves. They are asked once: the same decides the same."""
+    alerts = [one.alert for one in read if one.alert and one.disposition is None and one.event.findings is None]
+    found = iter(inquire(alerts, rules) if inquire and alerts else [None] * len(alerts))
+    return [
+        _with(one, one.alert, next(found)) if one.alert and one.disposition is None and one.event.findings is None else one for one in read
+    ]
+
+
+def _with(read: _Reading, alert: Alert, findings: Findings | None) -> _Reading:
+    return replace(read, alert=enriched(alert, findings), event=replace(read.event, findings=findings)) if findings else read
 
 
 def _remember(connection: Connection, read: Sequence[_Reading], rules: RuleSet, now: datetime) -> Memory:

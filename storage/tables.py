@@ -99,6 +99,8 @@ events = Table(
     Column("level", String(16)),
     Column("title", CleanText),
     Column("ignored_by", CleanText),
+    # JSON: what others said of it when they were asked.
+    Column("findings", CleanText),
     Column("rules_version", String(64)),
     Column("trace", LargeBinary),
     Column("planned_at", UtcDateTime),

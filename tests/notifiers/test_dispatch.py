@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from notifiers.dispatch import Dispatch, Told
 from notifiers.registry import KINDS
 from routing.alert import Alert
+from routing.findings import Findings
 from routing.notification import Attempt, Notification, Outcome, Reason, Tries
 from routing.rules import RuleSet
 from routing.rules_loading import load
@@ -28,6 +29,7 @@ class Came:
     body: bytes = BODY
     resource: str = "event_alert"
     received_at: datetime = NOW
+    findings: Findings | None = None
 
 
 @dataclass(slots=True)

@@ -20,8 +20,8 @@ from notifiers.slack import FollowUp, Reopen, SlackOptions
 from notifiers.slack_layout import blocks
 from routing.alert import Alert, Status
 from routing.notification import Notification, Numbers, Reason
-from routing.own_events import Change
-from tests.factories import NOW
+from routing.own_events import Change, read_change
+from tests.factories import NOW, make_notification
 from tests.notifiers import test_jira as of_jira
 from tests.notifiers import test_pagerduty as of_pagerduty
 from tests.notifiers import test_slack as of_slack
@@ -250,9 +250,9 @@ class TestSlack:
     @pytest.mark.parametrize(
         ("notification", "left"),
         [
-            (FIRST, ["open_sentry", "acknowledge", "silence_1h", "silence_8h", "silence"]),
-            (OFFERED, ["open_sentry", "acknowledge", "resolve", "assign", "silence_1h", "silence_8h", "silence"]),
-            (acknowledged(), ["open_sentry", "silence_1h", "silence_8h", "silence"]),
+            (FIRST, ["open_sentry", "acknowledge", "silence_1h", "silence_8h", "silence", "why"]),
+            (OFFERED, ["open_sentry", "acknowledge", "resolve", "assign", "silence_1h", "silence_8h", "silence", "why"]),
+            (acknowledged(), ["open_sentry", "silence_1h", "silence_8h", "silence", "why"]),
             (ended(), ["open_sentry"]),
             (replace(FIRST, others=FOUR), ["open_sentry"]),
             (replace(FIRST, incident="group:errors:1"), ["open_sentry"]),
@@ -265,6 +265,19 @@ class TestSlack:
         (actions,) = (block["elements"] for block in layout if block["block_id"] == "actions")
         assert isinstance(actions, list)
         assert [button["action_id"] for button in actions] == left
+
+    def test_who_asks_is_answered_where_nobody_else_sees_it(self, slack: Server[Slack]) -> None:
+        pressed = read_change({"change": "asked", "where": "Slack", "user": "U1", "channel": "C0ERRORS1"}, NOW)
+        why = "• critical matched: title is <!channel> & more"
+        asked = make_notification(reason=Reason.ANSWER, why=why, alert=pressed)
+
+        receipt = of_slack.open_at(slack.url, Network()).send(asked)
+
+        assert slack.app.messages == {}
+        assert [(said["user"], said["text"]) for said in slack.app.whispers] == [
+            ("U1", "• critical matched: title is &lt;!channel&gt; &amp; more")
+        ]
+        assert receipt.reference == {}
 
     def test_a_webhook_can_follow_up_nowhere(self) -> None:
         with pytest.raises(ValidationError, match="follow_up need a bot"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -30,6 +31,10 @@ class Issue:
     assignee: str | None = None
     comments: list[str] = field(default_factory=list)
     """Newest first."""
+    count: int = 7
+    users: int = 3
+    tags: Mapping[str, str] = field(default_factory=lambda: {"environment": "production", "release": "4.2.0", "critical": "true"})
+    """Of the latest event."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -41,6 +46,10 @@ class SentryApi:
     """Does what it is asked, but what comes back is a gateway's error."""
     resets_at: int | None = None
     """The budget is used up until then."""
+    refuses: int = 0
+    """The status with which everything is refused."""
+    hangs_seconds: float = 0
+    """So long nothing is answered."""
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
@@ -50,22 +59,55 @@ class SentryApi:
         if self.resets_at is not None:
             headers = {"X-Sentry-Rate-Limit-Reset": str(self.resets_at)}
             return Response(json.dumps("You are attempting to use this endpoint too quickly."), status=429, headers=headers)
-        if request.headers.get("Authorization") != f"Bearer {TOKEN}":
-            return _json(401, {"detail": "Invalid token"})
+        time.sleep(self.hangs_seconds)
+        if self.refuses or request.headers.get("Authorization") != f"Bearer {TOKEN}":
+            return _json(self.refuses or 401, {"detail": "Invalid token"})
+        if (listed := _listed(request.path)) is not None:
+            return _json(200, listed) if listed else _json(404, {"detail": "No committers found"})
+        answer = self._of_issue(request)
+        return Response("upstream went away", status=502) if self.loses_answers and answer.status_code < 300 else answer
+
+    def _of_issue(self, request: Request) -> Response:
         number, _, rest = request.path.removeprefix(f"/api/0/organizations/{ORG}/issues/").partition("/")
         issue = self.issues.get(number)
         if issue is None:
             return _json(404, {"detail": "The requested resource does not exist"})
+        if request.method == "GET":
+            return _told(number, issue, rest)
         match request.method, rest:
             case "PUT", "":
-                answer = _change(issue, json.loads(request.get_data()))
+                return _change(issue, json.loads(request.get_data()))
             case "POST", "comments/":
-                answer = _comment(issue, json.loads(request.get_data()))
-            case "GET", "comments/":
-                return _json(200, [_activity(text) for text in issue.comments])
-            case _:
-                return _json(405, {"detail": "Method not allowed"})
-        return Response("upstream went away", status=502) if self.loses_answers and answer.status_code < 300 else answer
+                return _comment(issue, json.loads(request.get_data()))
+        return _json(405, {"detail": "Method not allowed"})
+
+
+def _told(number: str, issue: Issue, rest: str) -> Response:
+    """What is said of an issue."""
+    match rest:
+        case "":
+            return _json(200, {"id": number, "count": str(issue.count), "userCount": issue.users, "status": issue.status})
+        case "events/latest/":
+            tags = [{"key": key, "value": value} for key, value in issue.tags.items()]
+            return _json(200, {"eventID": "fe628bfa48064c9b97ce7e75a19e6197", "groupID": number, "tags": tags, "entries": []})
+        case "comments/":
+            return _json(200, [_activity(text) for text in issue.comments])
+    return _json(404, {"detail": "The requested resource does not exist"})
+
+
+def _listed(path: str) -> Json:
+    """What is listed beside the issues; None: there is no such list."""
+    match path.removeprefix("/api/0/").strip("/").split("/"):
+        case ["organizations", org, "projects"] if org == ORG:
+            return [{"id": "4506", "slug": "shop-api", "name": "Shop API"}]
+        case ["projects", org, "shop-api", "events", _, "owners"] if org == ORG:
+            owner = {"type": "team", "id": "2", "name": "checkout"}
+            return {"owners": [owner], "rule": ["path", "src/*"], "rules": [["path", "src/*"]]}
+        case ["projects", org, "shop-api", "events", event, "committers"] if org == ORG:
+            commit = {"id": "a1b2c3d4e5f6", "message": "Round prices\n\nTo two digits.", "suspectCommitType": "via commit in release"}
+            author = {"name": "Ann Lee", "email": "ann@example.com"}
+            return {"committers": [{"author": author, "commits": [commit]}]} if event != "0" * 32 else {}
+    return None
 
 
 def _change(issue: Issue, changes: Mapping[str, Json]) -> Response:

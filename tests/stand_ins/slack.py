@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 TOKEN = "xoxb-2210535565-2233445566-q1W2e3R4t5Y6u7I8o9P0aSdF"
 WEBHOOK_PATH = "/services/T0ACME001/B0ROUTER1/hG7fD5sA3qW1eR9tY7uI5oP3"
-ALL_SCOPES = frozenset({"chat:write", "channels:read", "channels:history"})
+ALL_SCOPES = frozenset({"chat:write", "channels:read", "channels:history", "usergroups:read"})
 
 Body: TypeAlias = Mapping[str, Json]
 
@@ -32,6 +32,10 @@ class Slack:
     """Id to name. The webhook posts to the first one."""
     messages: dict[str, list[Body]] = field(default_factory=dict)
     """By channel id, oldest first."""
+    whispers: list[Body] = field(default_factory=list)
+    """What one person alone has seen."""
+    user_groups: Mapping[tuple[str, str], list[str]] = field(default_factory=lambda: {("S0ONCALL1", "on-call"): ["U1"]})
+    """By id and handle the members."""
     scopes: frozenset[str] = ALL_SCOPES
     now: float = 1795428560.0
     page_size: int = 100
@@ -56,6 +60,8 @@ class Slack:
             "/api/conversations.history": ("channels:history", self._history),
             "/api/conversations.replies": ("channels:history", self._replies),
             "/api/conversations.list": ("channels:read", self._list),
+            "/api/chat.postEphemeral": ("chat:write", self._post_ephemeral),
+            "/api/usergroups.list": ("usergroups:read", self._user_groups),
         }
         scope, method = methods.get(request.path, ("", lambda _: _no("unknown_method")))
         if request.headers.get("Authorization") != f"Bearer {TOKEN}":
@@ -75,6 +81,22 @@ class Slack:
         error = "" if named else "channel_not_found"
         error = error or self._error_of(body, "#/$defs/chat.postMessage")
         return _no(error) if error else self._keep(named[0], body)
+
+    def _post_ephemeral(self, request: Request) -> Body:
+        """https://docs.slack.dev/reference/methods/chat.postEphemeral: seen by one person, kept in no history."""
+        body: Body = json.loads(request.get_data())
+        if body.get("channel") not in self.channels:
+            return _no("channel_not_found")
+        if not body.get("user"):
+            return _no("user_not_in_channel")
+        if not 1 <= len(str(body.get("text", ""))) <= 4000 or body.keys() - {"channel", "user", "text", "parse"}:
+            return _no("no_text")
+        self.whispers.append(body)
+        return {"message_ts": f"{int(self.now)}.999999"}
+
+    def _user_groups(self, _: Request) -> Body:
+        groups = [{"id": id_, "handle": handle, "users": users} for (id_, handle), users in self.user_groups.items()]
+        return {"usergroups": groups}
 
     def _update(self, request: Request) -> Body:
         body: Body = json.loads(request.get_data())

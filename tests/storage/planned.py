@@ -19,7 +19,7 @@ from storage import inspection, notifications
 from storage.inspection import Listed
 from storage.intake import Intake
 from storage.notifications import Claimed
-from storage.planning import Planned, plan_batch
+from storage.planning import Inquire, Planned, plan_batch
 from storage.tables import incidents
 from tests.factories import NOW, Webhook, event_alert_webhook
 
@@ -48,11 +48,13 @@ def store(engine: Engine, webhook: Webhook | None = None, *, at: datetime = NOW)
     return event_id
 
 
-def plan_all(engine: Engine, rules: RuleSet | None = None, *, at: datetime = NOW, limit: int = 100) -> list[Planned]:
+def plan_all(
+    engine: Engine, rules: RuleSet | None = None, *, at: datetime = NOW, limit: int = 100, inquire: Inquire | None = None
+) -> list[Planned]:
     """Plan batch after batch until nothing waits."""
     rules = rules or make_rules()
     batches = []
-    while (planned := plan_batch(engine, rules, lambda: at, limit=limit)).events:
+    while (planned := plan_batch(engine, rules, lambda: at, limit=limit, inquire=inquire)).events:
         batches.append(planned)
     return batches
 

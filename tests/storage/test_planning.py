@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from secrets import token_hex
@@ -12,7 +13,8 @@ from sqlalchemy import Engine, select
 from sqlalchemy.exc import StatementError
 
 from routing import sentry
-from routing.alert import Json, Status
+from routing.alert import Alert, Json, Status
+from routing.findings import Findings
 from routing.notification import Lane, Reason, Severity, State
 from routing.plan import Disposition, RuleTrace, plan
 from routing.rules import RuleSet
@@ -38,7 +40,7 @@ from tests.factories import (
     wire,
 )
 from tests.routing.story import rules_of
-from tests.storage.planned import in_threads, incident_rows, issue, make_rules, plan_all, store, stumbling
+from tests.storage.planned import claim, in_threads, incident_rows, issue, make_rules, plan_all, store, stumbling
 
 AFTER_ITS_END: dict[str, Json] = {"datetime": "2026-03-04T11:30:00.000000Z", "timestamp": 1772623800.0}
 """When an event happens that `issue_webhook("resolved")` does not know of."""
@@ -459,3 +461,51 @@ def test_no_release_hinders_what_comes_after_it(engine: Engine, release: str) ->
 
     assert incident_rows(engine, incidents.c.alert_count) == [(3,)]
     assert len(inspection.listed(engine)) == 1
+
+
+class TestFindings:
+    """What others say of an alert is asked before it is decided, and kept: the same event is decided the same."""
+
+    RULES = make_rules(
+        '{version: 1, receivers: {chat: {kind: preview}}, rules: [{name: critical, when: "tags.critical:true", notify: [chat]}]}'
+    )
+    TAGGED = Findings(tags=(("critical", "true"), ("environment", "staging")))
+
+    def test_rules_see_what_was_found_out(self, engine: Engine) -> None:
+        event_id = store(engine, issue_webhook("created"))
+
+        plan_all(engine, self.RULES, inquire=lambda alerts, _: [self.TAGGED] * len(alerts))
+
+        event = inspection.find_event(engine, event_id)
+        assert (event.disposition, event.environment) == (Disposition.MATCHED, "staging")
+
+    def test_without_anybody_to_ask_it_is_decided_by_what_it_says(self, engine: Engine) -> None:
+        event_id = store(engine, issue_webhook("created"))
+
+        plan_all(engine, self.RULES)
+
+        assert inspection.find_event(engine, event_id).disposition is Disposition.UNROUTED
+
+    def test_they_are_asked_once_although_the_event_is_planned_twice(self, engine: Engine) -> None:
+        event_id = store(engine, issue_webhook("created"))
+        asked: list[int] = []
+
+        def inquire(alerts: Sequence[Alert], _: RuleSet) -> list[Findings | None]:
+            asked.append(len(alerts))
+            return [self.TAGGED] * len(alerts)
+
+        plan_all(engine, stumbling_rules("PaymentError", ZeroDivisionError()), inquire=inquire)
+        failed = inspection.find_event(engine, event_id).state
+        events.retry_failed(engine)
+        plan_all(engine, self.RULES, inquire=inquire)
+
+        assert (failed, asked) == (EventState.FAILED, [1])
+        assert inspection.find_event(engine, event_id).disposition is Disposition.MATCHED
+
+    def test_whoever_delivers_reads_them_with_the_event(self, engine: Engine) -> None:
+        store(engine, issue_webhook("created"))
+        plan_all(engine, self.RULES, inquire=lambda alerts, _: [self.TAGGED] * len(alerts))
+
+        (claimed,) = claim(engine, Lane.NORMAL)
+
+        assert claimed.event.findings == self.TAGGED

@@ -18,10 +18,13 @@ from werkzeug.test import TestResponse
 from app import create_app
 from notifiers.registry import KINDS
 from routing.alert import Json, Status
+from routing.findings import Findings
 from routing.notification import Lane
+from routing.rules import RuleSet
 from routing.rules_loading import load
 from storage import inspection, notifications
 from storage.database import open_database
+from storage.planning import Inquire
 from storage.tables import incidents
 from tests.notifiers import specs
 from tests.storage.planned import ended, incident_rows, issue, plan_all, store
@@ -29,15 +32,12 @@ from tests.test_app import make_settings
 
 SIGNING_SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
 SUBSCRIPTION, OLD_SUBSCRIPTION = "subscription-secret", "the-one-before"
-RULES = load(
-    """
-    version: 1
-    receivers: {chat: {kind: slack, channel: "#errors"}, pager: {kind: pagerduty, routing_key: R0KEY5678901234567890123456789AB}}
-    rules: [{name: all, when: "", notify: [chat, pager], repeat: 1h}]
-    """,
-    kinds=KINDS,
-    environment={},
-)
+TEXT = """
+version: 1
+receivers: {chat: {kind: slack, channel: "#errors"}, pager: {kind: pagerduty, routing_key: R0KEY5678901234567890123456789AB}}
+rules: [{name: all, when: "", notify: [chat, pager], repeat: 1h}]
+"""
+RULES = load(TEXT, kinds=KINDS, environment={})
 
 
 @pytest.fixture
@@ -56,9 +56,9 @@ def announced(sqlite_url: str) -> Engine:
     return engine
 
 
-def plan(engine: Engine) -> list[str]:
+def plan(engine: Engine, rules: RuleSet = RULES, inquire: Inquire | None = None) -> list[str]:
     """Decide what waits; what is planned by then, newest first."""
-    plan_all(engine, RULES, at=datetime.now(UTC))
+    plan_all(engine, rules, at=datetime.now(UTC), inquire=inquire)
     return [f"{one.receiver} {one.reason} {one.state}" for one in inspection.listed(engine)]
 
 
@@ -184,6 +184,63 @@ class TestSlack:
         headers = {"X-Slack-Signature": signature, "X-Slack-Request-Timestamp": timestamp}
 
         assert client.post("/slack/interactions", data=body, headers=headers).status_code == 200
+
+
+class TestWhy:
+    """Who asks why an incident was told is answered, and nobody else sees it."""
+
+    def test_it_is_answered_by_the_trace_of_the_last_alert_that_met_a_rule(self, client: FlaskClient, announced: Engine) -> None:
+        press(client, "why", "issue:1")
+
+        assert plan(announced)[0] == "chat answer planned"
+        assert inspection.listed(announced)[0].why.splitlines()[1:] == [
+            "• all matched: any alert",
+            "• chat is told (first)",
+            "• pager is told (first)",
+        ]
+
+    def test_it_changes_nothing(self, client: FlaskClient, announced: Engine) -> None:
+        press(client, "why", "issue:1")
+        plan(announced)
+        sent(announced)
+        press(client, "acknowledge", "issue:1")
+
+        assert sorted(plan(announced)[:2]) == ["chat acknowledged planned", "pager acknowledged planned"]
+
+    def test_of_an_incident_that_nobody_knows_nothing_is_answered(self, client: FlaskClient, announced: Engine) -> None:
+        press(client, "why", "issue:99")
+
+        assert plan(announced)[0] == "pager first sent"
+
+
+class TestWhoMay:
+    RULES = load(f"{TEXT}\nbuttons: {{acknowledge: ['@on-call', S0LEADS01]}}", kinds=KINDS, environment={})
+
+    def decide(self, client: FlaskClient, engine: Engine, findings: Findings | None, action: str = "acknowledge") -> str:
+        press(client, action, "issue:1")
+        return plan(engine, self.RULES, lambda alerts, _: [findings] * len(alerts))[0]
+
+    @pytest.mark.parametrize("group", ["@on-call", "S0LEADS01"])
+    def test_a_member_of_any_of_the_groups_may(self, client: FlaskClient, announced: Engine, group: str) -> None:
+        self.decide(client, announced, Findings(member_of=("@other", group)))
+
+        assert incident_rows(announced, incidents.c.acknowledged_by) == [("Ann Lee in Slack",)]
+
+    @pytest.mark.parametrize("findings", [None, Findings(), Findings(member_of=("@other",)), Findings(fault="usergroups.list: no")])
+    def test_nobody_else_may_and_is_told_so(self, client: FlaskClient, announced: Engine, findings: Findings | None) -> None:
+        assert self.decide(client, announced, findings) == "chat answer planned"
+
+        assert incident_rows(announced, incidents.c.acknowledged_by) == [(None,)]
+        assert "only members of @on-call, S0LEADS01 may do that" in inspection.listed(announced)[0].why
+
+    def test_what_is_not_named_anybody_may(self, client: FlaskClient, announced: Engine) -> None:
+        assert self.decide(client, announced, None, "silence_1h") == "chat muted planned"
+
+    def test_what_is_done_in_other_places_is_not_slacks_to_forbid(self, client: FlaskClient, announced: Engine) -> None:
+        tell(client, "incident.acknowledged")
+        plan(announced, self.RULES)
+
+        assert incident_rows(announced, incidents.c.acknowledged_by) == [("Ann Lee in PagerDuty",)]
 
 
 class TestPagerDuty:

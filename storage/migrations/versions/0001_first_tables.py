@@ -122,6 +122,7 @@ def upgrade() -> None:
         sa.Column("level", sa.String(length=16), nullable=True),
         sa.Column("title", sa.Text(), nullable=True),
         sa.Column("ignored_by", sa.Text(), nullable=True),
+        sa.Column("findings", sa.Text(), nullable=True),
         sa.Column("rules_version", sa.String(length=64), nullable=True),
         sa.Column("trace", sa.LargeBinary(), nullable=True),
         sa.Column("planned_at", sa.DateTime(timezone=True), nullable=True),
