@@ -97,7 +97,7 @@ def test_the_shipped_rules_pass() -> None:
 
 def test_the_parts_that_are_shipped_as_comments_pass() -> None:
     lines = (ROOT / "rules.yaml").read_text(encoding="utf-8").splitlines()
-    parts = ("# windows", "# fingerprints", "# inhibit", "# throttles", "# templates", "#   ")
+    parts = ("# windows", "# fingerprints", "# inhibit", "# throttles", "# templates", "# buttons", "#   ")
     commented = "\n".join(line.removeprefix("# ") if line.startswith(parts) else line for line in lines)
 
     assert "\nwindows:" in commented
