@@ -27,7 +27,7 @@ from notifiers.lane import DeliveryLane, LanePorts
 from routing.notification import Attempt, Lane, Outcome
 from routing.rules import RulesError, RuleSet
 from settings import Settings, SettingsError
-from storage import events, notifications, rules_versions, silences, workers
+from storage import events, notifications, refreshing, rules_versions, silences, workers
 from storage.database import SchemaError, check_schema, open_database
 from storage.notifications import Claimed
 from storage.planner import Planner
@@ -212,6 +212,8 @@ class Worker:
 
     def _record(self, finished: Sequence[tuple[Claimed, Attempt]]) -> None:
         notifications.record(self._engine, [(claimed.id, done) for claimed, done in finished])
+        if made := [claimed.id for claimed, done in finished if "url" in done.reference and not claimed.told]:
+            refreshing.show_links(self._engine, made, self._clock())
         # Here, in one thread: those that deliver would wait for each other at every line.
         for claimed, done in finished:
             _log_attempt(claimed, done)

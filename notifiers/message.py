@@ -9,7 +9,7 @@ import hashlib
 import re
 import unicodedata
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate
@@ -19,6 +19,7 @@ from routing.alert import ENDS, Alert, Category, ExceptionValue, Frame, Metric, 
 from routing.announcement import GROUP
 from routing.notification import Mention, Notification, Reason, Severity
 from routing.own_events import Change
+from routing.trend import shown
 
 STACK_FRAMES = 6
 MAX_TITLE = 1000
@@ -44,8 +45,8 @@ class Fact:
 
     label: str
     value: str
-    is_link: bool = False
-    """The value is an address that a person would open."""
+    link: str | None = None
+    """The address that a person would open."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -344,23 +345,32 @@ def _facts(notification: Notification) -> tuple[Fact, ...]:
     candidates = (
         ("Next", notification.then),
         ("Owner", notification.owner),
-        ("Runbook", notification.runbook),
         ("Assigned to", numbers.assignee if numbers else None),
         ("Acknowledged", f"by {notification.acknowledged_by}" if notification.acknowledged_by else None),
         ("Code owner", ", ".join(details.owners) if details else None),
         ("Suspect commit", details.suspect_commit if details else None),
     )
-    known = tuple(
-        Fact(label=label, value=cut(one_line(value), MAX_FACT), is_link=label == "Runbook") for label, value in candidates if value
-    )
-    return known + (_metric_facts(alert.metric) if alert.metric else _facts_of_event(alert, notification.created_at))
+    known = tuple(Fact(label=label, value=cut(one_line(value), MAX_FACT)) for label, value in candidates if value)
+    known += tuple(_linked(notification))
+    trend = shown(numbers.trend, notification.created_at) if numbers else ""
+    return known + (_metric_facts(alert.metric) if alert.metric else _facts_of_event(alert, notification.created_at, trend))
 
 
-def _facts_of_event(alert: Alert, now: datetime) -> tuple[Fact, ...]:
+def _linked(notification: Notification) -> Iterator[Fact]:
+    """What a person would open."""
+    if runbook := notification.runbook:
+        yield Fact(label="Runbook", value=cut(one_line(runbook), MAX_FACT), link=web_address(runbook))
+    for link in notification.links:
+        if url := web_address(link.url):
+            yield Fact(label=cut(one_line(link.vendor), MAX_NAME), value=cut(one_line(link.text), MAX_FACT), link=url)
+
+
+def _facts_of_event(alert: Alert, now: datetime, trend: str) -> tuple[Fact, ...]:
     candidates = (
         ("Duration", duration(alert.duration_ms) if alert.duration_ms is not None else None),
         ("Events", _count(alert.event_count)),
         ("Users", _count(alert.user_count)),
+        ("Alerts in 24 h", trend),
         ("Provider", alert.tag("payment.provider")),
         ("HTTP status", alert.tag("http.status_code")),
         ("First seen", ago(alert.first_seen, now) if alert.first_seen else None),

@@ -23,6 +23,7 @@ MAX_FIELDS = 10
 # Ours, within Slack's.
 MAX_TITLE = 500
 MAX_FACT = 300
+MAX_LINK = 1500
 MAX_STACK = 900
 MAX_LEAD = 500
 MAX_TAG = 100
@@ -33,7 +34,7 @@ MAX_TEXT = 3000
 MAX_BLOCKS_JSON = 8000
 """The whole limit is not documented; `msg_blocks_too_long` was seen from 13,000 on (github.com/slackapi/bolt-js/issues/2509)."""
 
-_DISPENSABLE = ("tags", "trace", "facts", "others", "lead")
+_DISPENSABLE = ("tags", "trace", "more", "facts", "others", "lead")
 
 _EMOJI: Mapping[Severity, str] = {
     Severity.CRITICAL: ":rotating_light:",
@@ -53,7 +54,7 @@ def blocks(message: Message, *, has_buttons: bool = False) -> tuple[Block, ...]:
 
     Where Slack might find it too long, what can be spared goes: the tags first, a template's text last.
     """
-    opening = (_header(message), _title(message), _lead(message), _facts(message), _stack(message), _tags(message))
+    opening = (_header(message), _title(message), _lead(message), *_facts(message), _stack(message), _tags(message))
     candidates = (*opening, _actions(message, has_buttons=has_buttons), _others(message), _foot(message))
     kept = [block for block in candidates if block]
     for dispensable in _DISPENSABLE:
@@ -65,7 +66,7 @@ def blocks(message: Message, *, has_buttons: bool = False) -> tuple[Block, ...]:
 
 def _value(fact: Fact) -> str:
     value = escaped(fact.value, MAX_FACT)
-    return f"<{value.replace('|', '%7C')}>" if fact.is_link else value
+    return f"<{escaped(fact.link.replace('|', '%7C'), MAX_LINK)}|{value}>" if fact.link else value
 
 
 def line_of(message: Message) -> str:
@@ -108,9 +109,12 @@ def _lead(message: Message) -> Block | None:
     return {"type": "rich_text", "block_id": "lead", "elements": [section]}
 
 
-def _facts(message: Message) -> Block | None:
-    fields = [_mrkdwn(f"*{escaped(fact.label, MAX_FACT)}*\n{_value(fact)}") for fact in message.facts[:MAX_FIELDS]]
-    return {"type": "section", "block_id": "facts", "fields": fields} if fields else None
+def _facts(message: Message) -> Iterator[Block]:
+    """In as many sections as it takes, up to two."""
+    fields = [_mrkdwn(f"*{escaped(fact.label, MAX_FACT)}*\n{_value(fact)}") for fact in message.facts]
+    for begin, name in ((0, "facts"), (MAX_FIELDS, "more")):
+        if shown := fields[begin : begin + MAX_FIELDS]:
+            yield {"type": "section", "block_id": name, "fields": shown}
 
 
 def _stack(message: Message) -> Block | None:

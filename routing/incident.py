@@ -14,6 +14,7 @@ from routing.fingerprint import is_of_metric, issue_of
 from routing.notification import Numbers, PlannedNotification, Reason
 from routing.query_states import holds
 from routing.samples import plain
+from routing.trend import counted
 
 
 class Cause(StrEnum):
@@ -146,6 +147,8 @@ class Incident:
     """Where several of Sentry's issues are joined in it: by the key of each whether it is open."""
     changes: dict[str, Change] = field(default_factory=dict)
     """The last change of each of its issues; of itself, where none are joined."""
+    links: dict[str, str] = field(default_factory=dict)
+    """By the place that has said so, as people call it: where it is seen there."""
     passed_on: dict[str, datetime] = field(default_factory=dict)
     """By the key of an issue: when its end, which somebody had made elsewhere, was passed on to Sentry, which has not told of it yet."""
 
@@ -160,22 +163,31 @@ class Incident:
             self.began_at = at
         if status is not Status.UNCHANGED:
             self.status = status
-        if alert.acknowledged is not None and self.status is Status.FIRING:
-            self.acknowledged_by = who(alert) if alert.acknowledged else None
-        if alert.silenced_until and self.status is Status.FIRING:
-            self.quiet = silence_of(alert)
+        if self.status is Status.FIRING:
+            self._hear_of_people(alert)
         if (assigned := holds("assigned", alert)) is not None:
             self.assigned = assigned
-        self.numbers = _with(self.numbers, alert)
+        self.numbers = _with(self.numbers, alert, at)
+        if alert.origin != SENTRY and alert.link:
+            self.links[alert.origin] = alert.link
         if alert.status is Status.FIRING:
             self.seen_in |= places(alert)
         if status in ENDS:
-            # What begins again after its end is news: no cooldown of the old trouble holds it.
-            self.notified_at.clear()
-            self.acknowledged_by = self.quiet = None
-            self.timers.clear()
-            self.explains.clear()
-            self.announced.clear()
+            self._end()
+
+    def _hear_of_people(self, alert: Alert) -> None:
+        if alert.acknowledged is not None:
+            self.acknowledged_by = who(alert) if alert.acknowledged else None
+        if alert.silenced_until:
+            self.quiet = silence_of(alert)
+
+    def _end(self) -> None:
+        # What begins again after its end is news: no cooldown of the old trouble holds it.
+        self.notified_at.clear()
+        self.acknowledged_by = self.quiet = None
+        self.timers.clear()
+        self.explains.clear()
+        self.announced.clear()
 
     def is_overtaken(self, alert: Alert, at: datetime, issue: str | None = None) -> bool:
         """Whether what an alert says was over before it came: Sentry's webhooks overtake each other (sentry-webhooks, 3.4).
@@ -268,7 +280,7 @@ class Incident:
             self.timers[timer.key] = timer if event is None else replace(timer, event=event)
 
 
-def _with(numbers: Numbers, alert: Alert) -> Numbers:
+def _with(numbers: Numbers, alert: Alert, at: datetime) -> Numbers:
     """What is known with an alert; counts and times only grow, for webhooks overtake each other."""
     said = alert.payload.get("assignedTo")
     assignee = said.get("name") if isinstance(said, Mapping) else None
@@ -277,6 +289,7 @@ def _with(numbers: Numbers, alert: Alert) -> Numbers:
         event_count=_larger(numbers.event_count, alert.event_count),
         user_count=_larger(numbers.user_count, alert.user_count),
         last_seen=_larger(numbers.last_seen, alert.last_seen or alert.occurred_at) if is_seen else numbers.last_seen,
+        trend=counted(numbers.trend, at) if alert.status is Status.FIRING else numbers.trend,
         assignee=(str(assignee)[:MAX_ASSIGNEE] if assignee else None) if "assignedTo" in alert.payload else numbers.assignee,
     )
 

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 
 from routing.alert import Alert
 from routing.own_events import Change
 from routing.templates import MessageTemplate
+from routing.trend import Trend
 
 
 class Severity(StrEnum):
@@ -117,6 +119,18 @@ class Numbers:
     last_seen: datetime | None = None
     assignee: str | None = None
     """In Sentry."""
+    trend: Trend = ()
+    """How often it fired."""
+
+
+class Link(NamedTuple):
+    """Where an incident stands at another vendor."""
+
+    vendor: str
+    """As people call it."""
+    text: str
+    """What it is called there."""
+    url: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,6 +219,8 @@ class Notification:
     """What is known of the incident by now, whoever said it; None: no more than the alert says."""
     details: Details | None = None
     """What Sentry said when it was asked; None: nobody asked, or Sentry did not answer."""
+    links: tuple[Link, ...] = ()
+    """Where else the incident stands."""
     then: str = ""
     """Who is told next if nobody acts, and when."""
     fires: bool = True

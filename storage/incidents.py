@@ -94,7 +94,8 @@ def _kept(row: SqlRow[Any], remembered: Mapping[str, Sequence[Mapping[str, Any]]
         acknowledged_by=row.acknowledged_by,
         quiet=Quiet(until=row.quiet_until, why=row.quiet_why) if row.quiet_until else None,
         assigned=row.assigned,
-        numbers=Numbers(**{name: getattr(row, name) for name in _NUMBERS}),
+        numbers=numbers_of(row),
+        links=dict(row.links or {}),
         notified_at={told["rule"]: told["notified_at"] for told in remembered["cooldowns"]},
         seen_in={seen["place"] for seen in remembered["sightings"]},
         explains={explained["likeness"] for explained in remembered["explanations"]},
@@ -107,6 +108,11 @@ def _kept(row: SqlRow[Any], remembered: Mapping[str, Sequence[Mapping[str, Any]]
     return Kept(incident=incident, id=row.id, row=_row(incident), remembered=_remembered(incident))
 
 
+def numbers_of(row: SqlRow[Any]) -> Numbers:
+    """What is known of the incident in a row that has it."""
+    return Numbers(**{name: getattr(row, name) for name in _NUMBERS}, trend=tuple(map(tuple, row.trend or ())))
+
+
 def _row(incident: Incident) -> Row:
     return {
         "status": incident.status,
@@ -117,6 +123,8 @@ def _row(incident: Incident) -> Row:
         "quiet_why": incident.quiet and incident.quiet.why,
         "assigned": incident.assigned,
         **{name: getattr(incident.numbers, name) for name in _NUMBERS},
+        "trend": incident.numbers.trend or None,
+        "links": dict(incident.links) or None,
         "passed_on": msgspec.json.encode(incident.passed_on).decode() if incident.passed_on else None,
     }
 
@@ -236,7 +244,8 @@ _COUNT = (
     )
 )
 _NUMBERS = ("event_count", "user_count", "last_seen", "assignee")
-_CHANGEABLE = ("status", "began_at", "last_change", "acknowledged_by", "quiet_until", "quiet_why", "assigned", *_NUMBERS, "passed_on")
+_OWN = ("status", "began_at", "last_change", "acknowledged_by", "quiet_until", "quiet_why", "assigned", "trend", "links", "passed_on")
+_CHANGEABLE = (*_OWN, *_NUMBERS)
 _COLUMNS = tuple(incidents.c[name] for name in ("id", "key", *_CHANGEABLE))
 _CHANGE = update(incidents).where(incidents.c.id == bindparam("b_id")).values({name: bindparam(name) for name in _CHANGEABLE})
 _TAKE_OUT = {

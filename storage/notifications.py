@@ -14,10 +14,24 @@ from sqlalchemy.sql.elements import ColumnElement
 from routing.alert import Alert, Status
 from routing.announcement import Topic
 from routing.destinations import Changes
-from routing.notification import Attempt, Lane, Mention, Notification, Numbers, Outcome, PlannedNotification, Reason, Severity, State, Tries
+from routing.notification import (
+    Attempt,
+    Lane,
+    Link,
+    Mention,
+    Notification,
+    Numbers,
+    Outcome,
+    PlannedNotification,
+    Reason,
+    Severity,
+    State,
+    Tries,
+)
 from storage.events import Event, event_of
+from storage.incidents import numbers_of
 from storage.tables import UtcDateTime, attempts, events, incidents, notifications, workers
-from storage.told import Told, last_told, told_before
+from storage.told import Told, last_told, links_beside, told_before
 from storage.workers import moment
 
 _VENDOR_KEYS = ("dedup_key", "key")
@@ -70,6 +84,8 @@ class Claimed:
     """Who has taken the incident on by now."""
     numbers: Numbers | None = None
     """What is known of the incident by now."""
+    links: tuple[Link, ...] = ()
+    """Where else it stands by now."""
     fires: bool = True
     """Whether the incident does, by now."""
     tried_under: str | None = None
@@ -93,6 +109,7 @@ class Claimed:
             acknowledged_by=self.acknowledged_by,
             fires=self.fires,
             numbers=self.numbers,
+            links=self.links,
             closed_at=self.told.at if self.told and self.told.reason is Reason.RESOLVED else None,
         )
 
@@ -167,9 +184,9 @@ def claim(engine: Engine, lane: Lane, *, worker: str, now: datetime, limit: int,
             ids = [row.id for row in rows]
             connection.execute(_TAKE, {"ids": ids, "worker": worker, "under": rules_version})
             connection.execute(_OPEN_ATTEMPTS, {"ids": ids, "now": now})
-        told = told_before(connection, rows)
+        told, links = told_before(connection, rows), links_beside(connection, rows)
     events_by_id: dict[int, Event] = {}
-    return tuple(_claimed(row, events_by_id, told) for row in rows)
+    return tuple(_claimed(row, events_by_id, told, links) for row in rows)
 
 
 def record(engine: Engine, finished: Sequence[tuple[int, Attempt]]) -> None:
@@ -230,7 +247,9 @@ def requeue(engine: Engine, *, ids: Sequence[int] | None = None, state: State = 
         return tuple(connection.execute(again.returning(notifications.c.id)).scalars())
 
 
-def _claimed(row: Row[tuple[object, ...]], events_by_id: dict[int, Event], told: Mapping[int, Told]) -> Claimed:
+def _claimed(
+    row: Row[tuple[object, ...]], events_by_id: dict[int, Event], told: Mapping[int, Told], links: Mapping[int, tuple[Link, ...]]
+) -> Claimed:
     event = events_by_id.get(row.event_id)
     if event is None:
         event = events_by_id[row.event_id] = event_of(row, row.event_id)
@@ -253,7 +272,8 @@ def _claimed(row: Row[tuple[object, ...]], events_by_id: dict[int, Event], told:
         acknowledged_by=row.acknowledged_by,
         fires=row.status == Status.FIRING,
         tried_under=row.rules_version if row.may_be_there else None,
-        numbers=Numbers(event_count=row.event_count, user_count=row.user_count, last_seen=row.last_seen, assignee=row.assignee),
+        numbers=numbers_of(row),
+        links=links.get(row.id, ()),
     )
 
 
@@ -284,6 +304,7 @@ def _next_row(notification_id: int, attempt: Attempt) -> dict[str, object]:
         "finished_at": None if state is State.PLANNED else attempt.ended_at,
         "reference": msgspec.json.encode(attempt.reference).decode() if attempt.reference else None,
         "vendor_key": next((attempt.reference[name] for name in _VENDOR_KEYS if name in attempt.reference), None),
+        "link": attempt.reference.get("url"),
     }
 
 
@@ -335,11 +356,16 @@ def _due(*columns: ColumnElement[Any]) -> Select[tuple[object, ...]]:
 _STAYS_ITSELF = or_(*(notifications.c.reason == reason for reason in (Reason.RESOLVED, Reason.UPDATED, Reason.PASSED_ON)))
 _DUE = _due()
 _WAS_AMBIGUOUS = exists().where(attempts.c.notification_id == notifications.c.id, attempts.c.outcome == Outcome.AMBIGUOUS)
-_DETAILS = "event_id receiver rules severity reason why created_at attempts failures subject place others next_step changes rules_version"
+_DETAILS = (
+    "event_id receiver kind rules severity reason why created_at attempts failures subject place others next_step changes rules_version"
+)
 _DUE_WITH_DETAILS = (
     _due(
         *(notifications.c[name] for name in _DETAILS.split()),
-        *(incidents.c[name] for name in ("status", "acknowledged_by", "event_count", "user_count", "last_seen", "assignee")),
+        *(
+            incidents.c[name]
+            for name in ("status", "acknowledged_by", "event_count", "user_count", "last_seen", "assignee", "trend", "links")
+        ),
         events.c.resource,
         events.c.received_at,
         events.c.body,
@@ -408,6 +434,7 @@ _MOVE_ON = (
         sent_place=func.coalesce(bindparam("sent_place"), notifications.c.sent_place),
         reference=func.coalesce(bindparam("reference"), notifications.c.reference),
         vendor_key=func.coalesce(bindparam("vendor_key"), notifications.c.vendor_key),
+        link=func.coalesce(bindparam("link"), notifications.c.link),
         claimed_by=None,
     )
 )

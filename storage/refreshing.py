@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, case, delete, func, select, tuple_
+from sqlalchemy import Connection, Engine, case, delete, func, select, tuple_
 
 from routing.announcement import Announcement, Topic, refresh
 from routing.incident import Incident
 from routing.notification import Reason, State
-from storage.notifications import Said
+from storage import incidents
+from storage.notifications import Said, insert_planned
 from storage.tables import attempts, notifications
 
 EVERY = timedelta(minutes=1)
@@ -29,6 +30,16 @@ def refreshes(connection: Connection, heard: Iterable[tuple[int, Incident]], sai
     last = _last_told(connection, wanted)
     _forget(connection, last, untried=False)
     return [_said(*wanted[topic], max(now, at + EVERY)) for topic, at in last.items()]
+
+
+def show_links(engine: Engine, ids: Collection[int], now: datetime) -> None:
+    """Of what these messages have made at vendors, the address is shown where their incidents were announced."""
+    of = select(notifications.c.incident_id).where(notifications.c.id.in_(ids), notifications.c.link.is_not(None)).distinct()
+    with engine.begin() as connection:
+        incident_ids = connection.execute(of).scalars().all()
+        kept = incidents.by_id(connection, incident_ids) if incident_ids else {}
+        heard = [(one.id, one.incident) for one in kept.values() if one.id is not None]
+        insert_planned(connection, refreshes(connection, heard, [], now), now)
 
 
 def _said(incident_id: int, one: Announcement, at: datetime) -> Said:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from sqlalchemy import (
+    JSON,
     BigInteger,
     Boolean,
     Column,
@@ -128,7 +129,9 @@ incidents = Table(
     Column("user_count", BigInteger),
     Column("last_seen", UtcDateTime),
     Column("assignee", CleanString(100)),
-    # JSON: by issue when its end was passed on to Sentry.
+    Column("trend", JSON),
+    Column("links", JSON),
+    # By issue when its end was passed on to Sentry.
     Column("passed_on", Text),
     Column("alert_count", Integer, nullable=False),
     Column("first_alert_at", UtcDateTime, nullable=False),
@@ -315,6 +318,8 @@ notifications = Table(
     Column("reference", CleanText),
     # Of the reference the part by which the vendor's webhooks name the incident.
     Column("vendor_key", CleanString(255)),
+    # And the address where people see it.
+    Column("link", CleanText),
     Column("occasion", String(200), nullable=False),
     Column("subject", String(250), nullable=False),
     Column("place", String(16), nullable=False),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -10,7 +10,7 @@ import msgspec
 from sqlalchemy import Connection, Row, and_, exists, func, or_, select, tuple_
 from sqlalchemy.sql.selectable import ScalarSelect
 
-from routing.notification import Outcome, Reason, State
+from routing.notification import Link, Outcome, Reason, State
 from storage.tables import attempts, incidents, notifications
 
 
@@ -67,6 +67,23 @@ def told_before(connection: Connection, rows: Sequence[Row[tuple[object, ...]]])
                 at=last.finished_at,
             )
     return told
+
+
+def links_beside(connection: Connection, rows: Sequence[Row[tuple[object, ...]]]) -> dict[int, tuple[Link, ...]]:
+    """By number where else what these tell of stands: at vendors that were told, and have a page for it, or have said so themselves."""
+    subjects = {row.subject for row in rows}
+    columns = (notifications.c.subject, notifications.c.kind, notifications.c.vendor_key, notifications.c.link)
+    query = select(*columns).where(notifications.c.subject.in_(subjects), notifications.c.link.is_not(None)).order_by(notifications.c.id)
+    found: dict[str, dict[str, Link]] = {}
+    for subject, kind, key, url in connection.execute(query) if subjects else ():
+        found.setdefault(subject, {})[kind] = Link(kind.capitalize(), key or url, url)
+    return {row.id: tuple(_beside(row, found.get(row.subject, {}))) for row in rows if row.links or row.subject in found}
+
+
+def _beside(row: Row[tuple[object, ...]], told: Mapping[str, Link]) -> Iterator[Link]:
+    """Those of other vendors than the one that is told now; what was told there is newer than what it has said."""
+    said = {vendor.lower(): Link(vendor, url.rstrip("/").rpartition("/")[2], url) for vendor, url in (row.links or {}).items()}
+    yield from (link for kind, link in {**said, **told}.items() if kind != row.kind)
 
 
 def known_as(connection: Connection, names: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Standing]:

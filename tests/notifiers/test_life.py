@@ -19,7 +19,7 @@ from notifiers.registry import KINDS
 from notifiers.slack import FollowUp, Reopen, SlackOptions
 from notifiers.slack_layout import blocks
 from routing.alert import Alert, Status
-from routing.notification import Notification, Numbers, Reason
+from routing.notification import Details, Link, Notification, Numbers, Reason
 from routing.own_events import Change, read_change
 from tests.factories import NOW, make_notification
 from tests.notifiers import test_jira as of_jira
@@ -38,6 +38,18 @@ FIRST = NOTIFICATIONS["critical-error"]
 METRIC = NOTIFICATIONS["high-error-rate"]
 SUFFIX: Mapping[str, str] = {"preview": "txt"}
 OFFERED = replace(FIRST, offers=frozenset({Change.RESOLVED, Change.ASSIGNED}))
+THIS_HOUR = int(FIRST.created_at.timestamp()) // 3600
+KNOWN = replace(
+    OFFERED,
+    then="pager at 10:45 UTC unless acknowledged",
+    numbers=Numbers(event_count=140, user_count=12, assignee="Ann Lee", trend=((THIS_HOUR - 5, 2), (THIS_HOUR - 1, 11), (THIS_HOUR, 4))),
+    details=Details(event_count=151, user_count=12, owners=("checkout",), suspect_commit="a1b2c3d by Ann Lee: Round prices"),
+    links=(
+        Link("Jira", "OPS-1", "https://acme.atlassian.net/browse/OPS-1"),
+        Link("PagerDuty", "Q1", "https://acme.pagerduty.com/incidents/Q1"),
+    ),
+)
+"""All that is known some time after it was announced."""
 HOUR = timedelta(hours=1)
 
 
@@ -245,6 +257,12 @@ class TestSlack:
         payload = SlackOptions(channel="#errors").payload(OFFERED, has_buttons=True)
 
         goldens.check("slack/buttons.json", json.dumps(payload, indent=2))
+        assert of_slack.fault_of(json.dumps(payload)) is None
+
+    def test_a_message_shows_all_that_is_known_by_now(self, goldens: Goldens) -> None:
+        payload = SlackOptions(channel="#errors").payload(KNOWN, has_buttons=True)
+
+        goldens.check("slack/known.json", json.dumps(payload, indent=2, ensure_ascii=False))
         assert of_slack.fault_of(json.dumps(payload)) is None
 
     @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ from notifiers.message import (
     web_address,
 )
 from routing.alert import Category, ExceptionValue, Frame, Level, Metric
-from routing.notification import Notification, Numbers, Reason
+from routing.notification import Details, Notification, Numbers, Reason
 from tests.factories import NOW, make_alert, make_notification
 
 ERROR_RATE = Metric(rule_name="Errors", aggregate="failure_rate()", value=0.0731, threshold=0.05, window_minutes=5)
@@ -64,6 +64,15 @@ def test_what_comes_next_and_who_has_taken_it_on_are_facts(metric: Metric | None
     told = facts(make_notification(alert=make_alert(metric=metric), then=then, acknowledged_by="Ann Lee in Slack", numbers=numbers))
 
     assert told.items() >= {"Next": then, "Acknowledged": "by Ann Lee in Slack", "Assigned to": "payments"}.items()
+
+
+def test_counts_are_the_largest_that_anybody_has_said() -> None:
+    alert = make_alert(event_count=9, user_count=None)
+    known = {"numbers": Numbers(event_count=7, user_count=2), "details": Details(event_count=8, user_count=5)}
+
+    said = facts(make_notification(alert=alert, **known))
+
+    assert (said["Events"], said["Users"]) == ("9", "5")
 
 
 def test_a_payment_failure_tells_provider_and_status() -> None:

@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from sqlalchemy import Engine
 
 from notifiers.registry import KINDS
-from routing.notification import Lane, Outcome, Reason, State
+from routing.notification import Lane, Link, Outcome, Reason, State
 from routing.rules_loading import load
-from storage import inspection, notifications
+from storage import inspection, notifications, refreshing
 from storage.notifications import Claimed
 from tests.factories import NOW, issue_webhook
 from tests.storage.planned import ended, issue, plan_all, store
@@ -117,3 +117,27 @@ def test_nothing_is_changed_where_nothing_arrived_or_all_is_over(engine: Engine)
     plan_all(engine, RULES, at=NOW + timedelta(minutes=31, seconds=3))
 
     assert sorted(send(engine, timedelta(minutes=40))) == ["chat resolved", "mail resolved"]
+
+
+def test_what_was_made_elsewhere_is_shown_with_its_address(engine: Engine) -> None:
+    hear(engine, timedelta())
+    claimed = {one.receiver: one for one in claim(engine, SECOND)}
+    issue_of = {"key": "OPS-1", "url": "https://acme.atlassian.net/browse/OPS-1"}
+    made = {"chat": STANDS, "mail": issue_of}  # as if it were Jira's
+    at = NOW + SECOND
+    notifications.record(engine, [(one.id, ended(began_at=at, ended_at=at, reference=made[name])) for name, one in claimed.items()])
+
+    refreshing.show_links(engine, [claimed["mail"].id], at)
+
+    (update,) = claim(engine, 2 * SECOND + MINUTE)
+    assert (update.receiver, update.reason, update.links) == ("chat", Reason.UPDATED, (Link("Email", "OPS-1", issue_of["url"]),))
+
+
+def test_where_nothing_was_made_nothing_is_shown(engine: Engine) -> None:
+    hear(engine, timedelta())
+    claimed = [one.id for one in claim(engine, SECOND)]
+    send(engine, SECOND)
+
+    refreshing.show_links(engine, claimed, NOW + SECOND)
+
+    assert claim(engine, 2 * MINUTE) == []

@@ -155,7 +155,13 @@ class Everywhere:
             "event_type": event_type,
             "occurred_at": datetime.now(UTC).isoformat(),
             "agent": {"summary": who} if who else None,
-            "data": {"id": "PGR0VU2", "type": "incident", "incident_key": key, "title": "A title"},
+            "data": {
+                "id": "PGR0VU2",
+                "type": "incident",
+                "incident_key": key,
+                "title": "A title",
+                "html_url": "https://acme.pagerduty.com/incidents/PGR0VU2",
+            },
         }
         body = json.dumps({"event": event}).encode()
         digest = hmac.new(SUBSCRIPTION.encode(), body, hashlib.sha256).hexdigest()
@@ -296,3 +302,12 @@ def test_what_another_integration_does_there_counts(everywhere: Everywhere) -> N
     everywhere.work()
 
     assert everywhere.state()["here"] == "resolved"
+
+
+def test_each_place_links_to_the_others(everywhere: Everywhere) -> None:
+    do(everywhere, "PagerDuty acknowledged")
+
+    [root, *_] = everywhere.slack.app.messages["C0ERRORS1"]
+    shown = json.dumps(root["blocks"])
+    assert "<https://acme.pagerduty.com/incidents/PGR0VU2|PGR0VU2>" in shown
+    assert f"<{everywhere.jira.url}/browse/OPS-1|OPS-1>" in shown
