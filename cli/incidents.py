@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import click
@@ -13,7 +14,7 @@ from cli.group import DatabaseGroup
 from routing.alert import Status
 from routing.own_events import Change
 from storage import incident_desk
-from storage.incident_desk import ListedIncident
+from storage.incident_desk import Life, ListedIncident, LivedTurn
 from storage.queue import PLAN, Bell
 
 
@@ -37,16 +38,12 @@ def incident_commands(engine: Engine, bell: Bell) -> AppGroup:
     def show(name: str) -> None:
         """Show the life of an incident.
 
-        What became of it, by whom, where and when.
+        What is known of it, and what became of it, by whom, where and when.
         """
         found = incident_desk.life(engine, name)
         if found is None:
             raise click.ClickException(f"{name}: there is no incident of this number or key; `flask incidents list` has them")
-        incident, turns = found
-        click.echo(_one_line(incident))
-        for one in turns:
-            who = f"{' '.join(one.who.split())[:100]} in {one.origin}" if one.who else one.origin
-            click.echo(f"  {one.at:%Y-%m-%d %H:%M:%S}  {one.turn:14}  {who}  event {one.event_id}")
+        click.echo("\n".join((_one_line(found.incident), *_known(found), *map(_turn, found.turns))))
 
     @group.command("acknowledge")
     @click.argument("names", metavar="ID|KEY...", nargs=-1, required=True)
@@ -66,6 +63,28 @@ def incident_commands(engine: Engine, bell: Bell) -> AppGroup:
         bell.ring(PLAN)
 
     return group
+
+
+def _turn(one: LivedTurn) -> str:
+    who = f"{' '.join(one.who.split())[:100]} in {one.origin}" if one.who else one.origin
+    return "  ".join(filter(None, (f"  {one.at:%Y-%m-%d %H:%M:%S}", f"{one.turn:14}", who, one.how, f"event {one.event_id}")))
+
+
+def _known(life: Life) -> Iterator[str]:
+    """What is known of an incident, a line for each thing."""
+    numbers, places = life.numbers, [place.partition(":") for place in life.seen_in]
+    facts = {
+        "events": numbers.event_count,
+        "users": numbers.user_count,
+        "first seen": numbers.first_seen and f"{numbers.first_seen:%Y-%m-%d %H:%M:%S}",
+        "last seen": numbers.last_seen and f"{numbers.last_seen:%Y-%m-%d %H:%M:%S}",
+        "assigned to": numbers.assignee,
+        "environments": ", ".join(name for kind, _, name in places if kind == "environment"),
+        "releases": ", ".join(name for kind, _, name in places if kind == "release"),
+        "announced to": ", ".join(life.announced_to),
+        **{f"in {vendor}": url for vendor, url in life.links.items()},
+    }
+    return (f"  {label:20}  {value}" for label, value in facts.items() if value)
 
 
 def _one_line(one: ListedIncident) -> str:

@@ -212,7 +212,8 @@ def _as_known(notification: Notification) -> Alert:
     """The alert with the numbers that are known by now; they only grow, whoever says them."""
     alert, said = notification.alert, (notification.alert, notification.numbers, notification.details)
     events, users = ([getattr(one, name) for one in said if one is not None] for name in ("event_count", "user_count"))
-    return replace(alert, event_count=_largest(events), user_count=_largest(users))
+    first_seen = notification.numbers.first_seen if notification.numbers else None
+    return replace(alert, event_count=_largest(events), user_count=_largest(users), first_seen=alert.first_seen or first_seen)
 
 
 def _largest(numbers: Sequence[int | None]) -> int | None:

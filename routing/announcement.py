@@ -8,7 +8,7 @@ from datetime import datetime
 from itertools import islice
 from typing import NamedTuple
 
-from routing.alert import SENTRY, UNTIL_ITS_END, Alert, Status
+from routing.alert import ENDS, SENTRY, UNTIL_ITS_END, Alert, Status
 from routing.notification import PlannedNotification, Reason, Severity, State
 from routing.plain_text import one_line
 from routing.rules import Receiver
@@ -30,6 +30,8 @@ _HOW: Mapping[str, str] = {
     "in_commit": "in a commit",
     "with_commit": "in a commit",
     "with_third_party_app": "by another app",
+    "regressed": "after a regression",
+    "escalating": "for it escalates",
 }
 
 _WORST_FIRST = tuple(Severity)
@@ -183,10 +185,15 @@ def _follow_up(one: Announcement, reason: Reason, why: str) -> PlannedNotificati
     )
 
 
+def manner(alert: Alert) -> str:
+    """In what way an incident has ended or come back, as far as Sentry says it: `until it escalates`; empty if it does not."""
+    return _HOW.get(alert.resolution or "") or _HOW.get(alert.substatus or "") or ""
+
+
 def _how(alert: Alert) -> str:
     """What became of an incident, for people: `archived in Sentry by Ann Lee until it escalates`."""
     by = f" by {one_line(alert.actor)[:MAX_NAME]}" if alert.actor else ""
-    how = _HOW.get(alert.resolution or "") or _HOW.get(alert.substatus or "")
+    how = manner(alert) if alert.status in ENDS else ""
     acknowledged = "acknowledged" if alert.acknowledged else "no longer acknowledged"
     wanted = "reopened" if alert.reopens else "taken over" if alert.assigns_to else None
     what = _WORDS.get(alert.status) or wanted or acknowledged

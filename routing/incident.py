@@ -288,6 +288,7 @@ def _with(numbers: Numbers, alert: Alert, at: datetime) -> Numbers:
     return Numbers(
         event_count=_larger(numbers.event_count, alert.event_count),
         user_count=_larger(numbers.user_count, alert.user_count),
+        first_seen=_earlier(numbers.first_seen, alert.first_seen or (alert.occurred_at if is_seen else None)),
         last_seen=_larger(numbers.last_seen, alert.last_seen or alert.occurred_at) if is_seen else numbers.last_seen,
         trend=counted(numbers.trend, at) if alert.status is Status.FIRING else numbers.trend,
         assignee=(str(assignee)[:MAX_ASSIGNEE] if assignee else None) if "assignedTo" in alert.payload else numbers.assignee,
@@ -297,6 +298,10 @@ def _with(numbers: Numbers, alert: Alert, at: datetime) -> Numbers:
 def _larger(one: Number | None, other: Number | None) -> Number | None:
     known = [value for value in (one, other) if value is not None]
     return max(known, default=None)
+
+
+def _earlier(one: datetime | None, other: datetime | None) -> datetime | None:
+    return min((moment for moment in (one, other) if moment is not None), default=None)
 
 
 def places(alert: Alert) -> frozenset[str]:

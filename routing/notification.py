@@ -116,6 +116,7 @@ class Numbers:
     event_count: int | None = None
     """As Sentry counts."""
     user_count: int | None = None
+    first_seen: datetime | None = None
     last_seen: datetime | None = None
     assignee: str | None = None
     """In Sentry."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from routing.alert import ENDS, Alert, Status
-from routing.announcement import Topic
+from routing.announcement import Topic, manner
 from routing.asking import facts_of, noise
 from routing.comeback import Comeback, Due, come_due
 from routing.fingerprint import fingerprint_key, metric_key
@@ -24,6 +24,7 @@ OF_NO_CONSEQUENCE = frozenset({Disposition.OVERTAKEN, Disposition.ECHO, Disposit
 """What becomes of alerts that are of an incident, and change nothing."""
 TELLS_NOTHING = OF_NO_CONSEQUENCE | {Disposition.DUPLICATE, Disposition.IGNORED}
 """What becomes of alerts that are kept, and change nothing."""
+_HAVE_A_MANNER = frozenset({Turn.RESOLVED, Turn.ARCHIVED, Turn.REOPENED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +60,8 @@ class Turned:
     turn: Turn
     at: datetime
     """By whoever said so; of a change of an issue when it came, for Sentry says only when the issue was last seen."""
+    how: str
+    """In what way, as far as that is said: `until it escalates`."""
     who: str | None
     where: str
 
@@ -253,7 +256,8 @@ class World:
 def _turned(heard: Heard, incident: Incident, turn: Turn) -> Turned:
     alert = heard.alert
     at = alert.received_at if alert.resource == "issue" else alert.occurred_at
-    return Turned(incident=incident.key, event=heard.event, turn=turn, at=at, who=alert.actor, where=alert.origin)
+    how = manner(alert) if turn in _HAVE_A_MANNER else ""
+    return Turned(incident=incident.key, event=heard.event, turn=turn, at=at, how=how, who=alert.actor, where=alert.origin)
 
 
 def due_together(timers: Sequence[tuple[Incident, Timer]], now: datetime) -> Iterator[list[tuple[Incident, Timer]]]:

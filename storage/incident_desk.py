@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 
@@ -11,7 +12,9 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from routing.alert import Status
 from routing.incident import Turn
+from routing.notification import Numbers
 from routing.own_events import CHANGE, Change
+from storage import incidents as incidents_
 from storage.events import EventState, pack
 from storage.tables import events, incident_turns, incidents
 
@@ -53,11 +56,29 @@ class LivedTurn:
     """Something that became of an incident."""
 
     turn: Turn
+    how: str
+    """In what way, as far as Sentry says it."""
     at: datetime
     who: str | None
     origin: str
     """Where it happened, as people call the place."""
     event_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Life:
+    """All that is known of an incident."""
+
+    incident: ListedIncident
+    turns: tuple[LivedTurn, ...]
+    """Oldest first."""
+    numbers: Numbers
+    seen_in: tuple[str, ...]
+    """Releases and environments, as `release:4.2.0`."""
+    announced_to: tuple[str, ...]
+    """The receivers that are told how it ends."""
+    links: Mapping[str, str]
+    """By the place where it is seen, too."""
 
 
 def listed(engine: Engine, *, status: Status | None, limit: int) -> tuple[ListedIncident, ...]:
@@ -69,15 +90,24 @@ def listed(engine: Engine, *, status: Status | None, limit: int) -> tuple[Listed
         return tuple(ListedIncident(**{**row._asdict(), "status": Status(row.status)}) for row in connection.execute(query))
 
 
-def life(engine: Engine, name: str) -> tuple[ListedIncident, tuple[LivedTurn, ...]] | None:
-    """An incident by its number or key, with what became of it, oldest first; None if there is none."""
+def life(engine: Engine, name: str) -> Life | None:
+    """An incident by its number or key, with all that is known of it; None if there is none."""
     with engine.connect() as connection:
         found = connection.execute(select(*_COLUMNS).where(_is_it(name))).first()
         if found is None:
             return None
         turns = select(*_COLUMNS_OF_TURNS).where(incident_turns.c.incident_id == found.id).order_by(incident_turns.c.id)
         lived = tuple(LivedTurn(**{**row._asdict(), "turn": Turn(row.turn)}) for row in connection.execute(turns))
-    return ListedIncident(**{**found._asdict(), "status": Status(found.status)}), lived
+        [kept] = incidents_.by_id(connection, [found.id]).values()
+    known = kept.incident
+    return Life(
+        incident=ListedIncident(**{**found._asdict(), "status": Status(found.status)}),
+        turns=lived,
+        numbers=known.numbers,
+        seen_in=tuple(sorted(known.seen_in)),
+        announced_to=tuple(sorted(one.receiver for one in known.announced.values())),
+        links=known.links,
+    )
 
 
 def change(engine: Engine, name: str, what: Change, by: Somebody, now: datetime) -> str | None:

@@ -243,7 +243,7 @@ _COUNT = (
         ),
     )
 )
-_NUMBERS = ("event_count", "user_count", "last_seen", "assignee")
+_NUMBERS = ("event_count", "user_count", "first_seen", "last_seen", "assignee")
 _OWN = ("status", "began_at", "last_change", "acknowledged_by", "quiet_until", "quiet_why", "assigned", "trend", "links", "passed_on")
 _CHANGEABLE = (*_OWN, *_NUMBERS)
 _COLUMNS = tuple(incidents.c[name] for name in ("id", "key", *_CHANGEABLE))

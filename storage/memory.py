@@ -101,6 +101,7 @@ def _turn_row(incident_id: int, one: Turned) -> dict[str, object]:
         "event_id": one.event,
         "turn": one.turn,
         "at": one.at,
+        "how": one.how,
         "who": one.who,
         "origin": one.where[:100],
     }

@@ -364,7 +364,7 @@ _DUE_WITH_DETAILS = (
         *(notifications.c[name] for name in _DETAILS.split()),
         *(
             incidents.c[name]
-            for name in ("status", "acknowledged_by", "event_count", "user_count", "last_seen", "assignee", "trend", "links")
+            for name in ("status", "acknowledged_by", "event_count", "user_count", "first_seen", "last_seen", "assignee", "trend", "links")
         ),
         events.c.resource,
         events.c.received_at,

@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 
 from storage.coming_back import plan_due
 from storage.database import open_database
-from tests.factories import NOW, fixture, signed
+from tests.factories import NOW, fixture, issue_webhook, signed
 from tests.routing.story import rules_of
 from tests.storage.planned import issue, plan_all, store
 from tests.test_cli import run, runner
@@ -64,11 +64,22 @@ def test_shows_what_became_of_one(flask: FlaskCliRunner, engine: Engine) -> None
     lines = run(flask, "incidents", "show", "issue:5300000123").splitlines()
 
     assert lines[0].split()[3:5] == ["resolved", "issue:5300000123"]
-    assert [" ".join(line.split()[2:-2]) for line in lines[1:]] == [
+    assert [" ".join(line.split()[2:-2]) for line in lines[-3:]] == [
         "began Sentry",
         "acknowledged Ann Lee in the command line",
-        "resolved Zoë Ng in Sentry",
+        "resolved Zoë Ng in Sentry in the next release",
     ]
+    assert "  environments          production" in lines
+    assert [line.split() for line in lines if "announced" in line] == []
+
+
+def test_shows_how_it_was_archived_and_where_it_is_announced(flask: FlaskCliRunner, engine: Engine) -> None:
+    announced = run(flask, "incidents", "show", "2")
+    store(engine, issue_webhook("archived", id="2", substatus="archived_until_escalating"))
+    plan_all(engine, ESCALATING)
+
+    assert "  announced to          chat\n" in announced
+    assert "archived        Zoë Ng in Sentry  until it escalates  event" in run(flask, "incidents", "show", "2")
     assert "there is no incident" in run(flask, "incidents", "show", "99", status=1)
 
 

@@ -221,4 +221,4 @@ def test_a_change_is_dated_by_when_it_came(engine: Engine) -> None:
     found = incident_desk.life(engine, "issue:1")
 
     assert found
-    assert [(one.turn, one.at) for one in found[1]][-1] == (Turn.RESOLVED, NOW + timedelta(minutes=10))
+    assert [(one.turn, one.at) for one in found.turns][-1] == (Turn.RESOLVED, NOW + timedelta(minutes=10))
