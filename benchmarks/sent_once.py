@@ -11,7 +11,7 @@ import struct
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
@@ -25,6 +25,8 @@ from benchmarks import rig
 from notifiers.delivery import RetryPolicy, attempt
 from notifiers.errors import DeliveryError
 from notifiers.http import Network, Timeouts
+from notifiers.jira import JiraNotifier, JiraOptions
+from notifiers.jira_client import FoundIssue, Site
 from notifiers.notifier import Notifier, ReceiverOptions
 from notifiers.registry import KINDS, VendorSettings
 from routing.notification import Notification, Outcome, Tries
@@ -69,6 +71,11 @@ class Api:
         return self.read()
 
 
+def _opened(options: ReceiverOptions[VendorSettings], settings: Settings) -> Notifier:
+    # Jira's search is not asked too early: by this clock its time has passed.
+    return options.open(settings, network=Network(QUICK), clock=lambda: BEGAN + timedelta(minutes=5))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
     """A vendor, and how it is told."""
@@ -80,6 +87,8 @@ class Case:
     """Whether an answer to these bytes may be cut off."""
     kind: str = ""
     """Of the receiver, where the case is not called by it."""
+    naive: Callable[[ReceiverOptions[VendorSettings], Settings], Notifier] = _opened
+    """Opens what a naive sender has, where the notifier by itself looks before it makes anything."""
 
 
 class FaultProxy:
@@ -198,6 +207,21 @@ def of_mailbox() -> Iterator[Vendor]:
         yield Api(server.port, lambda: list({str(one.mail["Message-ID"]): str(one.mail["Subject"]) for one in server.received}.values()))
 
 
+class _BlindSite(Site):
+    """Finds no issue, whatever there is."""
+
+    def newest(self, query: str) -> Sequence[FoundIssue]:  # noqa: ARG002 - it does not look
+        return ()
+
+
+def _without_search(options: ReceiverOptions[VendorSettings], settings: Settings) -> Notifier:
+    assert isinstance(options, JiraOptions)  # noqa: S101 - the case is of that kind
+    assert settings.jira_url  # noqa: S101 - it is set below
+    assert settings.jira_token  # noqa: S101 - the same
+    site = _BlindSite(settings.jira_url, user=settings.jira_user, token=settings.jira_token, network=Network(QUICK))
+    return JiraNotifier(options, site, lambda: BEGAN)
+
+
 def _after_the_mail(asked: bytes) -> bool:
     """What is cut off before the whole mail was handed in is no question of twice."""
     return asked.endswith(b"\r\n.\r\n")
@@ -209,7 +233,7 @@ def _team(_: int) -> Mapping[str, object]:
 
 CASES: Mapping[str, Case] = {
     "slack": Case(serve=of_slack, options=lambda group: {"channel": f"C0GROUP{group:02}"}),
-    "jira": Case(serve=of_jira, options=lambda _: {"project": "OPS"}),
+    "jira": Case(serve=of_jira, options=lambda _: {"project": "OPS"}, naive=_without_search),
     "sms": Case(serve=of_twilio, options=lambda group: {"to": f"+155500011{group:02}"}),
     "pagerduty": Case(serve=of_pagerduty, options=lambda _: {"routing_key": pagerduty.ROUTING_KEY}),
     "sentry": Case(serve=of_sentry, options=lambda _: {}),
@@ -241,7 +265,8 @@ def by_repeating(notification: Notification, open_notifier: Callable[[], Notifie
         return
 
 
-SENDERS = {"this service": by_the_service, "a naive sender": by_repeating}
+SERVICE = "this service"
+SENDERS = {SERVICE: by_the_service, "a naive sender": by_repeating}
 
 
 def main() -> None:
@@ -264,7 +289,7 @@ def _measured(case: Case, kind: str, sender: str) -> list[str]:
             def open_notifier() -> Notifier:
                 if group not in opened:
                     options = KINDS[kind].model_validate(dict(case.options(group)))
-                    opened[group] = _opened(options, settings)
+                    opened[group] = (_opened if sender == SERVICE else case.naive)(options, settings)
                 return opened[group]
 
             SENDERS[sender](_notification(number), open_notifier)
@@ -274,11 +299,6 @@ def _measured(case: Case, kind: str, sender: str) -> list[str]:
         came = Counter(found[0] for text in vendor.texts() if (found := re.findall(r"Failure [0-9]{4}", text)))
     doubles = sum(1 for count in came.values() if count > 1)
     return [str(SENDS), str(proxy.cut), str(doubles), str(SENDS - len(came))]
-
-
-def _opened(options: ReceiverOptions[VendorSettings], settings: Settings) -> Notifier:
-    # Jira's search is not asked too early: by this clock its time has passed.
-    return options.open(settings, network=Network(QUICK), clock=lambda: BEGAN + timedelta(minutes=5))
 
 
 def _settings(port: int) -> Settings:

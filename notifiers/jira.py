@@ -1,6 +1,7 @@
 """Jira: one issue in one project, by the REST API v2, which Cloud and Data Center share.
 
-Creating is not idempotent: every issue carries a label of its incident and receiver, by which an unclear attempt is looked up.
+Creating is not idempotent: every issue carries a label of its incident, by which an unclear attempt is looked up. For no second one
+is made while there is one.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from http import HTTPStatus
@@ -16,15 +17,15 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from pydantic import Field, JsonValue, SecretStr, field_validator
 
-from notifiers.errors import PermanentError, RetryableError
+from notifiers.errors import DeliveryError, PermanentError, RetryableError
 from notifiers.http import MAX_EXCERPT, Network
 from notifiers.jira_fields import checked, explained, ids_of, need_no_names, refusal_of
 from notifiers.jira_layout import comment, description
-from notifiers.message import compose, cut, one_line
+from notifiers.message import compose, cut, key_within, one_line
 from notifiers.notifier import Clock, Receipt, ReceiverOptions, readable
 from routing.alert import Json
 from routing.jira_webhooks import WONT_FIX
-from routing.notification import Notification, Reason
+from routing.notification import Notification
 
 if TYPE_CHECKING:
     from notifiers.jira_client import FoundIssue, Site
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 MAX_SUMMARY = 255
 MAX_DESCRIPTION = 32_767
 MAX_LABEL = 255
+MAX_GLOBAL_ID = 255
 
 _DISPENSABLE = frozenset({"priority", "labels", "components", "description"})
 """What an issue is created without rather than not at all."""
@@ -108,13 +110,13 @@ class JiraOptions(ReceiverOptions[JiraSettings]):
 
     def issue(self, notification: Notification) -> dict[str, Json]:
         """Its fields, as https://developer.atlassian.com/cloud/jira/platform/rest/v2/api-group-issues/#api-rest-api-2-issue-post."""
-        message = compose(notification)
+        message, label = compose(notification), incident_label(notification, self.project)
         issue: dict[str, Json] = {
             "project": {"key": self.project},
             "issuetype": {"name": self.issue_type},
             "summary": message.headed(f"[{message.project}] {message.heading}: {message.title}", MAX_SUMMARY),
             "description": description(message),
-            "labels": list(dict.fromkeys(("sentry-alert", *_rule_labels(notification), *self.labels, incident_label(notification)))),
+            "labels": list(dict.fromkeys(("sentry-alert", *_rule_labels(notification), *self.labels, label))),
         }
         if self.priority:
             issue["priority"] = {"name": self.priority}
@@ -133,10 +135,6 @@ class JiraOptions(ReceiverOptions[JiraSettings]):
         return JiraNotifier(self, site, clock)
 
 
-_AGAIN = frozenset({Reason.REPEAT, Reason.REMINDER, Reason.ESCALATION})
-"""What somebody has told of the incident before, perhaps here."""
-
-
 class JiraNotifier:
     """Creates issues in one project, and closes and reopens them."""
 
@@ -148,7 +146,7 @@ class JiraNotifier:
         """Create the issue; where the incident has one, close it, open it again, or leave it as it is."""
         if notification.is_closing:
             return self._close(notification)
-        known = self._known(notification) if notification.reference or notification.reason in _AGAIN else None
+        known = self._known(notification)
         return self._bring_back(known, notification) if known else self._create_issue(notification)
 
     def _known(self, notification: Notification) -> FoundIssue | None:
@@ -159,7 +157,7 @@ class JiraNotifier:
             except PermanentError as error:
                 if error.status_code != HTTPStatus.NOT_FOUND:
                     raise
-        return next(iter(self._site.newest(f"{self._of_incident(notification)} ORDER BY created DESC")), None)
+        return next(iter(self._of_incident(notification)), None)
 
     def _close(self, notification: Notification) -> Receipt:
         """By the transition of rules.yaml, or the first one that leads to a status of the category Done."""
@@ -177,8 +175,10 @@ class JiraNotifier:
             return self._told(known, notification, f"{known.key} is open already, so no second issue was made")
         if known.resolution in self._options.wont_fix:
             return self._told(known, notification, f"{known.key} is closed as {known.resolution}, so it was left alone")
-        # Said first: whether it is done shows, and whether it was said does not.
-        self._site.comment(known.key, comment(compose(notification)))
+        # Said first: where it stands shows whether it was moved.
+        words = comment(compose(notification), mark=_mark(notification))
+        if not any(_mark(notification) in said for said in self._site.comments(known.key)):
+            self._site.comment(known.key, words)
         name = self._site.move(known.key, to_done=False, name=self._options.reopen_transition)
         return self._told(known, notification, f"opened {known.key} again by {name}")
 
@@ -190,14 +190,26 @@ class JiraNotifier:
         """
         fields = self._by_id(self._options.issue(notification))
         try:
-            return self._create(fields)
+            return self._linked(self._create(fields), notification)
         except PermanentError as error:
             refused = _dispensable_fields(error, fields)
             if not refused:
                 raise
-        receipt = self._create({name: value for name, value in fields.items() if name not in refused})
-        told = f"{receipt.excerpt} without {', '.join(refused)}: {' '.join(refused.values())}"
-        return replace(receipt, excerpt=cut(one_line(told), MAX_EXCERPT))
+        receipt = self._linked(self._create({name: value for name, value in fields.items() if name not in refused}), notification)
+        return _remarked(receipt, f"without {', '.join(refused)}: {' '.join(refused.values())}")
+
+    def _linked(self, receipt: Receipt, notification: Notification) -> Receipt:
+        """Let the issue link to Sentry's; that it does not is no reason to make another one."""
+        message = compose(notification)
+        if message.link is None:
+            return receipt
+        global_id = key_within(f"sentry/{notification.incident}", MAX_GLOBAL_ID)
+        title = cut(f"Sentry: {message.reference or message.title}", MAX_SUMMARY)
+        try:
+            self._site.link(receipt.reference["key"], global_id, url=message.link, title=title)
+        except DeliveryError as error:
+            return _remarked(receipt, f"without a link to Sentry: {error}")
+        return receipt
 
     def find(self, notification: Notification) -> Receipt | None:
         """Look for the issue by its label; what changes an issue that is known is looked at when it is tried again.
@@ -207,15 +219,18 @@ class JiraNotifier:
         """
         if notification.is_closing or notification.reference:
             return None
-        for issue in self._site.newest(f"{self._of_incident(notification)} ORDER BY created DESC"):
+        for issue in self._of_incident(notification):
             if issue.fields.created >= notification.created_at - _CLOCKS_DIFFER:
-                return self._receipt(issue.key, self._options.issue(notification), status=None, excerpt=f"found {issue.key}")
+                found = self._receipt(issue.key, self._options.issue(notification), status=None, excerpt=f"found {issue.key}")
+                return self._linked(found, notification)
         if self._clock() < notification.created_at + _SEARCH_LAG:
             raise RetryableError("Jira's search may not know the issue yet", retry_after=_SEARCH_LAG)
         return None
 
-    def _of_incident(self, notification: Notification) -> str:
-        return f'project = "{self._options.project}" AND labels = "{incident_label(notification)}"'
+    def _of_incident(self, notification: Notification) -> Sequence[FoundIssue]:
+        """The incident's issues in this project, newest first."""
+        project = self._options.project
+        return self._site.newest(f'project = "{project}" AND labels = "{incident_label(notification, project)}" ORDER BY created DESC')
 
     def _by_id(self, issue: Mapping[str, Json]) -> Mapping[str, Json]:
         written = self._options.fields
@@ -240,10 +255,19 @@ class JiraNotifier:
         return Receipt(payload=readable({"fields": fields}), status_code=status, excerpt=excerpt, reference=reference)
 
 
-def incident_label(notification: Notification) -> str:
-    """The label that all issues of an incident and a receiver share."""
-    names = json.dumps((notification.incident, notification.receiver))
+def incident_label(notification: Notification, project: str) -> str:
+    """The label that all issues of an incident in a project share, whatever its receivers are called."""
+    names = json.dumps((notification.incident, project))
     return f"sar-{hashlib.sha256(names.encode()).hexdigest()[:24]}"
+
+
+def _mark(notification: Notification) -> str:
+    """By which a comment is known again."""
+    return f"(notification {notification.id})"
+
+
+def _remarked(receipt: Receipt, remark: str) -> Receipt:
+    return replace(receipt, excerpt=cut(one_line(f"{receipt.excerpt} {remark}"), MAX_EXCERPT))
 
 
 def _rule_labels(notification: Notification) -> tuple[str, ...]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import base64
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from http import HTTPStatus
 from urllib.parse import urlencode
 
@@ -83,6 +84,14 @@ class _Made(BaseModel):
     id: str | int
 
 
+class _Comment(BaseModel):
+    body: str = ""
+
+
+class _Comments(BaseModel):
+    comments: tuple[_Comment, ...]
+
+
 class _Nothing(BaseModel):
     """What Jira answers to a transition."""
 
@@ -137,19 +146,39 @@ class Site:
         """Say something on an issue."""
         self._client.add_comment(key, body)
 
+    def comments(self, key: str) -> Sequence[str]:
+        """What was said last on an issue, the latest first.
+
+        Raises:
+            RetryableError: never ambiguous, for nothing is said by asking.
+        """
+        with _only_asked():
+            return [one.body for one in self._client.latest_comments(key)]
+
+    def link(self, key: str, global_id: str, *, url: str, title: str) -> None:
+        """Let an issue link to a page; one link for each global id, however often.
+
+        https://developer.atlassian.com/cloud/jira/platform/rest/v2/api-group-issue-remote-links/#api-rest-api-2-issue-issueidorkey-remotelink-post
+        """
+        self._client.link(key, {"globalId": global_id, "object": {"url": url, "title": title}})
+
     def newest(self, query: str) -> Sequence[FoundIssue]:
         """The first five issues that a query finds.
+
+        Raises:
+            RetryableError: never ambiguous, for nothing is made by asking.
 
         Cloud has removed the search of Data Center (CHANGE-2046), which does not know Cloud's. What the account lets expect
         is asked first; only where Jira does not know that search, a second request follows.
         """
-        try:
+        with _only_asked():
+            try:
+                return self._search(query)
+            except PermanentError as error:
+                if error.status_code not in {404, 405, 410}:
+                    raise
+            self._client.deploymentType = _DATA_CENTER if self._client.deploymentType == _CLOUD else _CLOUD
             return self._search(query)
-        except PermanentError as error:
-            if error.status_code not in {404, 405, 410}:
-                raise
-        self._client.deploymentType = _DATA_CENTER if self._client.deploymentType == _CLOUD else _CLOUD
-        return self._search(query)
 
     def known_fields(self) -> Sequence[KnownField]:
         """All fields of this Jira.
@@ -157,13 +186,20 @@ class Site:
         Raises:
             RetryableError: never ambiguous, for nothing is created by asking.
         """
-        try:
+        with _only_asked():
             return self._client.known_fields()
-        except RetryableError as error:
-            raise RetryableError(str(error), status_code=error.status_code, retry_after=error.retry_after) from None
 
     def _search(self, query: str) -> Sequence[FoundIssue]:
         return _Found.model_validate(self._client.search_issues(query, maxResults=5, fields=list(_FIELDS), json_result=True)).issues
+
+
+@contextmanager
+def _only_asked() -> Iterator[None]:
+    """Whatever has failed, nothing was done by it."""
+    try:
+        yield
+    except RetryableError as error:
+        raise RetryableError(str(error), status_code=error.status_code, retry_after=error.retry_after) from None
 
 
 class _Client(jira.JIRA):
@@ -196,6 +232,14 @@ class _Client(jira.JIRA):
         # Not by transition_issue(), which makes a number of the id; Jira documents a text.
         self._session.post(self._get_url(f"issue/{key}/transitions"), data=json.dumps({"transition": {"id": transition}}))
 
+    def latest_comments(self, key: str) -> Sequence[_Comment]:
+        answer = self._session.get(self._get_url(f"issue/{key}/comment"), params={"orderBy": "-created", "maxResults": "50"})
+        return _Comments.model_validate(answer.json()).comments
+
+    def link(self, key: str, body: Mapping[str, Json]) -> None:
+        # Not by add_remote_link(), which asks for all application links first.
+        self._session.post(self._get_url(f"issue/{key}/remotelink"), data=json.dumps(body))
+
     def known_fields(self) -> Sequence[KnownField]:
         return KnownFields.model_validate(super().fields()).root
 
@@ -222,7 +266,8 @@ class _Door(ResilientSession):
         answer = self._network.post(str(url), body=str(data).encode(), headers=self._headers, secrets=self._secrets)
         if str(url).endswith("/transitions"):
             return _response(_Nothing())
-        return _response(read_answer(answer, _Made if str(url).endswith("/comment") else _Created, secrets=self._secrets))
+        made = _Made if str(url).endswith(("/comment", "/remotelink")) else _Created
+        return _response(read_answer(answer, made, secrets=self._secrets))
 
     def _got(self, url: str, query: str) -> BaseModel:
         found = self._network.get(f"{url}?{query}" if query else url, headers=self._headers, secrets=self._secrets)
@@ -238,6 +283,8 @@ def _answer_of(url: str) -> type[BaseModel]:
         return KnownFields
     if "/search" in path:
         return _Found
+    if path.endswith("/comment"):
+        return _Comments
     return _Transitions if path.endswith("/transitions") else FoundIssue
 
 

@@ -72,7 +72,7 @@ def _literal(text: str) -> str:
     return re.sub(r"\{(?=noformat)", "{ ", text, flags=re.IGNORECASE)
 
 
-def comment(message: Message) -> str:
-    """What is said on an issue when its incident comes back."""
+def comment(message: Message, *, mark: str) -> str:
+    """What is said on an issue when its incident comes back; by the mark it is known again."""
     link = f"\n[Open in Sentry|{_link(message.link)}]" if message.link else ""
-    return f"*{escaped(message.heading)}* came back in {escaped(message.place)}: {escaped(cut(message.reasons, _MAX_TEXT))}{link}"
+    return f"*{escaped(message.heading)}* came back in {escaped(message.place)}: {escaped(cut(message.reasons, _MAX_TEXT))}{link}\n{mark}"

@@ -39,7 +39,7 @@ class Notifier(Protocol):
     """Tells one receiver. Not shared between threads."""
 
     def send(self, notification: Notification) -> Receipt:
-        """Deliver by exactly one request.
+        """Deliver, each thing by one request that is not repeated here.
 
         Raises:
             RetryableError: a later try may succeed.

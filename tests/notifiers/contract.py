@@ -24,6 +24,8 @@ class Contract:
     fault_of: Callable[[str], str | None]
     """What the vendor's documented limits, and where present its specification, have against a rendered text."""
     speaks_http: bool = True
+    to_questions: str = ""
+    """What the vendor says where nothing stands of an incident, to a kind that asks before it makes anything."""
     takes_any_2xx: bool = False
     """The body of a 2xx does not matter."""
 

@@ -121,7 +121,7 @@ def broken() -> ExceptionValue:
 def test_an_ending_means_the_same_to_every_kind(kind: str, ending: str) -> None:
     expected = ENDINGS[ending]
     contract = contract_of(kind)
-    with FaultServer(expected.fault) as vendor:
+    with FaultServer(expected.fault, to_questions=contract_of(kind).to_questions) as vendor:
         notifier = contract.open(vendor.url, Network(expected.timeouts))
 
         with pytest.raises(expected.kind) as raised:
@@ -137,7 +137,7 @@ def test_an_ending_means_the_same_to_every_kind(kind: str, ending: str) -> None:
 @pytest.mark.parametrize("kind", HTTP_KINDS)
 def test_a_yes_in_words_that_are_not_the_vendors_is_no_yes(kind: str, body: str) -> None:
     contract = contract_of(kind)
-    with FaultServer(NOT_A_YES[body]) as vendor:
+    with FaultServer(NOT_A_YES[body], to_questions=contract_of(kind).to_questions) as vendor:
         notifier = contract.open(vendor.url, Network())
         try:
             ended: Receipt | DeliveryError = notifier.send(NOTIFICATION)
@@ -169,7 +169,7 @@ def test_no_kind_waits_by_itself(kind: str, ending: str, monkeypatch: pytest.Mon
     def fail(seconds: float) -> None:
         raise AssertionError(f"slept {seconds} s")
 
-    with FaultServer(ENDINGS[ending].fault) as vendor:
+    with FaultServer(ENDINGS[ending].fault, to_questions=contract_of(kind).to_questions) as vendor:
         notifier = contract_of(kind).open(vendor.url, Network())
         monkeypatch.setattr(time, "sleep", fail)
 
@@ -182,7 +182,7 @@ def test_no_kind_obeys_a_proxy_of_the_environment(kind: str, monkeypatch: pytest
     for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
 
-    with FaultServer(answer(400)) as vendor, pytest.raises(PermanentError):
+    with FaultServer(answer(400), to_questions=contract_of(kind).to_questions) as vendor, pytest.raises(PermanentError):
         contract_of(kind).open(vendor.url, Network()).send(NOTIFICATION)
 
     assert len(vendor.requests) == 1
@@ -194,7 +194,10 @@ def test_no_kind_logs_what_it_should_not_show(kind: str, status: int, caplog: py
     caplog.set_level("INFO")
     contract = contract_of(kind)
 
-    with FaultServer(answer(status, body="<html>", echo=True)) as vendor, suppress(DeliveryError):
+    with (
+        FaultServer(answer(status, body="<html>", echo=True), to_questions=contract_of(kind).to_questions) as vendor,
+        suppress(DeliveryError),
+    ):
         contract.open(vendor.url, Network()).send(NOTIFICATION)
 
     assert len(vendor.requests) == 1
@@ -205,7 +208,7 @@ def test_no_kind_logs_what_it_should_not_show(kind: str, status: int, caplog: py
 def test_what_a_vendors_package_sends_goes_through_our_door(kind: str) -> None:
     door = Door()
 
-    with FaultServer(answer(400)) as vendor, pytest.raises(PermanentError):
+    with FaultServer(answer(400), to_questions=contract_of(kind).to_questions) as vendor, pytest.raises(PermanentError):
         contract_of(kind).open(vendor.url, door).send(NOTIFICATION)
 
     assert len(door.urls) == len(vendor.requests) == 1
@@ -214,7 +217,7 @@ def test_what_a_vendors_package_sends_goes_through_our_door(kind: str) -> None:
 @pytest.mark.parametrize("kind", THROUGH_OUR_DOOR)
 def test_a_vendors_package_gets_no_answer_that_was_not_understood(kind: str) -> None:
     with (
-        FaultServer(answer(200, body="x" * (MAX_BODY_BYTES + 100_000))) as vendor,
+        FaultServer(answer(200, body="x" * (MAX_BODY_BYTES + 100_000)), to_questions=contract_of(kind).to_questions) as vendor,
         pytest.raises(RetryableError, match="HTTP 200, but not the vendor's answer: xxx") as raised,
     ):
         contract_of(kind).open(vendor.url, Network()).send(NOTIFICATION)

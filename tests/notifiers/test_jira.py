@@ -65,7 +65,8 @@ def fault_of(rendered: str) -> str | None:
     return specs.schema_fault(json.loads(rendered), "jira/create-issue.strict.schema.json") if specs.present() else None
 
 
-CONTRACT = Contract(options=OPTIONS, open=open_at, secrets=(TOKEN,), fault_of=fault_of)
+NONE = '{"issues": []}'
+CONTRACT = Contract(options=OPTIONS, open=open_at, secrets=(TOKEN,), fault_of=fault_of, to_questions=NONE)
 
 
 def fields_of(rendered: str) -> dict[str, str]:
@@ -77,6 +78,11 @@ def labels_of(fields: Mapping[str, Json]) -> Sequence[Json]:
     labels = fields["labels"]
     assert isinstance(labels, Sequence)
     return labels
+
+
+def made(server: Server[Jira]) -> list[str]:
+    """What has changed something in Jira: the paths."""
+    return [request.path.removeprefix("/rest/api/2") for request in server.requests if request.method == "POST"]
 
 
 @pytest.fixture
@@ -183,10 +189,10 @@ def test_a_value_stays_in_its_cell(text: str) -> None:
     assert all(len(re.findall(r"(?<!\\)\|", row)) == 3 for row in rows)
 
 
-def test_an_issue_is_created_by_one_request(jira: Server[Jira], notifier: JiraNotifier) -> None:
+def test_an_issue_is_created_by_one_request_and_linked_by_another(jira: Server[Jira], notifier: JiraNotifier) -> None:
     receipt = notifier.send(make_notification())
 
-    assert [(request.method, request.path) for request in jira.requests] == [("POST", "/rest/api/2/issue")]
+    assert made(jira) == ["/issue", "/issue/OPS-1/remotelink"]
     assert jira.app.issues == [OPTIONS.issue(make_notification())]
     assert (receipt.status_code, receipt.excerpt) == (201, "created OPS-1")
     assert receipt.reference == {"key": "OPS-1", "url": f"{jira.url}/browse/OPS-1"}
@@ -218,13 +224,13 @@ def test_data_center_is_told_with_a_personal_access_token() -> None:
         assert len(server.app.issues) == 1
 
 
-def test_issues_of_one_incident_and_receiver_share_a_label_that_no_other_issue_has() -> None:
-    label = incident_label(make_notification())
+def test_issues_of_one_incident_and_project_share_a_label_that_no_other_issue_has() -> None:
+    label = incident_label(make_notification(), "OPS")
 
     assert re.fullmatch(r"sar-[0-9a-f]{24}", label)
-    assert incident_label(make_notification(id=2, rules=("another",))) == label
-    assert incident_label(make_notification(incident="issue:1")) != label
-    assert incident_label(make_notification(receiver="another")) != label
+    assert incident_label(make_notification(id=2, rules=("another",), receiver="renamed"), "OPS") == label
+    assert incident_label(make_notification(incident="issue:1"), "OPS") != label
+    assert incident_label(make_notification(), "PAY") != label
 
 
 @pytest.mark.parametrize("hidden", [{"priority"}, {"components"}, {"priority", "components", "labels", "description"}])
@@ -235,7 +241,7 @@ def test_a_field_that_the_project_does_not_take_does_not_cost_the_issue(
 
     receipt = notifier.send(make_notification())
 
-    assert len(jira.requests) == 2
+    assert made(jira) == ["/issue", "/issue", "/issue/OPS-1/remotelink"]
     assert jira.app.issues == [{name: value for name, value in OPTIONS.issue(make_notification()).items() if name not in hidden}]
     assert receipt.excerpt.startswith("created OPS-1 without ")
     assert all(name in receipt.excerpt for name in hidden)
@@ -256,7 +262,7 @@ def test_an_issue_type_that_does_not_exist_is_refused_for_good_in_jiras_words(ji
     with pytest.raises(PermanentError, match="Specify a valid issue type"):
         notifier.send(make_notification())
 
-    assert len(jira.requests) == 1
+    assert made(jira) == ["/issue"]
 
 
 def test_a_refused_field_beside_a_missing_one_is_not_worth_a_second_request(jira: Server[Jira], notifier: JiraNotifier) -> None:
@@ -266,7 +272,7 @@ def test_a_refused_field_beside_a_missing_one_is_not_worth_a_second_request(jira
     with pytest.raises(PermanentError, match="customfield_10010: Team is required"):
         notifier.send(make_notification())
 
-    assert len(jira.requests) == 1
+    assert made(jira) == ["/issue"]
 
 
 def test_a_wrong_token_is_refused_for_good_and_not_shown(jira: Server[Jira]) -> None:
@@ -293,8 +299,7 @@ def test_an_issue_whose_answer_was_lost_is_found(is_cloud: bool) -> None:  # noq
         assert caught.value.ambiguous
         assert found is not None
         assert (found.excerpt, found.reference["key"]) == ("found OPS-1", "OPS-1")
-        search = "/rest/api/2/search/jql" if is_cloud else "/rest/api/2/search"
-        assert [(request.method, request.path) for request in server.requests] == [("POST", "/rest/api/2/issue"), ("GET", search)]
+        assert made(server) == ["/issue", "/issue/OPS-1/remotelink"]
 
 
 @pytest.mark.parametrize("is_cloud", [True, False], ids=["cloud", "data center"])
@@ -311,7 +316,7 @@ def test_an_account_of_the_other_kind_costs_one_request_more(is_cloud: bool) -> 
         found = [notifier.find(make_notification()) for _ in range(2)]
 
         assert all(found)
-        assert [request.method for request in server.requests] == ["POST", "GET", "GET", "GET"]
+        assert [request.method for request in server.requests] == ["GET", "GET", "POST", "POST", "GET", "POST", "GET", "POST"]
 
 
 def test_an_account_may_be_written_in_any_script() -> None:
@@ -359,6 +364,55 @@ def test_right_after_the_attempt_an_empty_search_proves_nothing(jira: Server[Jir
     assert caught.value.retry_after == timedelta(seconds=30)
 
 
+def test_where_the_database_was_lost_the_open_issue_is_found_by_its_label(jira: Server[Jira], notifier: JiraNotifier) -> None:
+    notifier.send(make_notification())
+
+    receipt = notifier.send(make_notification(id=2, receiver="renamed"))
+
+    assert len(jira.app.issues) == 1
+    assert receipt.excerpt == "OPS-1 is open already, so no second issue was made"
+
+
+def test_a_search_that_fails_has_made_nothing() -> None:
+    with FaultServer(answer(503)) as server, pytest.raises(RetryableError) as caught:
+        open_at(server.url, Network()).send(make_notification())
+
+    assert not caught.value.ambiguous
+
+
+class TestLink:
+    """The issue links to Sentry's, once, whatever becomes of it."""
+
+    def test_it_leads_to_the_issue_in_sentry(self, jira: Server[Jira], notifier: JiraNotifier) -> None:
+        alert = make_alert(link="https://acme.sentry.io/issues/1/", short_id="SHOP-3F")
+
+        notifier.send(make_notification(incident="issue:1", alert=alert))
+
+        target = {"url": "https://acme.sentry.io/issues/1/", "title": "Sentry: SHOP-3F"}
+        assert jira.app.links == {1: {"sentry/issue:1": {"globalId": "sentry/issue:1", "object": target}}}
+
+    def test_that_it_is_refused_does_not_cost_the_issue(self, jira: Server[Jira], notifier: JiraNotifier) -> None:
+        jira.app.refuses_links = True
+
+        receipt = notifier.send(make_notification())
+
+        assert receipt.reference["key"] == "OPS-1"
+        assert receipt.excerpt.startswith("created OPS-1 without a link to Sentry: HTTP 403 Forbidden")
+
+    def test_without_an_address_there_is_none(self, jira: Server[Jira], notifier: JiraNotifier) -> None:
+        notifier.send(make_notification(alert=make_alert(link=None)))
+
+        assert made(jira) == ["/issue"]
+
+    @pytest.mark.parametrize("incident", ["issue:1", "x" * 400, "группа:1"])
+    def test_its_name_is_one_that_jira_takes(self, jira: Server[Jira], notifier: JiraNotifier, incident: str) -> None:
+        notifier.send(make_notification(incident=incident))
+
+        [name] = jira.app.links[1]
+        assert 0 < len(name) <= 255
+        assert name.isascii()
+
+
 @pytest.mark.parametrize(
     "content", ["", "[]", "{}", '{"issues": 7}', '{"issues": [{"key": "OPS-1", "fields": {"created": "soon"}}]}', "[" * 9999]
 )
@@ -369,7 +423,7 @@ def test_a_search_that_cannot_be_read_is_no_proof_of_absence(content: str) -> No
 
 @pytest.mark.parametrize("content", ["", "null", "7", "[]", "{}", '{"key": null}', '{"key": ""}', "<html></html>"])
 def test_an_answer_that_names_no_issue_proves_nothing(content: str) -> None:
-    with FaultServer(answer(200, body=content)) as server, pytest.raises(RetryableError) as caught:
+    with FaultServer(answer(200, body=content), to_questions=NONE) as server, pytest.raises(RetryableError) as caught:
         open_at(server.url, Network()).send(make_notification())
 
     assert caught.value.ambiguous
@@ -389,7 +443,7 @@ def test_an_answer_that_names_no_issue_proves_nothing(content: str) -> None:
     ],
 )
 def test_a_refusal_that_names_no_field_alone_is_final(content: str) -> None:
-    with FaultServer(answer(400, body=content)) as server, pytest.raises(PermanentError):
+    with FaultServer(answer(400, body=content), to_questions=NONE) as server, pytest.raises(PermanentError):
         open_at(server.url, Network()).send(make_notification())
 
     assert len(server.requests) == 1
@@ -404,7 +458,7 @@ def test_a_mature_client_finds_the_stand_in_to_be_a_jira(is_cloud: bool) -> None
 
         created = jira.create_issue(fields=OPTIONS.issue(make_notification()), prefetch=False)
         found = jira.search_issues(
-            f'project = "OPS" AND labels = "{incident_label(make_notification())}" ORDER BY created DESC', fields=["created"]
+            f'project = "OPS" AND labels = "{incident_label(make_notification(), "OPS")}" ORDER BY created DESC', fields=["created"]
         )
 
         assert [issue.key for issue in found] == [created.key] == ["OPS-1"]

@@ -91,7 +91,7 @@ def test_the_fields_that_a_project_wants_are_given_as_they_are(jira: Server[Jira
     [issue] = jira.app.issues
     assert {id_: issue[id_] for id_ in meant} == meant
     assert receipt.payload == options.render(make_notification())
-    assert len(jira.requests) == 1
+    assert [request.path for request in jira.requests].count("/rest/api/2/field") == 0
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_fields_may_be_called_by_their_names_and_jira_is_asked_for_the_ids_once(
     receipt = notifier.send(make_notification())
     notifier.send(make_notification(incident="issue:2"))
 
-    assert [request.path for request in jira.requests] == ["/rest/api/2/field", "/rest/api/2/issue", "/rest/api/2/issue"]
+    assert [request.path for request in jira.requests].count("/rest/api/2/field") == 1
     [issue, _] = jira.app.issues
     assert {id_: issue[id_] for id_ in ("customfield_1", "customfield_2", "duedate")} == {
         "customfield_1": "Checkout",

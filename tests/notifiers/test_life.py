@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 from pydantic import ValidationError
 
-from notifiers.errors import PermanentError
+from notifiers.errors import PermanentError, RetryableError
 from notifiers.http import Network
 from notifiers.jira import JiraOptions
 from notifiers.message import compose
@@ -373,6 +373,31 @@ class TestJira:
         assert (len(jira.app.issues), jira.app.states) == (1, {1: "To Do"})
         assert jira.app.comments[1][0].startswith("*Critical error* came back in shop-api, production: ")
         assert receipt.excerpt == "opened OPS-1 again by Reopen"
+
+    @pytest.mark.parametrize("lost", ["/comment", "/transitions"])
+    def test_what_was_said_when_it_came_back_is_said_once(self, lost: str, jira: Server[Jira]) -> None:
+        """The answer to the comment is lost, or that to the transition; the next attempt finds what is there."""
+        notifier = self.notifier(jira)
+        closing = answering(ended(), notifier)
+        notifier.send(closing)
+        jira.app.loses_answers_to = lost
+        with pytest.raises(RetryableError) as caught:
+            notifier.send(again(closing))
+        jira.app.loses_answers_to = ""
+
+        notifier.send(again(closing))
+
+        assert caught.value.ambiguous
+        assert (len(jira.app.comments[1]), jira.app.states) == (1, {1: "To Do"})
+
+    def test_an_issue_that_was_moved_to_another_project_is_closed_there(self, jira: Server[Jira]) -> None:
+        notifier = self.notifier(jira)
+        closing = answering(ended(), notifier)
+        jira.app.moved[1] = "WEB-7"
+
+        receipt = notifier.send(closing)
+
+        assert (jira.app.states, receipt.reference["key"]) == ({1: "Done"}, "WEB-7")
 
     def test_what_nobody_will_mend_is_not_opened_again(self, jira: Server[Jira]) -> None:
         notifier = self.notifier(jira)

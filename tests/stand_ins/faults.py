@@ -49,11 +49,15 @@ def drip(connection: socket.socket, ended: threading.Event, _request: bytes) -> 
 
 
 class FaultServer:
-    """Applies one fault to every request, from `with` to its end. `requests` are the raw bytes of each."""
+    """Applies one fault to every request, from `with` to its end. `requests` are the raw bytes of each.
 
-    def __init__(self, fault: Fault) -> None:
+    With `to_questions` a GET is answered by that, and not counted.
+    """
+
+    def __init__(self, fault: Fault, *, to_questions: str = "") -> None:
         self.requests: list[bytes] = []
         self._fault = fault
+        self._to_questions = answer(200, body=to_questions) if to_questions else None
         self._ended = threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
@@ -83,7 +87,10 @@ class FaultServer:
     def _serve(self, connection: socket.socket) -> None:
         with connection:
             try:
-                if request := _read_request(connection):
+                request = _read_request(connection)
+                if self._to_questions and request.startswith(b"GET "):
+                    self._to_questions(connection, self._ended, request)
+                elif request:
                     self.requests.append(request)
                     self._fault(connection, self._ended, request)
             except OSError:

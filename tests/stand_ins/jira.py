@@ -24,7 +24,7 @@ API = "/rest/api/2"
 
 _JQL = re.compile(r'project = "[A-Z]+" AND labels = "(\S+)"(?: AND statusCategory != Done)? ORDER BY created DESC')
 
-_ISSUE = re.compile(r"/issue/OPS-([0-9]+)(/transitions|/comment)?")
+_ISSUE = re.compile(r"/issue/([A-Z]+)-([0-9]+)(/transitions|/comment|/remotelink)?")
 
 Fields: TypeAlias = Mapping[str, Json]
 
@@ -68,12 +68,20 @@ class Jira:
     custom: dict[str, CustomField] = field(default_factory=dict)
     """By id; all are on the screen."""
     loses_answers: bool = False
-    """Creates the issue, but what comes back is a gateway's error."""
+    """Does what it is asked, but what comes back is a gateway's error."""
+    loses_answers_to: str = ""
+    """The same, of one part of an issue: `/comment`."""
     search_lags: bool = False
     states: dict[int, str] = field(default_factory=dict)
     """By number of the issue where it stands, if that is not `To Do`."""
     resolutions: dict[int, str] = field(default_factory=dict)
     comments: dict[int, list[str]] = field(default_factory=dict)
+    links: dict[int, dict[str, Fields]] = field(default_factory=dict)
+    """Of each issue the pages to which it links, by global id."""
+    refuses_links: bool = False
+    moved: dict[int, str] = field(default_factory=dict)
+    """By number of the issue the key that it has since it was moved to another project."""
+    deleted: set[int] = field(default_factory=set)
     workflow: Mapping[str, tuple[str, ...]] = field(
         default_factory=lambda: {"To Do": ("Start", "Close"), "Doing": ("Close",), "Done": ("Reopen",)}
     )
@@ -99,30 +107,39 @@ class Jira:
                 return _json(200, [{"id": id_, "name": name, "clauseNames": [id_]} for id_, name in names.items()])
         found = _ISSUE.fullmatch(request.path.removeprefix(API))
         return (
-            self._of_issue(request, int(found[1]), found[2] or "")
+            self._of_issue(request, self._number(found[1], int(found[2])), found[3] or "")
             if found
             else Response("<html><body>404 Not Found</body></html>", status=404, content_type="text/html")
         )
 
     def _of_issue(self, request: Request, number: int, part: str) -> Response:
         """https://developer.atlassian.com/cloud/jira/platform/rest/v2/api-group-issues/."""
-        if not 0 < number <= len(self.issues):
+        if not 0 < number <= len(self.issues) or number in self.deleted:
             return _refusal(404, "Issue does not exist or you do not have permission to see it.")
         fault = _openapi_fault(request) if self.is_cloud and specs.present() else None
         return _refusal(400, fault) if fault else self._do(request, number, part)
 
     def _do(self, request: Request, number: int, part: str) -> Response:
+        if request.method == "GET":
+            return self._told(number, part)
         match request.method, part:
-            case "GET", "":
-                return _json(200, self._found(number))
-            case "GET", "/transitions":
-                return _json(200, {"transitions": [_transition(name) for name in self.workflow[self._state(number)]]})
             case "POST", "/transitions":
                 return self._move(number, json.loads(request.get_data()))
             case "POST", "/comment":
                 self.comments.setdefault(number, []).append(json.loads(request.get_data())["body"])
-                return _json(201, {"id": str(len(self.comments[number]))})
+                return self._unless_lost(_json(201, {"id": str(len(self.comments[number]))}), part)
+            case "POST", "/remotelink":
+                return self._link(number, json.loads(request.get_data()))
         return _refusal(405, "Method Not Allowed")
+
+    def _told(self, number: int, part: str) -> Response:
+        said = list(reversed(self.comments.get(number, [])))
+        told: Mapping[str, Json] = {
+            "": self._found(number),
+            "/transitions": {"transitions": [_transition(name) for name in self.workflow[self._state(number)]]},
+            "/comment": {"comments": [{"id": "1", "body": body} for body in said], "total": len(said)},
+        }
+        return _json(200, told[part])
 
     def _move(self, number: int, body: Mapping[str, Fields]) -> Response:
         wanted = body["transition"]["id"]
@@ -133,7 +150,23 @@ class Jira:
         self.resolutions.pop(number, None)
         if self.states[number] == "Done":
             self.resolutions[number] = "Done"
-        return Response(status=204)
+        return self._unless_lost(Response(status=204), "/transitions")
+
+    def _link(self, number: int, body: Fields) -> Response:
+        if self.refuses_links:
+            return _refusal(403, "You do not have permission to link issues.")
+        known = self.links.setdefault(number, {})
+        status = 200 if body["globalId"] in known else 201
+        known[str(body["globalId"])] = body
+        return _json(status, {"id": 10_000, "self": "https://your-domain.atlassian.net/rest/api/issue/OPS-1/remotelink/10000"})
+
+    def _unless_lost(self, answer: Response, part: str = "") -> Response:
+        lost = Response("<html><body>502 Bad Gateway</body></html>", status=502, content_type="text/html")
+        return lost if self.loses_answers or (part and part == self.loses_answers_to) else answer
+
+    def _number(self, project: str, number: int) -> int:
+        """That by which an issue is kept, whatever its key is by now."""
+        return next((kept for kept, key in self.moved.items() if key == f"{project}-{number}"), number)
 
     def _state(self, number: int) -> str:
         return self.states.get(number, "To Do")
@@ -146,12 +179,9 @@ class Jira:
         if errors := self._objections(body["fields"]) or _spec_fault(request, body, is_cloud=self.is_cloud):
             return _json(400, {"errorMessages": [], "errors": errors})
         self.issues.append(body["fields"])
-        if self.loses_answers:
-            return Response("<html><body>502 Bad Gateway</body></html>", status=502, content_type="text/html")
         number = len(self.issues)
-        return _json(
-            201, {"id": str(10_000 + number), "key": f"OPS-{number}", "self": f"{request.host_url}rest/api/2/issue/{10_000 + number}"}
-        )
+        address = f"{request.host_url}rest/api/2/issue/{10_000 + number}"
+        return self._unless_lost(_json(201, {"id": str(10_000 + number), "key": f"OPS-{number}", "self": address}))
 
     def _objections(self, fields: Fields) -> dict[str, str]:
         summary, description = str(fields.get("summary", "")), str(fields.get("description", ""))
@@ -181,6 +211,7 @@ class Jira:
         if not query:
             return _refusal(400, f"Error in the JQL Query: {request.args['jql']}")
         found = [number for number, fields in enumerate(self.issues, start=1) if query[1] in _list(fields.get("labels"))]
+        found = [number for number in found if number not in self.deleted | self.moved.keys()]
         return _json(200, {"issues": [] if self.search_lags else [self._found(number) for number in reversed(found)]})
 
     def _found(self, number: int) -> Json:
@@ -191,7 +222,7 @@ class Jira:
             "status": _status(self._state(number)),
             "resolution": {"name": resolution} if resolution else None,
         }
-        return {"id": str(10_000 + number), "key": f"OPS-{number}", "fields": fields}
+        return {"id": str(10_000 + number), "key": self.moved.get(number, f"OPS-{number}"), "fields": fields}
 
 
 def _status(name: str) -> Fields:
