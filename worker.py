@@ -227,7 +227,9 @@ class Worker:
 def _log_attempt(claimed: Claimed, done: Attempt) -> None:
     facts = {"notification": claimed.id, "receiver": claimed.receiver, "said": done.excerpt}
     log.info("notification_attempted", **facts, number=done.number, outcome=done.outcome, status=done.status_code)
-    if done.retry_after is None and done.outcome not in {Outcome.DELIVERED, Outcome.PREVIEWED}:
+    if done.opted_out:
+        log.warning("destination_opted_out", receiver=claimed.receiver, effect="nothing is tried there for a day")
+    if done.retry_after is None and done.outcome not in {Outcome.DELIVERED, Outcome.PREVIEWED, Outcome.NEEDLESS}:
         log.error("notification_dead", **facts, way_out="requeue it")
 
 

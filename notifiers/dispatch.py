@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Hashable
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import NamedTuple, Protocol
 
@@ -25,7 +25,7 @@ from routing import sentry
 from routing.alert import Alert
 from routing.destinations import Changes
 from routing.findings import Findings
-from routing.notification import FOLLOW_UPS, Attempt, Details, Notification, Outcome, Reason, Tries
+from routing.notification import FOLLOW_UPS, Attempt, Details, Notification, Outcome, Reason, Severity, Tries
 from routing.own_events import Change
 from routing.rules import Receiver, RuleSet
 
@@ -36,9 +36,14 @@ ALERTS_KEPT = 32
 VERSIONS_KEPT = 16
 """Of the rules: those under which something was announced that is being closed now."""
 
+OPTED_OUT_FOR = timedelta(days=1)
+"""So long nothing is tried where somebody has opted out; he may have opted in again since, and no vendor tells."""
+
 NOTIFIERS_KEPT = 200
 """For each thread: alerts may name any number of destinations."""
 
+
+_WORST_FIRST = tuple(Severity)
 
 SHOW_ALL = frozenset(Reason) - {Reason.PASSED_ON, Reason.ANSWER, Reason.RESOLVED}
 """Reasons of messages that tell all there is."""
@@ -91,6 +96,14 @@ class Told(Protocol):
     def place(self) -> str | None:
         """Where that was, as `Receiver.place` spells it."""
 
+    @property
+    def severity(self) -> Severity:
+        """Of the last message."""
+
+    @property
+    def at(self) -> datetime | None:
+        """When the last message went out, if it did."""
+
 
 class Claimed(Protocol):
     """A notification that is to be sent now."""
@@ -102,6 +115,18 @@ class Claimed(Protocol):
     @property
     def reason(self) -> Reason:
         """Why it is told."""
+
+    @property
+    def severity(self) -> Severity:
+        """How bad it is."""
+
+    @property
+    def began_at(self) -> datetime | None:
+        """When the incident has begun, or has begun again."""
+
+    @property
+    def opted_out_at(self) -> datetime | None:
+        """Since when whoever is there wants to hear nothing; None: as far as is known, he does."""
 
     @property
     def told(self) -> Told | None:
@@ -125,6 +150,13 @@ class Claimed(Protocol):
 
     def notification(self, alert: Alert) -> Notification:
         """What is to be said of the alert."""
+
+
+class Hold(NamedTuple):
+    """Why nothing is said."""
+
+    reason: Reason
+    why: str
 
 
 class Found(NamedTuple):
@@ -162,10 +194,16 @@ class Dispatch:
 
     def deliver(self, claimed: Claimed) -> Attempt:
         """Try once, and say how it ended. Raises nothing, whatever fails."""
-        if _follows_nothing(claimed):
+        if hold := self._hold(claimed):
             now = self._clock()
-            why = "its end was told there already" if claimed.told else "nothing was announced there"
-            return Attempt(number=claimed.tries.number, began_at=now, ended_at=now, outcome=Outcome.NEEDLESS, excerpt=why)
+            return Attempt(
+                number=claimed.tries.number,
+                began_at=now,
+                ended_at=now,
+                outcome=Outcome.NEEDLESS,
+                held_for=hold.reason,
+                excerpt=hold.why,
+            )
         found: list[Found] = []
 
         def open_notifier() -> Notifier:
@@ -183,7 +221,22 @@ class Dispatch:
         if not found:
             return done
         rules, receiver = found[0]
+        if claimed.opted_out_at and done.outcome is Outcome.DELIVERED:
+            done = replace(done, opted_out=False)
         return replace(done, rules_version=rules.version, place=receiver.place(claimed.changes))
+
+    def _hold(self, claimed: Claimed) -> Hold | None:
+        """Why nothing is to be said, by what has come of what was said before."""
+        if _follows_nothing(claimed):
+            return Hold(Reason.ENDED, "its end was told there already" if claimed.told else "nothing was announced there")
+        receiver = self._rules().receivers.get(claimed.receiver)
+        if receiver and not receiver.options.is_told_again and _is_known(claimed):
+            return Hold(Reason.KNOWN, "it was told there, and has not got worse (`repeats: true` of the receiver changes that)")
+        opted_out_at = claimed.opted_out_at
+        if opted_out_at and claimed.tries.number == 1 and self._clock() - opted_out_at < OPTED_OUT_FOR:
+            tried = f"tried again after {opted_out_at + OPTED_OUT_FOR:%Y-%m-%d %H:%M} UTC, or when a dead one is requeued"
+            return Hold(Reason.OPTED_OUT, f"whoever is there has opted out at {opted_out_at:%Y-%m-%d %H:%M} UTC; {tried}")
+        return None
 
     def _parse(self, event: Webhook) -> Alert:
         base_url, organization = self._settings.sentry_base_url, self._settings.sentry_org
@@ -262,3 +315,12 @@ class Dispatch:
 def _follows_nothing(claimed: Claimed) -> bool:
     """Whether it tells what became of something that was never told, or whose end was told already."""
     return claimed.reason in FOLLOW_UPS and (claimed.told is None or claimed.told.reason is Reason.RESOLVED)
+
+
+def _is_known(claimed: Claimed) -> bool:
+    """Whether the destination was told of the incident since it began, and nothing less bad."""
+    told = claimed.told
+    if told is None or told.reason is Reason.RESOLVED or claimed.reason in FOLLOW_UPS:
+        return False
+    was_told_since = told.at is not None and (claimed.began_at is None or told.at >= claimed.began_at)
+    return was_told_since and _WORST_FIRST.index(claimed.severity) >= _WORST_FIRST.index(told.severity)

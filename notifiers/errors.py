@@ -38,7 +38,10 @@ class RetryableError(DeliveryError):
 class PermanentError(DeliveryError):
     """The same request will always be refused."""
 
-    def __init__(self, message: str, *, status_code: int | None = None, answer: str = "") -> None:
-        """`answer` is the vendor's refusal in full, without secrets, for its own module to read; it is not to be shown."""
+    def __init__(self, message: str, *, status_code: int | None = None, answer: str = "", opted_out: bool = False) -> None:
+        """`answer` is the vendor's refusal in full, without secrets, for its own module to read; it is not to be shown.
+
+        `opted_out` says that whoever is there wants to hear nothing any more.
+        """
         super().__init__(message, status_code=status_code)
-        self.answer = answer
+        self.answer, self.opted_out = answer, opted_out

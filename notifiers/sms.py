@@ -44,6 +44,8 @@ _UNKNOWN = "\0"
 
 # Full queues and limits, which Twilio may answer with a plain 400: https://www.twilio.com/docs/api/errors
 _WORTH_A_RETRY = frozenset({14107, 20429, 21611})
+_OPTED_OUT = 21610
+"""https://www.twilio.com/docs/api/errors/21610."""
 _CLOCKS_DIFFER = timedelta(minutes=2)
 _PAGE_SIZE = 100
 _PAGES = 10
@@ -93,6 +95,8 @@ class SmsOptions(ReceiverOptions[SmsSettings]):
     address: ClassVar[tuple[str, ...]] = ("to",)
     resolved: bool = False
     """Each message costs, so ends are told only to those who ask for it."""
+    repeats: bool = False
+    """Whether repeats, reminders and escalations are told, too, although the incident has not got worse."""
 
     to: str
 
@@ -102,6 +106,11 @@ class SmsOptions(ReceiverOptions[SmsSettings]):
         if isinstance(value, str) and _E164.fullmatch(value):
             return value
         raise ValueError('write one number, "+15551234567"; several people are several receivers, or a Messaging Service')
+
+    @property
+    def is_told_again(self) -> bool:
+        """Once of each incident, and again when it gets worse."""
+        return self.repeats
 
     def missing_credential(self, settings: SmsSettings) -> str | None:
         """The first variable that is not set."""
@@ -176,9 +185,9 @@ class SmsNotifier:
         sender = "MessagingServiceSid" if _SERVICE.fullmatch(self._account.sender) else "From"
         response = self._post({**content, sender: self._account.sender})
         created = read_answer(response, _Created, secrets=self._account.secrets)
-        return Receipt(
-            payload=readable(content), status_code=response.status, excerpt=f"status {created.status}", reference={"sid": created.sid}
-        )
+        segments = f", {created.num_segments} segments" if created.num_segments not in {None, "1"} else ""
+        excerpt = f"status {created.status}{segments}"
+        return Receipt(payload=readable(content), status_code=response.status, excerpt=excerpt, reference={"sid": created.sid})
 
     def find(self, notification: Notification) -> Receipt | None:
         """Look for the message among the newest ones to this number.
@@ -208,6 +217,9 @@ class SmsNotifier:
         except PermanentError as error:
             if _code(error) in _WORTH_A_RETRY:
                 raise RetryableError(str(error), status_code=error.status_code) from None
+            if _code(error) == _OPTED_OUT:
+                words = f"{error}; whoever has the number has texted STOP, and may text START to the sending number"
+                raise PermanentError(words, status_code=error.status_code, opted_out=True) from None
             raise
 
     def _newest_messages(self) -> Iterator[_Listed]:
@@ -227,6 +239,7 @@ class SmsNotifier:
 class _Created(BaseModel):
     sid: str = Field(min_length=1)
     status: str | None = None
+    num_segments: str | None = None
 
 
 class _Listed(BaseModel):

@@ -70,6 +70,10 @@ class Reason(StrEnum):
     """What was announced there has ended: resolved, or archived."""
     ENDED = "ended"
     """Held: it ended before it was told, or the receiver is not told of ends."""
+    KNOWN = "known"
+    """Held: it was told there, where no more is wanted until it gets worse."""
+    OPTED_OUT = "opted out"
+    """Held: whoever is there wants to hear nothing any more, as the vendor says."""
     NOWHERE = "nowhere"
     """Held: the alert names no destination that it may, and the receiver has no fallback."""
     PREVIEW = "preview"
@@ -104,7 +108,7 @@ class Outcome(StrEnum):
     AMBIGUOUS = "ambiguous"
     """Perhaps done: no answer came. Before another try the vendor is asked."""
     NEEDLESS = "needless"
-    """Nothing was sent: what it would close was never announced there."""
+    """Nothing was sent, for nothing is to be said: `held_for` has the reason."""
     REFUSED = "refused"
     """Will never be done like this; trying again is useless."""
 
@@ -281,5 +285,9 @@ class Attempt:
     """Those by whose receiver it was sent; None where nothing was."""
     place: str | None = None
     """The destination of that receiver, which an edit may have changed since it was planned."""
+    held_for: Reason | None = None
+    """Why nothing was sent, where nothing was to be."""
+    opted_out: bool | None = None
+    """Whether whoever is there wants to hear nothing any more; None: nothing was said of that."""
     was_put_off: bool = False
     """The vendor said when to come back, so it does not count as a failure."""

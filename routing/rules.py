@@ -52,6 +52,11 @@ class Options(BaseModel):
         return self.shows | ({Reason.RESOLVED} if self.resolved else frozenset())
 
     @property
+    def is_told_again(self) -> bool:
+        """Whether it is told again what it was told of an incident, although that has not got worse."""
+        return True
+
+    @property
     def offers(self) -> frozenset[Change]:
         """What people may ask for in other places, and is done by it."""
         return frozenset()

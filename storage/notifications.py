@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, Engine, Row, Select, and_, bindparam, case, exists, func, insert, literal, or_, select, update
@@ -28,6 +28,7 @@ from routing.notification import (
     State,
     Tries,
 )
+from storage import opt_outs
 from storage.events import Event, event_of
 from storage.incidents import numbers_of
 from storage.tables import UtcDateTime, attempts, events, incidents, notifications, workers
@@ -38,7 +39,6 @@ _VENDOR_KEYS = ("dedup_key", "key")
 """In references: PagerDuty's, and Jira's."""
 _CLOSE = frozenset({Reason.RESOLVED, Reason.ENDED})
 """Reasons with which the planner tells of an end, or holds what would."""
-_REASONS_OF_HOLDING = {Outcome.PREVIEWED: Reason.PREVIEW, Outcome.NEEDLESS: Reason.ENDED}
 
 # In the statement itself: of a parameter no database sees that the index of just these states will do.
 _PLANNED, _SENDING = (literal(state.value, literal_execute=True) for state in (State.PLANNED, State.SENDING))
@@ -88,6 +88,10 @@ class Claimed:
     """Where else it stands by now."""
     fires: bool = True
     """Whether the incident does, by now."""
+    began_at: datetime | None = None
+    """When the incident has begun, or has begun again."""
+    opted_out_at: datetime | None = None
+    """Since when whoever is there wants to hear nothing."""
     tried_under: str | None = None
     """The rules in force at the attempt that may have gone out."""
 
@@ -184,9 +188,13 @@ def claim(engine: Engine, lane: Lane, *, worker: str, now: datetime, limit: int,
             ids = [row.id for row in rows]
             connection.execute(_TAKE, {"ids": ids, "worker": worker, "under": rules_version})
             connection.execute(_OPEN_ATTEMPTS, {"ids": ids, "now": now})
-        told, links = told_before(connection, rows), links_beside(connection, rows)
+        known = _Known(
+            told=told_before(connection, rows),
+            links=links_beside(connection, rows),
+            opted_out=opt_outs.since(connection, {row.place for row in rows}),
+        )
     events_by_id: dict[int, Event] = {}
-    return tuple(_claimed(row, events_by_id, told, links) for row in rows)
+    return tuple(_claimed(row, events_by_id, known) for row in rows)
 
 
 def record(engine: Engine, finished: Sequence[tuple[int, Attempt]]) -> None:
@@ -194,6 +202,7 @@ def record(engine: Engine, finished: Sequence[tuple[int, Attempt]]) -> None:
     with engine.begin() as connection:
         connection.execute(_CLOSE_ATTEMPT, [_attempt_row(id_, attempt) for id_, attempt in finished])
         connection.execute(_MOVE_ON, [_next_row(id_, attempt) for id_, attempt in finished])
+        opt_outs.remember(connection, finished)
 
 
 def give_back(engine: Engine, ids: Sequence[int], *, worker: str, now: datetime) -> None:
@@ -247,9 +256,18 @@ def requeue(engine: Engine, *, ids: Sequence[int] | None = None, state: State = 
         return tuple(connection.execute(again.returning(notifications.c.id)).scalars())
 
 
-def _claimed(
-    row: Row[tuple[object, ...]], events_by_id: dict[int, Event], told: Mapping[int, Told], links: Mapping[int, tuple[Link, ...]]
-) -> Claimed:
+class _Known(NamedTuple):
+    """What is known beside what is claimed."""
+
+    told: Mapping[int, Told]
+    """By number."""
+    links: Mapping[int, tuple[Link, ...]]
+    """By number."""
+    opted_out: Mapping[str, datetime]
+    """By destination."""
+
+
+def _claimed(row: Row[tuple[object, ...]], events_by_id: dict[int, Event], known: _Known) -> Claimed:
     event = events_by_id.get(row.event_id)
     if event is None:
         event = events_by_id[row.event_id] = event_of(row, row.event_id)
@@ -268,12 +286,14 @@ def _claimed(
         others=tuple(msgspec.json.decode(row.others, type=list[Mention])) if row.others else (),
         then=row.next_step or "",
         changes=msgspec.json.decode(row.changes, type=dict[str, str | list[str]]) if row.changes else {},
-        told=told.get(row.id),
+        told=known.told.get(row.id),
         acknowledged_by=row.acknowledged_by,
         fires=row.status == Status.FIRING,
         tried_under=row.rules_version if row.may_be_there else None,
         numbers=numbers_of(row),
-        links=links.get(row.id, ()),
+        links=known.links.get(row.id, ()),
+        began_at=row.began_at,
+        opted_out_at=known.opted_out.get(row.place),
     )
 
 
@@ -296,7 +316,7 @@ def _next_row(notification_id: int, attempt: Attempt) -> dict[str, object]:
         "b_id": notification_id,
         "b_number": attempt.number,
         "state": state,
-        "reason": _REASONS_OF_HOLDING.get(attempt.outcome),
+        "reason": Reason.PREVIEW if attempt.outcome is Outcome.PREVIEWED else attempt.held_for,
         "rules_version": attempt.rules_version,
         "sent_place": attempt.place,
         "next_attempt_at": retry_at,
@@ -359,13 +379,11 @@ _WAS_AMBIGUOUS = exists().where(attempts.c.notification_id == notifications.c.id
 _DETAILS = (
     "event_id receiver kind rules severity reason why created_at attempts failures subject place others next_step changes rules_version"
 )
+_OF_INCIDENT = "status began_at acknowledged_by event_count user_count first_seen last_seen assignee trend links"
 _DUE_WITH_DETAILS = (
     _due(
         *(notifications.c[name] for name in _DETAILS.split()),
-        *(
-            incidents.c[name]
-            for name in ("status", "acknowledged_by", "event_count", "user_count", "first_seen", "last_seen", "assignee", "trend", "links")
-        ),
+        *(incidents.c[name] for name in _OF_INCIDENT.split()),
         events.c.resource,
         events.c.received_at,
         events.c.body,

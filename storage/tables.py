@@ -361,6 +361,13 @@ notifications = Table(
     ),
 )
 
+opt_outs = Table(
+    "opt_outs",
+    metadata,
+    Column("place", String(16), primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+)
+
 attempts = Table(
     "attempts",
     metadata,

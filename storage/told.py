@@ -10,7 +10,7 @@ import msgspec
 from sqlalchemy import Connection, Row, and_, exists, func, or_, select, tuple_
 from sqlalchemy.sql.selectable import ScalarSelect
 
-from routing.notification import Link, Outcome, Reason, State
+from routing.notification import Link, Outcome, Reason, Severity, State
 from storage.tables import attempts, incidents, notifications
 
 
@@ -26,6 +26,8 @@ class Told:
     """The rules under which it was told."""
     place: str | None = None
     """Where that was, as `Receiver.place` spells it."""
+    severity: Severity = Severity.CRITICAL
+    """Of the last message."""
     at: datetime | None = None
     """When the last message went out, if it did."""
 
@@ -47,6 +49,7 @@ def told_before(connection: Connection, rows: Sequence[Row[tuple[object, ...]]])
     columns = (
         notifications.c.id,
         notifications.c.reason,
+        notifications.c.severity,
         notifications.c.reference,
         notifications.c.rules_version,
         notifications.c.sent_place,
@@ -61,6 +64,7 @@ def told_before(connection: Connection, rows: Sequence[Row[tuple[object, ...]]])
             last = found[row.told_id]
             told[row.id] = Told(
                 reason=Reason(last.reason),
+                severity=Severity(last.severity),
                 reference=reference,
                 rules_version=referred.rules_version,
                 place=referred.sent_place,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 from pydantic import SecretStr
@@ -12,7 +12,7 @@ from notifiers.dispatch import Dispatch, Told
 from notifiers.registry import KINDS
 from routing.alert import Alert
 from routing.findings import Findings
-from routing.notification import Attempt, Notification, Outcome, Reason, Tries
+from routing.notification import Attempt, Notification, Outcome, Reason, Severity, Tries
 from routing.rules import RuleSet
 from routing.rules_loading import load
 from settings import Settings
@@ -43,6 +43,9 @@ class Waiting:
     changes: dict[str, object] = field(default_factory=dict)
     tries: Tries = field(default_factory=lambda: Tries(number=1, failures=0, planned_at=NOW, may_be_there=False))
     tried_under: str | None = None
+    severity: Severity = Severity.WARNING
+    began_at: datetime | None = NOW
+    opted_out_at: datetime | None = None
     read: list[Alert] = field(default_factory=list)
 
     def notification(self, alert: Alert) -> Notification:
@@ -114,6 +117,8 @@ class TestClosings:
         reason: Reason = Reason.FIRST
         rules_version: str | None = "v1"
         place: str | None = "0123456789abcdef"
+        severity: Severity = Severity.WARNING
+        at: datetime | None = NOW
 
     def close(self, in_force: str, told: Said | None, *, receiver: str = "chat", known: str | None = None) -> tuple[Attempt, list[str]]:
         """The end of it tried while these rules are in force; also the versions that were asked for, and give what is `known`."""
@@ -238,3 +243,47 @@ def test_what_can_be_done_in_sentry_is_offered(receivers: str, token: str | None
         done = Dispatch(settings, lambda: rules, lambda: NOW, earlier=not_asked).deliver(Waiting())
 
     assert {text for text in ("Resolve in Sentry", "Assign to me") if text in done.payload} == offered
+
+
+class TestOnce:
+    """A text message is told once of an incident, and again when it gets worse."""
+
+    RULES = "version: 1\nreceivers: {text: {kind: sms, to: '+15551234567'%s}}\nrules: []"
+
+    def tell(self, option: str = "", **changes: object) -> Attempt:
+        rules = make_rules(self.RULES % option)
+        told = TestClosings.Said(place=rules.receivers["text"].place({}))
+        given = {"receiver": "text", "reason": Reason.REPEAT, "told": replace(told, severity=Severity.WARNING), **changes}
+        return deliver(Waiting(**given), rules=rules)[0]  # type: ignore[arg-type]  # a test names any field
+
+    def test_what_has_not_got_worse_is_held(self) -> None:
+        done = self.tell()
+
+        assert (done.outcome, done.held_for) == (Outcome.NEEDLESS, Reason.KNOWN)
+
+    @pytest.mark.parametrize(
+        ("option", "changes"),
+        [
+            ("", {"severity": Severity.CRITICAL}),
+            ("", {"told": None}),
+            ("", {"began_at": NOW + timedelta(hours=1)}),
+            ("", {"reason": Reason.RESOLVED}),
+            (", repeats: true", {}),
+        ],
+        ids=["worse", "never told", "it has begun again", "its end", "repeats are wanted"],
+    )
+    def test_all_else_is_told(self, option: str, changes: dict[str, object]) -> None:
+        assert self.tell(option, **changes).outcome is Outcome.PREVIEWED
+
+    @pytest.mark.parametrize(
+        ("hours", "number", "outcome"),
+        [(1, 1, Outcome.NEEDLESS), (25, 1, Outcome.PREVIEWED), (1, 2, Outcome.PREVIEWED)],
+        ids=["today", "a day later", "requeued by hand"],
+    )
+    def test_whoever_has_opted_out_is_left_alone_for_a_day(self, hours: int, number: int, outcome: Outcome) -> None:
+        tries = Tries(number=number, failures=0, planned_at=NOW, may_be_there=False)
+
+        done = self.tell(told=None, opted_out_at=NOW - timedelta(hours=hours), tries=tries)
+
+        assert done.outcome is outcome
+        assert done.held_for is (Reason.OPTED_OUT if outcome is Outcome.NEEDLESS else None)

@@ -371,6 +371,12 @@ def upgrade() -> None:
     op.create_index("ix_timers_due", "timers", ["due_at"], unique=False)
     op.create_index("ix_timers_group", "timers", ["group_key"], unique=False)
     op.create_table(
+        "opt_outs",
+        sa.Column("place", sa.String(length=16), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("place"),
+    )
+    op.create_table(
         "attempts",
         sa.Column("notification_id", Id, nullable=False),
         sa.Column("number", sa.SmallInteger(), nullable=False),
