@@ -99,6 +99,7 @@ def attempt(
         status_code=failure.status_code,
         excerpt=str(failure),
         retry_after=wait,
+        reference=failure.so_far if isinstance(failure, RetryableError) else {},
         opted_out=True if isinstance(failure, PermanentError) and failure.opted_out else None,
         was_put_off=told is not None,
     )

@@ -9,7 +9,7 @@ import hashlib
 import json
 import re
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from email.charset import QP, Charset
 from email.header import Header
@@ -23,7 +23,7 @@ from typing import ClassVar, Protocol
 
 from pydantic import Field, SecretStr, field_validator
 
-from notifiers.errors import PermanentError
+from notifiers.errors import PermanentError, RetryableError
 from notifiers.http import MAX_EXCERPT, Network, Timeouts
 from notifiers.message import Fact, Message, Other, compose, cut, one_line, others_as_text
 from notifiers.notifier import Clock, Receipt, ReceiverOptions, readable
@@ -159,8 +159,7 @@ class Mail:
         All mails about an incident to one receiver refer to the same root, which was never sent: so every one of them is news
         to a mail store, the first one included, and mail programs still show them as one thread.
         """
-        names = json.dumps((notification.incident, notification.receiver))
-        thread = f"sar.{hashlib.sha256(names.encode()).hexdigest()[:16]}"
+        thread = _thread(notification)
         root = f"<{thread}@{sender.domain}>"
         headers = {
             "From": sender.header,
@@ -195,21 +194,57 @@ class EmailNotifier:
         self._options, self._server, self._sender, self._timeouts, self._tls = options, server, sender, timeouts, tls
 
     def send(self, notification: Notification) -> Receipt:
-        """Hand in the mail.
+        """Hand in the mail, for all who do not have it yet; an end for all who were told of what it ends.
 
-        If only some recipients are refused, the receipt names them: another try would tell the others twice.
+        Those whom the server refuses for good are named in the receipt: another try would tell the others twice.
+
+        Raises:
+            RetryableError: also if the server has it for some, and will perhaps take it for others later.
         """
         mail = self._options.mail(notification).sent_by(self._sender, notification)
-        recipients = tuple(dict.fromkeys((*self._options.to, *self._options.cc)))
+        recipients = self._recipients(notification)
         envelope = Envelope(sender=self._sender.address, recipients=recipients, content=mail.as_bytes())
         accepted = hand_in(envelope, self._server, timeouts=self._timeouts, tls=self._tls)
-        refused = "; ".join(f"refused for {recipient}: {words}" for recipient, words in accepted.refused.items())
-        return Receipt(
-            payload=mail.as_text(),
-            status_code=accepted.code,
-            excerpt=cut("; ".join(filter(None, (refused, accepted.text))), MAX_EXCERPT),
-            reference={"message_id": mail.headers["Message-ID"], "subject": mail.headers["Subject"].removeprefix("Re: ")},
-        )
+        reference = {"message_id": mail.headers["Message-ID"], "subject": mail.headers["Subject"].removeprefix("Re: ")}
+        remarks = [f"refused for {recipient}: {words}" for recipient, words in accepted.refused.items()]
+        if accepted.deferred:
+            later = [f"not yet for {recipient}: {words}" for recipient, words in accepted.deferred.items()]
+            have_it = [one for one in recipients if one not in accepted.deferred]
+            words = cut("; ".join((*later, *remarks, f"{len(have_it)} of {len(recipients)} have it")), MAX_EXCERPT)
+            raise RetryableError(words, status_code=accepted.code, so_far={**reference, **_have_it(notification, have_it)})
+        excerpt = cut("; ".join((*remarks, accepted.text)), MAX_EXCERPT)
+        return Receipt(payload=mail.as_text(), status_code=accepted.code, excerpt=excerpt, reference=reference)
+
+    def _recipients(self, notification: Notification) -> tuple[str, ...]:
+        """Who is to get it now."""
+        everybody = tuple(dict.fromkeys((*self._options.to, *self._options.cc)))
+        has_it = _addresses(notification.so_far.get(_HAVE_IT))
+        told = _addresses(notification.reference.get(_TOLD)) if notification.is_closing else ()
+        return tuple(one for one in everybody if one not in has_it and (one in told or not told)) or everybody
+
+
+_HAVE_IT, _TOLD = "have_it", "told"
+"""In references: who has this mail, and who has any of its thread, where not all have."""
+
+
+def _have_it(notification: Notification, recipients: Sequence[str]) -> Mapping[str, str]:
+    """Who has a mail, and who has any of its thread, with these recipients."""
+    now = [*_addresses(notification.so_far.get(_HAVE_IT)), *recipients]
+    before = _addresses(notification.reference.get(_TOLD))
+    has_all = bool(notification.reference) and not before
+    return {_HAVE_IT: " ".join(now)} | ({} if has_all else {_TOLD: " ".join(dict.fromkeys((*before, *now)))})
+
+
+def _addresses(text: str | None) -> tuple[str, ...]:
+    return tuple((text or "").split())
+
+
+def _thread(notification: Notification) -> str:
+    """What the Message-IDs of a thread begin with: as its first mail does, whatever the receiver is called by now."""
+    if begun := re.match(r"<(sar\.[0-9a-f]{16})\.", notification.reference.get("message_id", "")):
+        return begun[1]
+    names = json.dumps((notification.incident, notification.receiver))
+    return f"sar.{hashlib.sha256(names.encode()).hexdigest()[:16]}"
 
 
 def _header(text: str) -> str:

@@ -7,6 +7,7 @@ DeliveryError
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 
@@ -28,11 +29,16 @@ class RetryableError(DeliveryError):
         status_code: int | None = None,
         retry_after: timedelta | None = None,
         ambiguous: bool = False,
+        so_far: Mapping[str, str] | None = None,
     ) -> None:
-        """`retry_after` is the vendor's own wish; `ambiguous` says that the message may have gone out."""
+        """`retry_after` is the vendor's own wish; `ambiguous` says that the message may have gone out.
+
+        `so_far` is what of it is done, as `Receipt.reference` has it: the next try is told.
+        """
         super().__init__(message, status_code=status_code)
         self.retry_after = retry_after
         self.ambiguous = ambiguous
+        self.so_far = so_far or {}
 
 
 class PermanentError(DeliveryError):

@@ -10,7 +10,7 @@ import socket
 import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -119,7 +119,9 @@ class Acceptance:
     text: str
     """Its last words, with the name under which it has queued the mail."""
     refused: Mapping[str, str]
-    """The recipients for whom it did not take the mail, with its words."""
+    """The recipients for whom it will never take the mail, with its words."""
+    deferred: Mapping[str, str] = field(default_factory=dict)
+    """Those for whom it may take it later."""
 
 
 def hand_in(envelope: Envelope, server: SmtpServer, *, timeouts: Timeouts, tls: ssl.SSLContext) -> Acceptance:
@@ -135,7 +137,14 @@ def hand_in(envelope: Envelope, server: SmtpServer, *, timeouts: Timeouts, tls: 
     with _connection(envelope.domain, server, timeouts, tls) as smtp:
         refused = _address(smtp, envelope)
         code, answer = _transmit(smtp, envelope.content, patience_seconds=timeouts.read_seconds * PATIENCE_AFTER_DATA)
-    return Acceptance(code=code, text=_text(answer), refused={recipient: _words(reply) for recipient, reply in refused.items()})
+    words = {recipient: _words(reply) for recipient, reply in refused.items()}
+    for_good = {recipient for recipient, (code_of_refusal, _) in refused.items() if code_of_refusal >= 500}
+    return Acceptance(
+        code=code,
+        text=_text(answer),
+        refused={recipient: words[recipient] for recipient in refused if recipient in for_good},
+        deferred={recipient: words[recipient] for recipient in refused if recipient not in for_good},
+    )
 
 
 @contextmanager

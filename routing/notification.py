@@ -214,6 +214,8 @@ class Notification:
     alert: Alert
     reference: Mapping[str, str] = field(default_factory=dict)
     """The vendor's name for what stands there for the incident already; empty where nothing does."""
+    so_far: Mapping[str, str] = field(default_factory=dict)
+    """What earlier attempts have done of it, in the vendor's terms; empty: nothing that is known of."""
     closed_at: datetime | None = None
     """When its end was told there, if that was the last word there of it."""
     others: tuple[Mention, ...] = ()

@@ -92,6 +92,8 @@ class Claimed:
     """When the incident has begun, or has begun again."""
     opted_out_at: datetime | None = None
     """Since when whoever is there wants to hear nothing."""
+    so_far: Mapping[str, str] = field(default_factory=dict)
+    """What earlier attempts have done of it."""
     tried_under: str | None = None
     """The rules in force at the attempt that may have gone out."""
 
@@ -110,6 +112,7 @@ class Claimed:
             others=self.others,
             then=self.then,
             reference=self.told.reference if self.told else {},
+            so_far=self.so_far,
             acknowledged_by=self.acknowledged_by,
             fires=self.fires,
             numbers=self.numbers,
@@ -294,6 +297,7 @@ def _claimed(row: Row[tuple[object, ...]], events_by_id: dict[int, Event], known
         links=known.links.get(row.id, ()),
         began_at=row.began_at,
         opted_out_at=known.opted_out.get(row.place),
+        so_far=msgspec.json.decode(row.reference, type=dict[str, str]) if row.reference else {},
     )
 
 
@@ -378,6 +382,7 @@ _DUE = _due()
 _WAS_AMBIGUOUS = exists().where(attempts.c.notification_id == notifications.c.id, attempts.c.outcome == Outcome.AMBIGUOUS)
 _DETAILS = (
     "event_id receiver kind rules severity reason why created_at attempts failures subject place others next_step changes rules_version"
+    " reference"
 )
 _OF_INCIDENT = "status began_at acknowledged_by event_count user_count first_seen last_seen assignee trend links"
 _DUE_WITH_DETAILS = (

@@ -106,6 +106,8 @@ def last_told(*, has_reference: bool = False) -> ScalarSelect[int]:
         earlier.c.state == State.SENT,
         and_(earlier.c.state == State.HELD, earlier.c.reason.in_((Reason.PREVIEW, Reason.RESOLVED))),
         and_(earlier.c.state == State.DEAD, may_have_gone_out),
+        # Some of those who were to be told were.
+        and_(earlier.c.state.in_((State.HELD, State.DEAD)), earlier.c.reference.is_not(None)),
     )
     return (
         select(func.max(earlier.c.id))

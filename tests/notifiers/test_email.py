@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -345,6 +345,78 @@ def test_whatever_the_alert_says_the_mail_stays_the_mail_that_it_is(
     assert " ".join(str(message["Subject"]).split()) == headers["Subject"]
     assert content(message, "plain") == text
     assert content(message, "html") == html
+
+
+class TestOneByOne:
+    """Who is refused for now gets the mail later, and who has it gets it once."""
+
+    LATER: Mapping[str, str] = {"lead@example.com": "451 4.7.1 Greylisted"}
+
+    def begin(self, server: MailServer, notification: Notification) -> Notification:
+        """A first attempt, which reaches some; the same notification as the next attempt has it."""
+        with pytest.raises(RetryableError) as caught:
+            notifier_at(server).send(notification)
+        server.refusals = {}
+        assert not caught.value.ambiguous
+        return replace(notification, so_far=caught.value.so_far)
+
+    def test_the_next_attempt_goes_to_the_rest_alone_and_is_the_same_mail(self) -> None:
+        with MailServer(refusals=self.LATER) as server:
+            again = self.begin(server, make_notification())
+
+            notifier_at(server).send(again)
+
+        first, second = server.received
+        assert (set(first.recipients), second.recipients) == ({"team@example.com", "audit@example.org"}, ("lead@example.com",))
+        assert first.mail["Message-ID"] == second.mail["Message-ID"]
+
+    def test_several_attempts_may_reach_some_each(self) -> None:
+        refusals = {**self.LATER, "audit@example.org": "450 4.2.0 Busy"}
+        with MailServer(refusals=refusals) as server:
+            again = self.begin(server, make_notification())
+            server.refusals = self.LATER
+            third = self.begin(server, again)
+
+            notifier_at(server).send(third)
+
+        assert [one.recipients for one in server.received] == [("team@example.com",), ("audit@example.org",), ("lead@example.com",)]
+
+    def test_where_the_end_comes_before_the_rest_was_told_it_is_told_to_those_who_know(self) -> None:
+        with MailServer(refusals=self.LATER) as server:
+            begun = self.begin(server, make_notification())
+            closing = make_notification(id=2, reason=Reason.RESOLVED, reference=begun.so_far)
+
+            notifier_at(server).send(closing)
+
+        assert set(server.received[-1].recipients) == {"team@example.com", "audit@example.org"}
+
+    def test_the_end_goes_to_all_if_all_had_an_earlier_mail(self) -> None:
+        with MailServer() as server:
+            first = notifier_at(server).send(make_notification())
+            server.refusals = self.LATER
+            repeat = self.begin(server, make_notification(id=2, reason=Reason.REPEAT, reference=first.reference))
+
+            notifier_at(server).send(make_notification(id=3, reason=Reason.RESOLVED, reference=repeat.so_far))
+
+        assert len(server.received[-1].recipients) == 3
+
+    def test_who_is_refused_for_good_beside_is_named(self) -> None:
+        refusals = {**self.LATER, "audit@example.org": "550 5.1.1 No such user"}
+        with MailServer(refusals=refusals) as server, pytest.raises(RetryableError) as caught:
+            notifier_at(server).send(make_notification())
+
+        words = ["not yet for lead@example.com: 451 4.7.1 Greylisted", "refused for audit@example.org: 550 5.1.1 No such user"]
+        assert str(caught.value) == "; ".join((*words, "2 of 3 have it"))
+
+
+def test_a_renamed_receiver_goes_on_with_its_thread() -> None:
+    with MailServer() as server:
+        notifier = notifier_at(server)
+        first = notifier.send(make_notification())
+        notifier.send(make_notification(id=2, reason=Reason.REPEAT, receiver="renamed", reference=first.reference))
+
+    begun, renamed = (one.mail for one in server.received)
+    assert begun["References"] == renamed["References"]
 
 
 def test_those_who_are_refused_are_named_and_the_others_get_their_mail() -> None:

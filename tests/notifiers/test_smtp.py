@@ -161,7 +161,7 @@ def test_the_refused_are_named_if_others_are_not() -> None:
     with MailServer(refusals={"lead@example.com": "451 4.7.1 Greylisted"}) as server:
         accepted = hand_in_at(f"smtp://127.0.0.1:{server.port}?starttls=off")
 
-    assert accepted.refused == {"lead@example.com": "451 4.7.1 Greylisted"}
+    assert (accepted.refused, accepted.deferred) == ({}, {"lead@example.com": "451 4.7.1 Greylisted"})
     assert server.received[0].recipients == ("team@example.com",)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import Engine
 
 from notifiers.registry import KINDS
@@ -127,6 +128,32 @@ def test_an_end_waits_for_what_it_ends_whatever_its_lane(engine: Engine) -> None
     assert claim(engine, Lane.CRITICAL, after=LATER) == ()
     notifications.record(engine, [(lesser.id, ended())])
     assert [one.reason for one in claim(engine, Lane.CRITICAL, after=LATER)] == [Reason.RESOLVED]
+
+
+SOME = {"message_id": "<1@example.com>", "have_it": "ann@example.com", "told": "ann@example.com"}
+"""What stands where some of those who were to be told have been."""
+
+
+def test_what_is_done_so_far_is_known_to_the_next_attempt(engine: Engine) -> None:
+    announce(engine)
+    send(engine, Outcome.RETRY, reference=SOME, retry_after=timedelta(seconds=5))
+
+    (again,) = claim(engine, after=LATER)
+
+    assert (again.so_far, again.told) == (SOME, None)
+
+
+@pytest.mark.parametrize("retry_after", [timedelta(hours=1), None], ids=["on its way", "dead"])
+def test_who_was_told_hears_the_end_although_others_never_were(engine: Engine, retry_after: timedelta | None) -> None:
+    announce(engine)
+    send(engine, Outcome.RETRY, reference=SOME, retry_after=retry_after)
+    end(engine)
+
+    (closing,) = claim(engine, after=LATER)
+
+    assert closing.reason is Reason.RESOLVED
+    assert closing.told
+    assert closing.told.reference == SOME
 
 
 def test_what_died_on_its_way_needs_no_end(engine: Engine) -> None:
