@@ -150,7 +150,7 @@ def _comment(alert: Alert) -> _Parts | None:
 
 
 def _pagerduty(alert: Alert) -> _Parts | None:
-    return (alert.event_id,) if alert.event_id else None
+    return (alert.event_id, alert.incident) if alert.event_id else None
 
 
 _CONTENT: Mapping[str, Callable[[Alert], _Parts | None]] = {

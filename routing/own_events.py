@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -13,6 +15,9 @@ SILENCE = "router:silence"
 """A reminder of a silence. No webhook has such a resource: app.py takes no colon in one."""
 CHANGE = "router:change"
 """What somebody did to an incident in a place other than Sentry."""
+
+_INCIDENT, _PLACE = "router:incident", "router:place"
+"""Where the body of a vendor's event was made to say which incident of a group it is about."""
 
 MAX_HOURS = 24 * 366
 
@@ -35,8 +40,20 @@ class Change(StrEnum):
     """Somebody wants to know why it was told. It changes nothing."""
 
 
+def of_member(body: bytes, incident: str, place: str) -> bytes:
+    """What a vendor said of a group, as what it says of one of its incidents."""
+    return json.dumps({**json.loads(body), _INCIDENT: incident, _PLACE: place}).encode()
+
+
 def read(resource: str, content: Object, received_at: datetime) -> Alert | None:
     """An event of ours; None if it is none."""
+    alert = _read(resource, content, received_at)
+    if alert is None or not (incident := text(content.get(_INCIDENT))):
+        return alert
+    return replace(alert, incident=incident, place=text(content.get(_PLACE)))
+
+
+def _read(resource: str, content: Object, received_at: datetime) -> Alert | None:
     match resource:
         case "router:silence":
             return read_silence(content, received_at)

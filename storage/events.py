@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 from isal import isal_zlib
-from sqlalchemy import Connection, Engine, Row, bindparam, func, select, update
+from sqlalchemy import Connection, Engine, Row, bindparam, func, insert, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from routing.alert import Alert
@@ -136,6 +136,13 @@ def record(connection: Connection, decisions: Sequence[Decision], *, ids: Mappin
     """Store what was decided of each event; `ids` has the numbers of the incidents by key."""
     if decisions:
         connection.execute(_DECIDE, [_row(decision, ids, rules_version, now) for decision in decisions])
+
+
+def add(connection: Connection, new: Sequence[Event]) -> None:
+    """Store events that nobody has sent here: they follow from others, and wait for their own decision."""
+    if new:
+        rows = [{"received_at": one.received_at, "resource": one.resource, "body": pack(one.body)} for one in new]
+        connection.execute(insert(events).values(state=EventState.WAITING), rows)
 
 
 def retry_failed(engine: Engine) -> int:

@@ -13,7 +13,8 @@ from sqlalchemy import Engine
 from routing.notification import Lane
 from routing.rules import RuleSet
 from storage.coming_back import is_due, plan_due
-from storage.planning import Inquire, Planned, plan_batch
+from storage.planning import Planned, plan_batch
+from storage.readings import Inquire
 
 BEHIND = timedelta(seconds=10)
 """Planning this much after an event has come is working off a backlog."""

@@ -10,8 +10,8 @@ import msgspec
 from sqlalchemy import Connection, Row, and_, exists, func, or_, select, tuple_
 from sqlalchemy.sql.selectable import ScalarSelect
 
-from routing.notification import Link, Outcome, Reason, Severity, State
-from storage.tables import attempts, incidents, notifications
+from routing.notification import Link, Mention, Outcome, Reason, Severity, State
+from storage.tables import announcements, attempts, incidents, notifications
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +39,8 @@ class Standing:
     incident: str
     """Its key."""
     place: str
+    subject: str
+    """What the vendor was told of: the incident, or a group in which it was the first."""
 
 
 def told_before(connection: Connection, rows: Sequence[Row[tuple[object, ...]]]) -> dict[int, Told]:
@@ -92,10 +94,22 @@ def _beside(row: Row[tuple[object, ...]], told: Mapping[str, Link]) -> Iterator[
 
 def known_as(connection: Connection, names: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Standing]:
     """What stands at vendors under these names, each after the kind of receiver, as far as it is ours."""
-    columns = (notifications.c.kind, notifications.c.vendor_key, notifications.c.place, incidents.c.key)
+    columns = (notifications.c.kind, notifications.c.vendor_key, notifications.c.place, notifications.c.subject, incidents.c.key)
     query = select(*columns).join(incidents, incidents.c.id == notifications.c.incident_id).order_by(notifications.c.id)
     rows = connection.execute(query.where(tuple_(notifications.c.vendor_key, notifications.c.kind).in_([name[::-1] for name in names])))
-    return {(row.kind, row.vendor_key): Standing(incident=row.key, place=row.place) for row in rows}
+    return {(row.kind, row.vendor_key): Standing(incident=row.key, place=row.place, subject=row.subject) for row in rows}
+
+
+def members(connection: Connection, standing: Standing) -> tuple[str, ...]:
+    """The keys of the incidents that a group's message stands for: those still announced by it, or, if none is, those of the last one."""
+    query = select(incidents.c.key).join(announcements, announcements.c.incident_id == incidents.c.id).order_by(incidents.c.id)
+    of_group = (announcements.c.subject == standing.subject, announcements.c.place == standing.place)
+    if open_ := connection.execute(query.where(*of_group)).scalars().all():
+        return tuple(open_)
+    last = select(notifications.c.others).where(notifications.c.subject == standing.subject, notifications.c.place == standing.place)
+    others = connection.execute(last.where(notifications.c.others.is_not(None)).order_by(notifications.c.id.desc()).limit(1)).scalar()
+    mentioned = msgspec.json.decode(others, type=list[Mention]) if others else []
+    return tuple(dict.fromkeys((standing.incident, *(one.incident for one in mentioned))))
 
 
 def last_told(*, has_reference: bool = False) -> ScalarSelect[int]:

@@ -19,7 +19,8 @@ from storage import inspection, notifications
 from storage.inspection import Listed
 from storage.intake import Intake
 from storage.notifications import Claimed
-from storage.planning import Inquire, Planned, plan_batch
+from storage.planning import Planned, plan_batch
+from storage.readings import Inquire
 from storage.tables import incidents
 from tests.factories import NOW, Webhook, event_alert_webhook
 

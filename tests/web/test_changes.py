@@ -24,7 +24,7 @@ from routing.rules import RuleSet
 from routing.rules_loading import load
 from storage import inspection, notifications
 from storage.database import open_database
-from storage.planning import Inquire
+from storage.readings import Inquire
 from storage.tables import incidents
 from tests.notifiers import specs
 from tests.storage.planned import ended, incident_rows, issue, plan_all, store
@@ -91,7 +91,9 @@ def press(
     return client.post("/slack/interactions", data=body, headers=headers, content_type="application/x-www-form-urlencoded")
 
 
-def tell(client: FlaskClient, event_type: str, *, key: str = "issue:1/pager", id_: str = "e1", secret: str = SUBSCRIPTION) -> TestResponse:
+def tell(
+    client: FlaskClient, event_type: str, *, key: str = "issue:1/pager", id_: str = "e1", secret: str = SUBSCRIPTION, at: str = ""
+) -> TestResponse:
     """PagerDuty says that somebody did something to an incident."""
     event: Json = {
         "id": id_,
@@ -99,7 +101,13 @@ def tell(client: FlaskClient, event_type: str, *, key: str = "issue:1/pager", id
         "resource_type": "incident",
         "occurred_at": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
         "agent": {"id": "PLH1HKV", "type": "user_reference", "summary": "Ann Lee"},
-        "data": {"id": "PGR0VU2", "type": "incident", "incident_key": key, "title": "A title", "html_url": "https://acme.pagerduty.com/x"},
+        "data": {
+            "id": "PGR0VU2",
+            "type": "incident",
+            "incident_key": key,
+            "title": "A title",
+            "html_url": f"https://acme.pagerduty.com/x{at}",
+        },
     }
     body = json.dumps({"event": event}).encode()
     digest = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
