@@ -170,7 +170,7 @@ class Alert:
     actor: str | None = None
     """Who did it, by the name that people know; None where Sentry itself did, or nobody is named."""
     by_app: bool = False
-    """An integration did it through its token, and perhaps that of ours."""
+    """An integration did it through its token, perhaps that of ours; or nobody knows."""
     priority: str | None = None
     first_seen: datetime | None = None
     last_seen: datetime | None = None

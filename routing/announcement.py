@@ -114,9 +114,8 @@ def closings(alert: Alert, announced: Iterable[Announcement]) -> Iterator[Planne
         closing = _follow_up(one, Reason.RESOLVED, _how(alert))
         if alert.origin != SENTRY:
             closing = replace(closing, event=one.event)  # what others say of an end has no content of its own
-        if one.place == alert.place:
-            yield replace(closing, reason=Reason.ENDED, state=State.HELD, why=f"{closing.why}; it is known there")
-        elif Reason.RESOLVED not in one.follows:
+        # Also where it was ended: what was on its way there when that was done may have begun it anew.
+        if Reason.RESOLVED not in one.follows:
             untold = f"{one.receiver} is not told how incidents end (`resolved: true` changes that)"
             yield replace(closing, reason=Reason.ENDED, state=State.HELD, why=f"{closing.why}; {untold}")
         else:

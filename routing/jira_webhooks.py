@@ -41,6 +41,7 @@ def read(content: Object, received_at: datetime) -> Alert:
         received_at=received_at,
         occurred_at=_moment(content, received_at),
         actor=first_text(user.get("displayName"), user.get("name")),
+        by_app=True,  # perhaps: an integration's account looks like a person's
         origin="Jira",
         reference=key,
         assigns_to=_assignee(fields) if "assignee" in changed else None,

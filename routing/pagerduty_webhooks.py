@@ -17,6 +17,8 @@ RESOURCE = "router:pagerduty"
 
 _ACKNOWLEDGED: Mapping[str, bool] = {"incident.acknowledged": True, "incident.unacknowledged": False}
 _PREFIX = "v1="
+_PERSON = "user_reference"
+"""The type of an agent; what the Events API is told has another one, or none."""
 
 
 def verify_signature(body: bytes, signature: str, secrets: Sequence[str]) -> bool:
@@ -30,7 +32,7 @@ def verify_signature(body: bytes, signature: str, secrets: Sequence[str]) -> boo
 def read(content: Object, received_at: datetime) -> Alert:
     """What one of them says. Events that change nothing here, a test's `pagey.ping` among them, are read, too."""
     event = mapping(content.get("event"))
-    data, action = mapping(event.get("data")), text(event.get("event_type")) or ""
+    data, agent, action = mapping(event.get("data")), mapping(event.get("agent")), text(event.get("event_type")) or ""
     return Alert(
         resource="pagerduty",
         action=action,
@@ -42,7 +44,8 @@ def read(content: Object, received_at: datetime) -> Alert:
         occurred_at=moment(event.get("occurred_at")) or received_at,
         link=text(data.get("html_url")),
         event_id=text(event.get("id")),
-        actor=text(mapping(event.get("agent")).get("summary")),
+        actor=text(agent.get("summary")),
+        by_app=agent.get("type") != _PERSON,
         origin="PagerDuty",
         reference=text(data.get("incident_key")),
         reopens=action == "incident.reopened",

@@ -34,7 +34,7 @@ class Disposition(StrEnum):
     OVERTAKEN = "overtaken"
     """It tells of a state that was over when it came: a later webhook was quicker."""
     ECHO = "echo"
-    """Sentry tells what the router itself did there."""
+    """It tells what the router itself did there."""
     REFUSED = "refused"
     """Somebody did what he may not, by `buttons` of rules.yaml."""
     UNKNOWN = "unknown"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import msgspec
@@ -41,6 +41,8 @@ class Standing:
     place: str
     subject: str
     """What the vendor was told of: the incident, or a group in which it was the first."""
+    last: Reason | None = None
+    """Why it was told last what it was told."""
 
 
 def told_before(connection: Connection, rows: Sequence[Row[tuple[object, ...]]]) -> dict[int, Told]:
@@ -97,7 +99,15 @@ def known_as(connection: Connection, names: Sequence[tuple[str, str]]) -> dict[t
     columns = (notifications.c.kind, notifications.c.vendor_key, notifications.c.place, notifications.c.subject, incidents.c.key)
     query = select(*columns).join(incidents, incidents.c.id == notifications.c.incident_id).order_by(notifications.c.id)
     rows = connection.execute(query.where(tuple_(notifications.c.vendor_key, notifications.c.kind).in_([name[::-1] for name in names])))
-    return {(row.kind, row.vendor_key): Standing(incident=row.key, place=row.place, subject=row.subject) for row in rows}
+    found = {(row.kind, row.vendor_key): Standing(incident=row.key, place=row.place, subject=row.subject) for row in rows}
+    return {name: replace(one, last=_last_reason(connection, one)) for name, one in found.items()}
+
+
+def _last_reason(connection: Connection, standing: Standing) -> Reason | None:
+    of_it = (notifications.c.subject == standing.subject, notifications.c.place == standing.place, notifications.c.state == State.SENT)
+    query = select(notifications.c.reason).where(*of_it, notifications.c.reason != Reason.UPDATED).order_by(notifications.c.id.desc())
+    last = connection.execute(query.limit(1)).scalar()
+    return Reason(last) if last else None
 
 
 def members(connection: Connection, standing: Standing) -> tuple[str, ...]:
@@ -106,10 +116,12 @@ def members(connection: Connection, standing: Standing) -> tuple[str, ...]:
     of_group = (announcements.c.subject == standing.subject, announcements.c.place == standing.place)
     if open_ := connection.execute(query.where(*of_group)).scalars().all():
         return tuple(open_)
-    last = select(notifications.c.others).where(notifications.c.subject == standing.subject, notifications.c.place == standing.place)
-    others = connection.execute(last.where(notifications.c.others.is_not(None)).order_by(notifications.c.id.desc()).limit(1)).scalar()
-    mentioned = msgspec.json.decode(others, type=list[Mention]) if others else []
-    return tuple(dict.fromkeys((standing.incident, *(one.incident for one in mentioned))))
+    of_it = (notifications.c.subject == standing.subject, notifications.c.place == standing.place, notifications.c.others.is_not(None))
+    named = select(incidents.c.key, notifications.c.others).join(incidents, incidents.c.id == notifications.c.incident_id)
+    last = connection.execute(named.where(*of_it).order_by(notifications.c.id.desc()).limit(1)).first()
+    if last is None:
+        return (standing.incident,)
+    return (last.key, *(one.incident for one in msgspec.json.decode(last.others, type=list[Mention])))
 
 
 def last_told(*, has_reference: bool = False) -> ScalarSelect[int]:

@@ -81,6 +81,8 @@ class Jira:
     refuses_links: bool = False
     moved: dict[int, str] = field(default_factory=dict)
     """By number of the issue the key that it has since it was moved to another project."""
+    changes: list[str] = field(default_factory=list)
+    """Where issues were moved, and that was not told yet."""
     deleted: set[int] = field(default_factory=set)
     workflow: Mapping[str, tuple[str, ...]] = field(
         default_factory=lambda: {"To Do": ("Start", "Close"), "Doing": ("Close",), "Done": ("Reopen",)}
@@ -147,6 +149,7 @@ class Jira:
         if wanted not in offered:
             return _refusal(400, f"It is not possible to transition with id '{wanted}'.")
         self.states[number] = _TO[offered[str(wanted)]]
+        self.changes.append(self.states[number])
         self.resolutions.pop(number, None)
         if self.states[number] == "Done":
             self.resolutions[number] = "Done"

@@ -34,6 +34,8 @@ class PagerDuty:
 
     alerts: dict[str, Alert] = field(default_factory=dict)
     """By dedup_key; a resolved one gives way to a new one."""
+    changes: list[str] = field(default_factory=list)
+    """What became of alerts by events and was not told yet: states."""
     loses_answers: bool = False
     """Takes the event, but what comes back is a gateway's error."""
 
@@ -63,7 +65,9 @@ class PagerDuty:
         elif alert:
             alert.events.append(event)
             states = {"acknowledge": "acknowledged", "resolve": "resolved"}
-            alert.state = states.get(str(event["event_action"]), alert.state)
+            state = alert.state if alert.state == "resolved" else states.get(str(event["event_action"]), alert.state)
+            self.changes += [state] if state != alert.state else []
+            alert.state = state
 
 
 def fault_of(event: Mapping[str, Json], wire: bytes) -> str | None:

@@ -31,6 +31,8 @@ class Issue:
     assignee: str | None = None
     comments: list[str] = field(default_factory=list)
     """Newest first."""
+    changes: list[str] = field(default_factory=list)
+    """What was done to it by the API and not told yet: statuses, and `assigned`."""
     count: int = 7
     users: int = 3
     tags: Mapping[str, str] = field(default_factory=lambda: {"environment": "production", "release": "4.2.0", "critical": "true"})
@@ -118,7 +120,10 @@ def _change(issue: Issue, changes: Mapping[str, Json]) -> Response:
     assignee = changes.get("assignedTo")
     if assignee is not None and assignee not in MEMBERS:
         return _json(400, {"assignedTo": ["Unknown actor input"]})
-    issue.status = str(changes.get("status", issue.status))
+    status = str(changes.get("status", issue.status))
+    issue.changes += [status] if status != issue.status else []
+    issue.changes += ["assigned"] if assignee and assignee != issue.assignee else []
+    issue.status = status
     issue.assignee = str(assignee) if assignee else issue.assignee
     return _json(200, {"status": issue.status})
 

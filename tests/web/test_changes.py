@@ -258,10 +258,10 @@ class TestPagerDuty:
         assert plan(announced)[0] == "chat acknowledged planned"
         assert incident_rows(announced, incidents.c.acknowledged_by) == [("Ann Lee in PagerDuty",)]
 
-    def test_what_is_resolved_there_is_resolved_here(self, client: FlaskClient, announced: Engine) -> None:
+    def test_what_is_resolved_there_is_resolved_here_and_made_sure_of_there(self, client: FlaskClient, announced: Engine) -> None:
         tell(client, "incident.resolved")
 
-        assert sorted(plan(announced)[:2]) == ["chat resolved planned", "pager ended held"]
+        assert sorted(plan(announced)[:2]) == ["chat resolved planned", "pager resolved planned"]
         assert incident_rows(announced, incidents.c.status) == [(Status.RESOLVED,)]
 
     def test_an_event_that_comes_again_is_done_once(self, client: FlaskClient, announced: Engine) -> None:
