@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from routing.alert import Alert, Category, Level, Status
-from routing.payload import Object, mapping, moment, text
+from routing.payload import Object, mapping, moment, sequence, text
 
 RESOURCE = "router:pagerduty"
 """Under which it is kept. No webhook of Sentry's has such a resource: app.py takes no colon in one."""
@@ -49,6 +49,13 @@ def read(content: Object, received_at: datetime) -> Alert:
         origin="PagerDuty",
         reference=text(data.get("incident_key")),
         reopens=action == "incident.reopened",
+        assigns_to=_assignee(data) if action == "incident.reassigned" and agent.get("type") == _PERSON else None,
         acknowledged=_ACKNOWLEDGED.get(action),
         payload=event,
     )
+
+
+def _assignee(data: Object) -> str | None:
+    """To whom somebody has given an incident, by name; an escalation gives it on by itself, and is no such thing."""
+    people = [assignee for assignee in map(mapping, sequence(data.get("assignees"))) if assignee.get("type") == _PERSON]
+    return text(people[0].get("summary")) if people else None

@@ -145,6 +145,10 @@ class Everywhere:
         store(self.engine, replace(webhook, body=json.dumps(content).encode()), at=self.now)
 
     def sentry_does(self, action: str) -> None:
+        if action == "assigned":
+            self.sentry.app.issues["1"].assignee = "ann@example.com"
+            self.sentry_says(action)
+            return
         self.sentry.app.issues["1"].status = {"archived": "ignored", "resolved": "resolved"}.get(action, "unresolved")
         self.sentry_says(action)
 
@@ -160,7 +164,7 @@ class Everywhere:
 
     def pagerduty_does(self, state: str) -> None:
         [alert] = self.pagerduty.app.alerts.values()
-        alert.state = "triggered" if state == "reopened" else state
+        alert.state = {"reopened": "triggered", "reassigned": alert.state}.get(state, state)
         self.pagerduty_says(f"incident.{state}", who="Ann Lee")
 
     def pagerduty_says(self, event_type: str, *, who: str | None) -> None:
@@ -177,6 +181,7 @@ class Everywhere:
                 "incident_key": key,
                 "title": "A title",
                 "html_url": "https://acme.pagerduty.com/incidents/PGR0VU2",
+                "assignees": [{"id": "PTUXL6G", "type": "user_reference", "summary": "ann"}],
             },
         }
         body = json.dumps({"event": event}).encode()

@@ -64,6 +64,8 @@ def test_it_is_told_in_all_places(everywhere: Everywhere) -> None:
         (["Slack acknowledge", "PagerDuty resolved", "Sentry unresolved", "Slack acknowledge"], ACKNOWLEDGED),
         (["Slack assign"], ASSIGNED),
         (["Jira assigned"], ASSIGNED),
+        (["PagerDuty reassigned"], ASSIGNED),
+        (["Sentry assigned"], ASSIGNED),
     ],
     ids=lambda given: ", then ".join(given) if isinstance(given, list) else "",
 )

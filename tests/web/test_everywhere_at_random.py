@@ -67,7 +67,7 @@ class Together(RuleBasedStateMachine):
         self.all.slack_does(action)
 
     @precondition(lambda self: any(one.state != "resolved" for one in self.all.pagerduty.app.alerts.values()))
-    @rule(action=st.sampled_from(["acknowledged", "unacknowledged", "resolved"]))
+    @rule(action=st.sampled_from(["acknowledged", "unacknowledged", "reassigned", "resolved"]))
     def somebody_in_pagerduty(self, action: str) -> None:
         self.all.pagerduty_does(action)
 
