@@ -27,9 +27,9 @@ from notifiers.lane import DeliveryLane, LanePorts
 from routing.notification import Attempt, Lane, Outcome
 from routing.rules import RulesError, RuleSet
 from settings import Settings, SettingsError
-from storage import events, notifications, refreshing, rules_versions, silences, workers
+from storage import claims, events, refreshing, rules_versions, silences, workers
+from storage.claims import Claimed
 from storage.database import SchemaError, check_schema, open_database
-from storage.notifications import Claimed
 from storage.planner import Planner
 from storage.queue import PLAN, Bell, listen
 from storage.rules_file import RulesFile
@@ -150,11 +150,11 @@ class Worker:
         """Find what no bell announced: what is due by time, what a dead worker had claimed, what came while Redis was away."""
         try:
             self._reload_rules()
-            if taken := notifications.take_from_dead(self._engine, self._clock()):
+            if taken := claims.take_from_dead(self._engine, self._clock()):
                 log.warning("claims_taken_over", count=taken)
             self._remind()
             self._planner.plan_for(SWEEP_SECONDS)
-            for lane in notifications.due_lanes(self._engine, self._clock()):
+            for lane in claims.due_lanes(self._engine, self._clock()):
                 self._lanes[lane].ring()
         except SQLAlchemyError as error:
             log.error("sweep_failed", error=_cause(error), effect="tried again in a second")
@@ -201,17 +201,17 @@ class Worker:
 
     def _ports(self, lane: Lane) -> LanePorts[Claimed]:
         return LanePorts(
-            claim=lambda limit: notifications.claim(
+            claim=lambda limit: claims.claim(
                 self._engine, lane, worker=self.id, now=self._clock(), limit=limit, rules_version=self._rules_file.rules.version
             ),
             deliver=self._dispatch.deliver,
             record=self._record,
-            give_back=lambda ids: notifications.give_back(self._engine, ids, worker=self.id, now=self._clock()),
+            give_back=lambda ids: claims.give_back(self._engine, ids, worker=self.id, now=self._clock()),
             report_fault=lambda error: log.error("lane_fault", lane=lane, error=_cause(error), effect="tried again in a second"),
         )
 
     def _record(self, finished: Sequence[tuple[Claimed, Attempt]]) -> None:
-        notifications.record(self._engine, [(claimed.id, done) for claimed, done in finished])
+        claims.record(self._engine, [(claimed.id, done) for claimed, done in finished])
         if made := [claimed.id for claimed, done in finished if "url" in done.reference and not claimed.told]:
             refreshing.show_links(self._engine, made, self._clock())
         # Here, in one thread: those that deliver would wait for each other at every line.

@@ -25,9 +25,11 @@ from pydantic import Field, SecretStr, field_validator
 
 from notifiers.errors import PermanentError, RetryableError
 from notifiers.http import MAX_EXCERPT, Network, Timeouts
-from notifiers.message import Fact, Message, Other, compose, cut, one_line, others_as_text
+from notifiers.message import Message, Other, compose, others_as_text
+from notifiers.message_facts import Fact
 from notifiers.notifier import Clock, Receipt, ReceiverOptions, readable
 from notifiers.smtp import Envelope, SmtpServer, hand_in
+from notifiers.wording import cut, one_line
 from routing.notification import Notification, Severity
 
 MAX_SUBJECT = 200

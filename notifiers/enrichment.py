@@ -14,10 +14,10 @@ from pydantic import SecretStr
 
 from notifiers.errors import DeliveryError, RetryableError
 from notifiers.http import Network, Timeouts
-from notifiers.message import cut, one_line
 from notifiers.notifier import Clock
 from notifiers.sentry import SentrySettings
 from notifiers.slack import SlackSettings
+from notifiers.wording import cut, one_line
 from routing.alert import SENTRY, Alert, Status
 from routing.findings import Findings
 from routing.notification import Details

@@ -34,7 +34,7 @@ from urllib3.exceptions import (
 from notifiers.addresses import public_address
 from notifiers.connections import Connections, Peer, ask
 from notifiers.errors import DeliveryError, PermanentError, RetryableError
-from notifiers.message import cut, one_line
+from notifiers.wording import cut, one_line
 
 if TYPE_CHECKING:
     import requests

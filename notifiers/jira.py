@@ -21,8 +21,9 @@ from notifiers.errors import DeliveryError, PermanentError, RetryableError
 from notifiers.http import MAX_EXCERPT, Network
 from notifiers.jira_fields import checked, explained, ids_of, need_no_names, refusal_of
 from notifiers.jira_layout import comment, description
-from notifiers.message import compose, cut, key_within, one_line
+from notifiers.message import compose
 from notifiers.notifier import Clock, Receipt, ReceiverOptions, readable
+from notifiers.wording import cut, key_within, one_line
 from routing.alert import Json
 from routing.jira_webhooks import WONT_FIX
 from routing.notification import Notification

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pydantic import BaseModel, JsonValue, RootModel, ValidationError
 
 from notifiers.errors import PermanentError
-from notifiers.message import cut, one_line
+from notifiers.wording import cut, one_line
 from routing.alert import Json
 
 MAX_FIELDS = 50

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from notifiers.message import Message, Other, cut, one_line
+from notifiers.message import Message, Other
+from notifiers.wording import cut, one_line
 
 # Ours: even if every character must be escaped, the description stays within Jira's limit.
 _MAX_TITLE = 500

@@ -5,48 +5,31 @@ Texts are plain here, of one line except the stack; each layout escapes and cuts
 
 from __future__ import annotations
 
-import hashlib
-import re
-import unicodedata
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import accumulate
 
-from routing import plain_text
-from routing.alert import ENDS, Alert, Category, ExceptionValue, Frame, Metric, Status
+from notifiers.message_facts import MAX_FACT, MAX_NAME, Fact, duration, facts_of, measured
+from notifiers.wording import MAX_LINE, cut, one_line, tail, web_address
+from routing.alert import ENDS, Alert, ExceptionValue, Frame, Status
 from routing.announcement import GROUP
 from routing.notification import Mention, Notification, Reason, Severity
 from routing.own_events import Change
-from routing.trend import shown
 
 STACK_FRAMES = 6
 MAX_TITLE = 1000
 MAX_STACK = 4000
 MAX_TAGS = 8
-MAX_NAME = 80
 MAX_WHY = 500
-MAX_FACT = 200
 MAX_OTHERS = 10
 MAX_TEXT = 1000
-MAX_LINE = 8000
-"""No layout shows more of one line; what is longer (a message of 300 kB) is not even looked at."""
 
 # Told elsewhere in the message, or a copy of what is.
 _TAGS_TOLD_ELSEWHERE = frozenset(
     {"environment", "handled", "http.status_code", "level", "mechanism", "payment.provider", "release", "user"}
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fact:
-    """One labelled value."""
-
-    label: str
-    value: str
-    link: str | None = None
-    """The address that a person would open."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,7 +175,7 @@ def compose(notification: Notification) -> Message:
         release=_line_or_none(alert.release),
         link=web_address(alert.link),
         reference=_line_or_none(alert.short_id),
-        facts=_facts(notification),
+        facts=facts_of(notification),
         stack=_stack(alert.exception),
         tags=_tags(alert),
         why=cut(one_line(notification.why), MAX_WHY),
@@ -248,77 +231,17 @@ def others_as_text(message: Message) -> str:
     return "\n".join(filter(None, (f"And {message.others_count} more:", *(f"- {other.line}" for other in message.others), rest)))
 
 
-def key_within(key: str, limit: int) -> str:
-    """A key that a vendor with such a limit takes, the same for the same key: itself, or its SHA-256 if it is too long or odd."""
-    if len(key) <= limit and key.isascii() and key.isprintable():
-        return key
-    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
-
-
 def heading(rule: str) -> str:
     """A rule's name as people read it: `high-error-rate` is `High error rate`."""
     words = cut(one_line(rule.replace("-", " ").replace("_", " ")), MAX_NAME) or cut(one_line(rule), MAX_NAME) or "(no name)"
     return words[:1].upper() + words[1:]
 
 
-def cut(text: str, limit: int) -> str:
-    """At most `limit` characters, the last one an ellipsis where something is missing; never ends inside a combined character."""
-    if len(text) <= limit:
-        return text
-    if limit < 1:
-        return ""
-    end = limit - 1
-    while end > 0 and (unicodedata.combining(text[end]) or text[end] in "\u200d\ufe0f" or text[end - 1] == "\u200d"):
-        end -= 1
-    return text[:end].rstrip() + "…"
-
-
-def tail(text: str, limit: int) -> str:
-    """The last whole lines, at most `limit` characters: of a stack trace the end matters."""
-    if len(text) <= limit:
-        return text
-    _, _, whole_lines = text[2 - limit :].partition("\n")
-    return f"…\n{whole_lines}" if whole_lines else cut(text.rpartition("\n")[2], limit)
-
-
-def one_line(text: str) -> str:
-    """Without line breaks, control characters and bidirectional overrides, which could make a message read as something else."""
-    return plain_text.one_line(text[:MAX_LINE])
-
-
-def web_address(link: str | None) -> str | None:
-    """The link if it is one that a vendor takes (http or https, no blanks), else None."""
-    if link and len(link) <= 2000 and re.fullmatch(r"https?://[^\s<>|\"\\^`{}\x00-\x1f]+", link):
-        return link
-    return None
-
-
-def duration(milliseconds: float) -> str:
-    """A duration as people say it: `8.4 s`, `320 ms`, `2 min`."""
-    if milliseconds < 1000:
-        return f"{milliseconds:.0f} ms"
-    if milliseconds < 120_000:
-        return f"{milliseconds / 1000:.3g} s"
-    return f"{milliseconds / 60_000:.0f} min"
-
-
-def ago(then: datetime, now: datetime) -> str:
-    """How long before `now`: `just now`, `2 min ago`, `3 h ago`, `5 days ago`."""
-    passed = now - then
-    if passed < timedelta(minutes=1):
-        return "just now"
-    if passed < timedelta(hours=1):
-        return f"{passed // timedelta(minutes=1)} min ago"
-    if passed < timedelta(days=2):
-        return f"{passed // timedelta(hours=1)} h ago"
-    return f"{passed.days} days ago"
-
-
 def _title(alert: Alert) -> str:
     """The alert's title with what was measured, which is what a person woken by it asks first."""
     title = cut(one_line(alert.title), MAX_TITLE - 100) or "(no title)"
     if alert.metric and alert.metric.value is not None:
-        return f"{title}: now {_measured(alert.metric, alert.metric.value)}"
+        return f"{title}: now {measured(alert.metric, alert.metric.value)}"
     if alert.duration_ms is not None:
         return f"{title} took {duration(alert.duration_ms)}"
     return title
@@ -339,70 +262,6 @@ def _other(mention: Mention) -> Other:
 def _culprit(alert: Alert) -> str | None:
     culprit = _line_or_none(alert.culprit or alert.transaction)
     return None if culprit == one_line(alert.title) else culprit
-
-
-def _facts(notification: Notification) -> tuple[Fact, ...]:
-    alert, numbers, details = notification.alert, notification.numbers, notification.details
-    candidates = (
-        ("Next", notification.then),
-        ("Owner", notification.owner),
-        ("Assigned to", numbers.assignee if numbers else None),
-        ("Acknowledged", f"by {notification.acknowledged_by}" if notification.acknowledged_by else None),
-        ("Code owner", ", ".join(details.owners) if details else None),
-        ("Suspect commit", details.suspect_commit if details else None),
-    )
-    known = tuple(Fact(label=label, value=cut(one_line(value), MAX_FACT)) for label, value in candidates if value)
-    known += tuple(_linked(notification))
-    trend = shown(numbers.trend, notification.created_at) if numbers else ""
-    return known + (_metric_facts(alert.metric) if alert.metric else _facts_of_event(alert, notification.created_at, trend))
-
-
-def _linked(notification: Notification) -> Iterator[Fact]:
-    """What a person would open."""
-    if runbook := notification.runbook:
-        yield Fact(label="Runbook", value=cut(one_line(runbook), MAX_FACT), link=web_address(runbook))
-    for link in notification.links:
-        if url := web_address(link.url):
-            yield Fact(label=cut(one_line(link.vendor), MAX_NAME), value=cut(one_line(link.text), MAX_FACT), link=url)
-
-
-def _facts_of_event(alert: Alert, now: datetime, trend: str) -> tuple[Fact, ...]:
-    candidates = (
-        ("Duration", duration(alert.duration_ms) if alert.duration_ms is not None else None),
-        ("Events", _count(alert.event_count)),
-        ("Users", _count(alert.user_count)),
-        ("Alerts in 24 h", trend),
-        ("Provider", alert.tag("payment.provider")),
-        ("HTTP status", alert.tag("http.status_code")),
-        ("First seen", ago(alert.first_seen, now) if alert.first_seen else None),
-        ("Status", (alert.substatus or "").capitalize()),
-        ("Level", alert.level.capitalize() if alert.category is Category.ERROR else None),
-    )
-    return tuple(Fact(label=label, value=cut(one_line(value), MAX_FACT)) for label, value in candidates if value)
-
-
-def _metric_facts(metric: Metric) -> tuple[Fact, ...]:
-    limit = f" (limit {_measured(metric, metric.threshold)})" if metric.threshold is not None else ""
-    label = "Error rate" if metric.aggregate.startswith("failure_rate") else metric.aggregate or "Value"
-    facts = [Fact(label="Sentry alert", value=cut(one_line(metric.rule_name), MAX_FACT))]
-    if metric.value is not None:
-        facts.insert(0, Fact(label=cut(one_line(label), MAX_NAME), value=_measured(metric, metric.value) + limit))
-    if metric.window_minutes:
-        facts.append(Fact(label="Window", value=f"{metric.window_minutes:g} min"))
-    return tuple(fact for fact in facts if fact.value)
-
-
-def _measured(metric: Metric, value: float) -> str:
-    function, _, arguments = metric.aggregate.partition("(")
-    if function.endswith("_rate") or function == "percentage":
-        return f"{value * 100:.3g}%"
-    if "duration" in arguments and not function.startswith("count"):
-        return duration(value)
-    return f"{value:,.6g}".replace(",", " ")
-
-
-def _count(number: int | None) -> str | None:
-    return None if number is None else f"{number:,}".replace(",", " ")
 
 
 def _stack(exception: ExceptionValue | None) -> str:

@@ -13,8 +13,9 @@ from pydantic import BeforeValidator, SecretStr, field_validator
 
 from notifiers.errors import RetryableError
 from notifiers.http import Network, Timeouts, error_of, excerpt, sealed, translate_requests_errors
-from notifiers.message import Message, compose, cut, key_within
+from notifiers.message import Message, compose
 from notifiers.notifier import Clock, Receipt, ReceiverOptions, credential, readable
+from notifiers.wording import cut, key_within
 from routing.alert import Json
 from routing.notification import Notification, Reason, Severity
 

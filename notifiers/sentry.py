@@ -10,8 +10,9 @@ from pydantic import Field, SecretStr
 
 from notifiers.errors import PermanentError
 from notifiers.http import Network
-from notifiers.message import as_text, compose, cut, one_line
+from notifiers.message import as_text, compose
 from notifiers.notifier import Clock, Receipt, ReceiverOptions, readable
+from notifiers.wording import cut, one_line
 from routing.alert import ENDS, Alert, Json, Status
 from routing.fingerprint import issue_of
 from routing.notification import Notification, Reason

@@ -17,9 +17,10 @@ from pydantic import BeforeValidator, SecretStr, field_validator, model_validato
 from notifiers.addresses import is_web_address
 from notifiers.errors import PermanentError
 from notifiers.http import Network
-from notifiers.message import as_text, compose, key_within
+from notifiers.message import as_text, compose
 from notifiers.notifier import Clock, Notifier, Receipt, ReceiverOptions, credential, readable
 from notifiers.slack_layout import MAX_TEXT, Block, blocks, escaped, line_of, plain_text
+from notifiers.wording import key_within
 from routing.alert import Json
 from routing.notification import Notification, Reason
 from routing.payload import text

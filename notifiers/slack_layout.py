@@ -12,7 +12,9 @@ from collections.abc import Iterator, Mapping
 from itertools import accumulate
 from typing import TypeAlias
 
-from notifiers.message import Fact, Message, Other, cut, tail
+from notifiers.message import Message, Other
+from notifiers.message_facts import Fact
+from notifiers.wording import cut, tail
 from routing.alert import Json
 from routing.notification import Severity
 from routing.slack_interactions import BUTTONS

@@ -17,8 +17,9 @@ from pydantic import BeforeValidator, SecretStr, field_validator
 
 from notifiers.addresses import is_web_address
 from notifiers.http import Network, excerpt
-from notifiers.message import compose, cut, one_line, web_address
+from notifiers.message import compose
 from notifiers.notifier import Clock, Receipt, ReceiverOptions, credential, on_the_wire, readable
+from notifiers.wording import cut, one_line, web_address
 from routing.alert import Alert, Json, Metric
 from routing.notification import Mention, Notification, Reason
 

@@ -13,6 +13,9 @@ from sqlalchemy.sql.selectable import ScalarSelect
 from routing.notification import Link, Mention, Outcome, Reason, Severity, State
 from storage.tables import announcements, attempts, incidents, notifications
 
+WAS_AMBIGUOUS = exists().where(attempts.c.notification_id == notifications.c.id, attempts.c.outcome == Outcome.AMBIGUOUS)
+"""Whether any attempt at a notification may have gone out."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:

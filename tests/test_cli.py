@@ -18,7 +18,7 @@ from sqlalchemy import Engine, text
 from app import create_app
 from routing.notification import Attempt, Lane, Outcome, State
 from settings import Settings
-from storage import inspection, notifications
+from storage import claims, inspection
 from storage.database import REVISION, current_revision, open_database
 from storage.refusals import RefusalCounter
 from tests.factories import NOW, SECRET
@@ -75,8 +75,8 @@ def notify(engine: Engine, number: int, *attempts: Attempt) -> int:
     id_ = inspection.listed(engine)[0].id
     for hours, attempt in enumerate(attempts, 1):
         now = NOW + timedelta(hours=hours)
-        notifications.claim(engine, Lane.NORMAL, worker="test", now=now, limit=1)
-        notifications.record(engine, [(id_, replace(attempt, ended_at=now + timedelta(seconds=1)))])
+        claims.claim(engine, Lane.NORMAL, worker="test", now=now, limit=1)
+        claims.record(engine, [(id_, replace(attempt, ended_at=now + timedelta(seconds=1)))])
     return id_
 
 

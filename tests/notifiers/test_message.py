@@ -9,23 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifiers.message import (
-    MAX_LINE,
-    MAX_STACK,
-    MAX_TAGS,
-    MAX_TITLE,
-    STACK_FRAMES,
-    ago,
-    as_text,
-    compose,
-    cut,
-    duration,
-    heading,
-    key_within,
-    one_line,
-    tail,
-    web_address,
-)
+from notifiers.message import MAX_STACK, MAX_TAGS, MAX_TITLE, STACK_FRAMES, as_text, compose, heading
+from notifiers.message_facts import ago, duration
+from notifiers.wording import MAX_LINE, cut, key_within, one_line, tail, web_address
 from routing.alert import Category, ExceptionValue, Frame, Level, Metric
 from routing.notification import Details, Notification, Numbers, Reason
 from tests.factories import NOW, make_alert, make_notification

@@ -15,10 +15,10 @@ from routing.notification import Attempt, Lane, Outcome
 from routing.query import Facts, Query, Verdict, parse
 from routing.rules import RuleSet
 from routing.rules_loading import load
-from storage import inspection, notifications
+from storage import claims, inspection
+from storage.claims import Claimed
 from storage.inspection import Listed
 from storage.intake import Intake
-from storage.notifications import Claimed
 from storage.planning import Planned, plan_batch
 from storage.readings import Inquire
 from storage.tables import incidents
@@ -76,7 +76,7 @@ def notified(engine: Engine, *, at: datetime = NOW) -> Listed:
 def claim(
     engine: Engine, lane: Lane = Lane.NORMAL, *, worker: str = WORKER, after: timedelta = timedelta(), limit: int = 64
 ) -> tuple[Claimed, ...]:
-    return notifications.claim(engine, lane, worker=worker, now=NOW + after, limit=limit)
+    return claims.claim(engine, lane, worker=worker, now=NOW + after, limit=limit)
 
 
 def only(engine: Engine, id_: int) -> Listed:

@@ -23,11 +23,11 @@ from routing.own_events import Change
 from routing.rules import RuleSet
 from routing.rules_loading import load
 from settings import Settings
-from storage import incident_desk, inspection, notifications, silences
+from storage import claims, incident_desk, inspection, notifications, silences
+from storage.claims import Claimed
 from storage.coming_back import is_due, plan_due
 from storage.database import open_database, upgrade
 from storage.incident_desk import Somebody
-from storage.notifications import Claimed
 from storage.tables import announcements, incidents
 from tests.factories import NOW, Webhook, event_alert_webhook, issue_webhook, make_silence, metric_alert_webhook
 from tests.storage.planned import plan_all, store
@@ -204,7 +204,7 @@ class Life(RuleBasedStateMachine):
         for claimed in self.claim(lane, 2):
             if claimed.id % 2:
                 self.dispatch(self.in_force).deliver(claimed)
-        notifications.take_from_dead(self.engine, self.now)
+        claims.take_from_dead(self.engine, self.now)
 
     def come(self, webhook: Webhook, then: str) -> None:
         store(self.engine, webhook, at=self.now)
@@ -220,13 +220,13 @@ class Life(RuleBasedStateMachine):
         return Dispatch(Settings(allow_unsigned=True), lambda: rules, lambda: self.now, earlier=self.versions.__getitem__)
 
     def claim(self, lane: Lane, limit: int) -> tuple[Claimed, ...]:
-        return notifications.claim(self.engine, lane, worker="a", now=self.now, limit=limit, rules_version=self.in_force.version)
+        return claims.claim(self.engine, lane, worker="a", now=self.now, limit=limit, rules_version=self.in_force.version)
 
     def deliver(self, lane: Lane, limit: int = 64) -> int:
         claimed = self.claim(lane, limit)
         dispatch = self.dispatch(self.in_force)
         if claimed:
-            notifications.record(self.engine, [(one.id, dispatch.deliver(one)) for one in claimed])
+            claims.record(self.engine, [(one.id, dispatch.deliver(one)) for one in claimed])
         return len(claimed)
 
     def settle(self) -> None:

@@ -9,10 +9,10 @@ from sqlalchemy import Engine, select
 from sqlalchemy.event import listen
 
 from routing.notification import Attempt, Lane, Outcome, Reason, Severity, State
-from storage import inspection, notifications, tables
+from storage import claims, inspection, tables
+from storage.claims import Claimed
 from storage.database import open_database
 from storage.inspection import Tried
-from storage.notifications import Claimed
 from tests.factories import NOW, make_alert
 from tests.storage.planned import claim, ended, ids, in_threads, issue, make_many, notified, only, plan_all, store
 
@@ -79,7 +79,7 @@ class TestClaiming:
 
         before = ids(claim(engine))
         during = ids(claim(engine))
-        notifications.record(engine, [(first, ended())])
+        claims.record(engine, [(first, ended())])
         after = ids(claim(engine))
 
         assert (before, during, after) == ([first], [], [second])
@@ -88,7 +88,7 @@ class TestClaiming:
     def test_keeps_that_order_over_a_retry(self, engine: Engine) -> None:
         first, _ = make_many(engine, 1, 1)
         claim(engine)
-        notifications.record(engine, [(first, ended(outcome=Outcome.RETRY, retry_after=timedelta(minutes=1)))])
+        claims.record(engine, [(first, ended(outcome=Outcome.RETRY, retry_after=timedelta(minutes=1)))])
 
         assert claim(engine, after=SECOND) == ()
         assert ids(claim(engine, after=timedelta(minutes=2))) == [first]
@@ -97,7 +97,7 @@ class TestClaiming:
     def test_goes_on_after_any_end(self, engine: Engine, outcome: Outcome) -> None:
         first, second = make_many(engine, 1, 1)
         claim(engine)
-        notifications.record(engine, [(first, ended(outcome=outcome))])
+        claims.record(engine, [(first, ended(outcome=outcome))])
 
         assert ids(claim(engine, after=SECOND)) == [second]
 
@@ -164,10 +164,10 @@ def test_the_lanes_in_which_something_is_due_are_known(engine: Engine) -> None:
     store(engine, issue(2))
     plan_all(engine)
 
-    before = notifications.due_lanes(engine, NOW - SECOND)
-    both = notifications.due_lanes(engine, NOW)
+    before = claims.due_lanes(engine, NOW - SECOND)
+    both = claims.due_lanes(engine, NOW)
     claim(engine, Lane.CRITICAL)
-    normal = notifications.due_lanes(engine, NOW)
+    normal = claims.due_lanes(engine, NOW)
 
     assert (set(before), set(both), set(normal)) == (set(), {Lane.CRITICAL, Lane.NORMAL}, {Lane.NORMAL})
 
@@ -190,7 +190,7 @@ class TestRecording:
         planned = notified(engine)
         claim(engine)
 
-        notifications.record(engine, [(planned.id, attempt)])
+        claims.record(engine, [(planned.id, attempt)])
 
         listed = only(engine, planned.id)
         assert (listed.state, listed.finished_at) == (state, None if again_after else attempt.ended_at)
@@ -203,7 +203,7 @@ class TestRecording:
         planned = notified(engine)
         claim(engine)
 
-        notifications.record(engine, [(planned.id, ended(status_code=200, excerpt="ok", payload='{"a": 1}', reference={"ts": "17.5"}))])
+        claims.record(engine, [(planned.id, ended(status_code=200, excerpt="ok", payload='{"a": 1}', reference={"ts": "17.5"}))])
 
         (attempt,) = inspection.tried(engine, planned.id)
         assert attempt == Tried(
@@ -216,9 +216,9 @@ class TestRecording:
     def test_every_attempt_is_kept_and_later_ones_know_whether_one_was_ambiguous(self, engine: Engine) -> None:
         planned = notified(engine)
         claim(engine)
-        notifications.record(engine, [(planned.id, ended(outcome=Outcome.AMBIGUOUS, retry_after=SECOND, excerpt="silence"))])
+        claims.record(engine, [(planned.id, ended(outcome=Outcome.AMBIGUOUS, retry_after=SECOND, excerpt="silence"))])
         (second,) = claim(engine, after=timedelta(minutes=1))
-        notifications.record(engine, [(planned.id, ended(2, Outcome.RETRY, retry_after=SECOND, excerpt="busy"))])
+        claims.record(engine, [(planned.id, ended(2, Outcome.RETRY, retry_after=SECOND, excerpt="busy"))])
         (third,) = claim(engine, after=timedelta(minutes=2))
 
         assert [(one.tries.number, one.tries.may_be_there) for one in (second, third)] == [(2, True), (3, True)]
@@ -236,7 +236,7 @@ class TestRecording:
             (claimed,) = claim(engine, after=timedelta(hours=number))
             counted.append(claimed.tries.failures)
             again = ended(number, Outcome.RETRY, retry_after=SECOND, was_put_off=was_put_off)
-            notifications.record(engine, [(planned.id, again)])
+            claims.record(engine, [(planned.id, again)])
 
         assert counted == [0, 1, 1, 1, 2]
         assert claimed.tries.planned_at == NOW
@@ -244,10 +244,10 @@ class TestRecording:
     def test_a_reference_outlives_an_attempt_that_brought_none(self, engine: Engine) -> None:
         planned = notified(engine)
         claim(engine)
-        notifications.record(engine, [(planned.id, ended(outcome=Outcome.RETRY, retry_after=SECOND, reference={"key": "OPS-1"}))])
+        claims.record(engine, [(planned.id, ended(outcome=Outcome.RETRY, retry_after=SECOND, reference={"key": "OPS-1"}))])
         claim(engine, after=timedelta(minutes=1))
 
-        notifications.record(engine, [(planned.id, ended(2))])
+        claims.record(engine, [(planned.id, ended(2))])
 
         assert reference(engine, planned.id) == '{"key":"OPS-1"}'
 
@@ -255,7 +255,7 @@ class TestRecording:
         made = make_many(engine, 1, 2, 3)
         claim(engine)
 
-        notifications.record(engine, [(made[0], ended()), (made[1], ended(outcome=Outcome.REFUSED)), (made[2], ended())])
+        claims.record(engine, [(made[0], ended()), (made[1], ended(outcome=Outcome.REFUSED)), (made[2], ended())])
 
         assert inspection.count_by_state(engine) == {State.SENT: 2, State.DEAD: 1}
 
@@ -264,7 +264,7 @@ class TestRecording:
         planned = notified(engine)
         claim(engine)
 
-        notifications.record(engine, [(planned.id, ended(excerpt=text, payload=text, reference={"ts": text.replace("\ud800", "")}))])
+        claims.record(engine, [(planned.id, ended(excerpt=text, payload=text, reference={"ts": text.replace("\ud800", "")}))])
 
         listed = only(engine, planned.id)
         assert listed.state is State.SENT
@@ -278,7 +278,7 @@ class TestRecording:
 def test_notifications_are_listed_newest_first_by_what_is_asked_for(engine: Engine) -> None:
     first, second, third = make_many(engine, 1, 2, 1)
     claim(engine, limit=1)
-    notifications.record(engine, [(first, ended())])
+    claims.record(engine, [(first, ended())])
 
     def found(**wanted: object) -> list[int]:
         return ids(inspection.listed(engine, **wanted))  # type: ignore[arg-type]  # a table of filters

@@ -13,7 +13,7 @@ from notifiers.registry import KINDS
 from routing.notification import Lane, Reason, State
 from routing.rules_loading import load
 from settings import Settings
-from storage import inspection, notifications
+from storage import claims, inspection, notifications
 from tests.factories import NOW
 from tests.stand_ins import twilio
 from tests.stand_ins.server import Server
@@ -53,9 +53,9 @@ class Service:
 
     def work(self) -> None:
         for lane in Lane:
-            while claimed := notifications.claim(self.engine, lane, worker="a", now=self.now, limit=64):
+            while claimed := claims.claim(self.engine, lane, worker="a", now=self.now, limit=64):
                 worker = self.dispatches[self.number % 2]
-                notifications.record(self.engine, [(one.id, worker.deliver(one)) for one in claimed])
+                claims.record(self.engine, [(one.id, worker.deliver(one)) for one in claimed])
 
 
 @pytest.fixture

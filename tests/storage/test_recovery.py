@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine
 
 from routing.notification import Outcome, Reason, State
-from storage import inspection, notifications, workers
+from storage import claims, inspection, notifications, workers
 from storage.inspection import Listed
 from tests.factories import NOW
 from tests.storage.planned import WORKER, claim, ended, in_threads, issue, make_many, notified, only, plan_all, store
@@ -28,7 +28,7 @@ class TestAWorkerThatDied:
     def test_leaves_its_claims_to_the_others(self, engine: Engine) -> None:
         planned = self.die(engine)
 
-        taken = notifications.take_from_dead(engine, NOW + timedelta(seconds=16))
+        taken = claims.take_from_dead(engine, NOW + timedelta(seconds=16))
         (again,) = claim(engine, worker="worker-b", after=timedelta(seconds=16))
 
         assert (taken, again.id, again.tries.number) == (1, planned.id, 2)
@@ -36,7 +36,7 @@ class TestAWorkerThatDied:
     def test_may_have_sent_what_it_had_claimed(self, engine: Engine) -> None:
         planned = self.die(engine)
 
-        notifications.take_from_dead(engine, NOW + timedelta(seconds=16))
+        claims.take_from_dead(engine, NOW + timedelta(seconds=16))
 
         (again,) = claim(engine, worker="worker-b", after=timedelta(seconds=16))
         lost = inspection.tried(engine, planned.id)[0]
@@ -47,13 +47,13 @@ class TestAWorkerThatDied:
         notified(engine)
         claim(engine, worker="never-heard-of")
 
-        assert notifications.take_from_dead(engine, NOW) == 1
+        assert claims.take_from_dead(engine, NOW) == 1
 
     def test_is_not_one_that_lives(self, engine: Engine) -> None:
         planned = self.die(engine)
         workers.say_alive(engine, WORKER, NOW + timedelta(seconds=30))
 
-        assert notifications.take_from_dead(engine, NOW + timedelta(seconds=30)) == 0
+        assert claims.take_from_dead(engine, NOW + timedelta(seconds=30)) == 0
         assert only(engine, planned.id).state is State.SENDING
 
     @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True, ids=["all who use an SQLite file have one clock"])
@@ -62,7 +62,7 @@ class TestAWorkerThatDied:
         workers.say_alive(engine, WORKER, NOW - timedelta(hours=1))
         claim(engine)
 
-        taken = notifications.take_from_dead(engine, NOW + timedelta(hours=1))
+        taken = claims.take_from_dead(engine, NOW + timedelta(hours=1))
 
         assert taken == 0
         assert only(engine, planned.id).state is State.SENDING
@@ -73,7 +73,7 @@ class TestAWorkerThatDied:
         claim(engine, limit=1)
         claim(engine, worker="worker-b")
 
-        taken = notifications.take_from_dead(engine, NOW + timedelta(seconds=16))
+        taken = claims.take_from_dead(engine, NOW + timedelta(seconds=16))
 
         assert taken == 1
         assert (only(engine, first).state, only(engine, second).state) == (State.PLANNED, State.SENDING)
@@ -83,7 +83,7 @@ class TestAWorkerThatDied:
         claim(engine)
         taken: list[int] = []
 
-        in_threads(3, lambda: taken.append(notifications.take_from_dead(engine, LATER)))
+        in_threads(3, lambda: taken.append(claims.take_from_dead(engine, LATER)))
 
         assert sum(taken) == 10
 
@@ -91,21 +91,21 @@ class TestAWorkerThatDied:
     @pytest.mark.parametrize("reclaimed", [True, False], ids=["claimed by another", "waiting again"])
     def test_changes_nothing_by_what_it_records_late(self, engine: Engine, outcome: Outcome, *, reclaimed: bool) -> None:
         planned = self.die(engine)
-        notifications.take_from_dead(engine, LATER)
+        claims.take_from_dead(engine, LATER)
         if reclaimed:
             claim(engine, worker="worker-b", after=LATER - NOW)
         before = only(engine, planned.id), inspection.tried(engine, planned.id)
 
-        notifications.record(engine, [(planned.id, ended(outcome=outcome, retry_after=SECOND, reference={"ts": "late"}))])
+        claims.record(engine, [(planned.id, ended(outcome=outcome, retry_after=SECOND, reference={"ts": "late"}))])
 
         assert (only(engine, planned.id), inspection.tried(engine, planned.id)) == before
 
     def test_gives_nothing_back_that_another_has_claimed(self, engine: Engine) -> None:
         planned = self.die(engine)
-        notifications.take_from_dead(engine, LATER)
+        claims.take_from_dead(engine, LATER)
         claim(engine, worker="worker-b", after=LATER - NOW)
 
-        notifications.give_back(engine, [planned.id], worker=WORKER, now=LATER)
+        claims.give_back(engine, [planned.id], worker=WORKER, now=LATER)
 
         assert only(engine, planned.id).state is State.SENDING
         assert inspection.tried(engine, planned.id)[1].outcome is None
@@ -116,7 +116,7 @@ class TestGivingBack:
         planned = notified(engine)
         claim(engine)
 
-        notifications.give_back(engine, [planned.id], worker=WORKER, now=NOW + SECOND)
+        claims.give_back(engine, [planned.id], worker=WORKER, now=NOW + SECOND)
 
         (again,) = claim(engine, worker="worker-b", after=SECOND)
         assert (again.tries.number, again.tries.may_be_there) == (2, True)
@@ -125,9 +125,9 @@ class TestGivingBack:
     def test_leaves_alone_what_has_ended(self, engine: Engine) -> None:
         planned = notified(engine)
         claim(engine)
-        notifications.record(engine, [(planned.id, ended())])
+        claims.record(engine, [(planned.id, ended())])
 
-        notifications.give_back(engine, [planned.id], worker=WORKER, now=LATER)
+        claims.give_back(engine, [planned.id], worker=WORKER, now=LATER)
 
         assert only(engine, planned.id).state is State.SENT
 
@@ -135,7 +135,7 @@ class TestGivingBack:
         planned = notified(engine)
         claim(engine)
 
-        notifications.give_back(engine, [], worker=WORKER, now=LATER)
+        claims.give_back(engine, [], worker=WORKER, now=LATER)
 
         assert only(engine, planned.id).state is State.SENDING
 
@@ -143,7 +143,7 @@ class TestGivingBack:
 class TestRequeueing:
     def dead(self, engine: Engine, id_: int) -> None:
         claim(engine)
-        notifications.record(engine, [(id_, ended(outcome=Outcome.REFUSED))])
+        claims.record(engine, [(id_, ended(outcome=Outcome.REFUSED))])
 
     def test_sends_a_dead_one_again(self, engine: Engine) -> None:
         planned = notified(engine)
@@ -161,7 +161,7 @@ class TestRequeueing:
         planned = notified(engine)
         for number in (1, 2, 3):
             claim(engine, after=timedelta(hours=number))
-            notifications.record(engine, [(planned.id, ended(number, Outcome.RETRY, retry_after=SECOND if number < 3 else None))])
+            claims.record(engine, [(planned.id, ended(number, Outcome.RETRY, retry_after=SECOND if number < 3 else None))])
 
         notifications.requeue(engine, ids=[planned.id], now=LATER)
 
@@ -171,7 +171,7 @@ class TestRequeueing:
     def test_without_naming_any_sends_all_dead_ones_again(self, engine: Engine) -> None:
         first, second, third = make_many(engine, 1, 2, 3)
         claim(engine)
-        notifications.record(engine, [(first, ended(outcome=Outcome.REFUSED)), (second, ended()), (third, ended(outcome=Outcome.REFUSED))])
+        claims.record(engine, [(first, ended(outcome=Outcome.REFUSED)), (second, ended()), (third, ended(outcome=Outcome.REFUSED))])
 
         assert sorted(notifications.requeue(engine, now=LATER)) == [first, third]
 
@@ -181,7 +181,7 @@ class TestRequeueing:
         store(engine, issue(1, 2))
         plan_all(engine)
         claim(engine)
-        notifications.record(engine, [(planned.id, ended(outcome=Outcome.PREVIEWED))])
+        claims.record(engine, [(planned.id, ended(outcome=Outcome.PREVIEWED))])
 
         requeued = notifications.requeue(engine, now=LATER, **chosen)  # type: ignore[arg-type]  # a table of choices
 
@@ -193,7 +193,7 @@ class TestRequeueing:
         told, previewed = make_many(engine, 1, 1)
         for id_, outcome in ((told, Outcome.DELIVERED), (previewed, Outcome.PREVIEWED)):
             claim(engine)
-            notifications.record(engine, [(id_, ended(outcome=outcome))])
+            claims.record(engine, [(id_, ended(outcome=outcome))])
 
         notifications.requeue(engine, ids=[previewed], now=LATER)
 
@@ -202,7 +202,7 @@ class TestRequeueing:
     def test_leaves_all_others_alone(self, engine: Engine) -> None:
         dead, sent, sending, planned = make_many(engine, 1, 2, 3, 4)
         claim(engine, limit=3)
-        notifications.record(engine, [(dead, ended(outcome=Outcome.REFUSED)), (sent, ended())])
+        claims.record(engine, [(dead, ended(outcome=Outcome.REFUSED)), (sent, ended())])
 
         requeued = notifications.requeue(engine, ids=[dead, sent, sending, planned, 999], now=LATER)
 

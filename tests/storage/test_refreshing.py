@@ -9,8 +9,8 @@ from sqlalchemy import Engine
 from notifiers.registry import KINDS
 from routing.notification import Lane, Link, Outcome, Reason, State
 from routing.rules_loading import load
-from storage import inspection, notifications, refreshing
-from storage.notifications import Claimed
+from storage import claims, inspection, notifications, refreshing
+from storage.claims import Claimed
 from tests.factories import NOW, issue_webhook
 from tests.storage.planned import ended, issue, plan_all, store
 
@@ -35,7 +35,7 @@ def hear(engine: Engine, after: timedelta, event: int = 1, **changes: str | int)
 
 def claim(engine: Engine, after: timedelta) -> list[Claimed]:
     """What is sent then, of both lanes."""
-    return [one for lane in Lane for one in notifications.claim(engine, lane, worker="a", now=NOW + after, limit=64)]
+    return [one for lane in Lane for one in claims.claim(engine, lane, worker="a", now=NOW + after, limit=64)]
 
 
 def send(engine: Engine, after: timedelta, outcome: Outcome = Outcome.DELIVERED) -> list[str]:
@@ -44,7 +44,7 @@ def send(engine: Engine, after: timedelta, outcome: Outcome = Outcome.DELIVERED)
     claimed = claim(engine, after)
     done = [(one.id, ended(one.tries.number, outcome, began_at=at, ended_at=at, reference=STANDS)) for one in claimed]
     if done:
-        notifications.record(engine, done)
+        claims.record(engine, done)
     return [f"{one.receiver} {one.reason}" for one in claimed]
 
 
@@ -125,7 +125,7 @@ def test_what_was_made_elsewhere_is_shown_with_its_address(engine: Engine) -> No
     issue_of = {"key": "OPS-1", "url": "https://acme.atlassian.net/browse/OPS-1"}
     made = {"chat": STANDS, "mail": issue_of}  # as if it were Jira's
     at = NOW + SECOND
-    notifications.record(engine, [(one.id, ended(began_at=at, ended_at=at, reference=made[name])) for name, one in claimed.items()])
+    claims.record(engine, [(one.id, ended(began_at=at, ended_at=at, reference=made[name])) for name, one in claimed.items()])
 
     refreshing.show_links(engine, [claimed["mail"].id], at)
 

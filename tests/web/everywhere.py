@@ -26,7 +26,7 @@ from routing.notification import Lane
 from routing.rules import RuleSet
 from routing.rules_loading import load
 from settings import Settings
-from storage import notifications
+from storage import claims
 from storage.database import open_database
 from storage.tables import events, incidents
 from tests.factories import issue_webhook
@@ -99,8 +99,8 @@ class Everywhere:
         self.slack.app.now, self.jira.app.now = now.timestamp(), now
         plan_all(self.engine, self.rules, at=now)
         for lane in Lane:
-            while claimed := notifications.claim(self.engine, lane, worker="a", now=now + timedelta(minutes=2), limit=64):
-                notifications.record(self.engine, [(one.id, self.dispatch.deliver(one)) for one in claimed])
+            while claimed := claims.claim(self.engine, lane, worker="a", now=now + timedelta(minutes=2), limit=64):
+                claims.record(self.engine, [(one.id, self.dispatch.deliver(one)) for one in claimed])
 
     def echo(self) -> bool:
         """Each place tells what the router did there; whether one had something to tell."""

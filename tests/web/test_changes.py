@@ -22,7 +22,7 @@ from routing.findings import Findings
 from routing.notification import Lane
 from routing.rules import RuleSet
 from routing.rules_loading import load
-from storage import inspection, notifications
+from storage import claims, inspection
 from storage.database import open_database
 from storage.readings import Inquire
 from storage.tables import incidents
@@ -66,11 +66,11 @@ def sent(engine: Engine) -> None:
     """All that is planned has gone out."""
     now = datetime.now(UTC)
     for lane in Lane:
-        while claimed := notifications.claim(engine, lane, worker="a", now=now, limit=64):
+        while claimed := claims.claim(engine, lane, worker="a", now=now, limit=64):
             done = [
                 (one.id, ended(began_at=now, ended_at=now, reference={"dedup_key": f"{one.incident}/{one.receiver}"})) for one in claimed
             ]
-            notifications.record(engine, done)
+            claims.record(engine, done)
 
 
 def press(

@@ -17,7 +17,7 @@ from notifiers.registry import KINDS
 from routing.alert import Status
 from routing.notification import Lane
 from routing.rules_loading import load
-from storage import inspection, notifications
+from storage import claims, inspection, notifications
 from storage.database import open_database, upgrade
 from storage.tables import announcements, incidents
 from tests.web.everywhere import RULES, Everywhere, opened
@@ -95,10 +95,10 @@ class Together(RuleBasedStateMachine):
     @rule(lane=st.sampled_from(Lane))
     def a_worker_dies(self, lane: Lane) -> None:
         """It had claimed something, and perhaps sent it."""
-        for claimed in notifications.claim(self.all.engine, lane, worker="b", now=self.all.now, limit=2):
+        for claimed in claims.claim(self.all.engine, lane, worker="b", now=self.all.now, limit=2):
             if claimed.id % 2:
                 self.all.dispatch.deliver(claimed)
-        notifications.take_from_dead(self.all.engine, self.all.now)
+        claims.take_from_dead(self.all.engine, self.all.now)
 
     @rule()
     def they_work(self) -> None:

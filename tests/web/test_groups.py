@@ -14,7 +14,7 @@ from notifiers.registry import KINDS
 from routing.alert import Json
 from routing.notification import Lane
 from routing.rules_loading import load
-from storage import inspection, notifications, tables
+from storage import claims, inspection, tables
 from storage.coming_back import plan_due
 from storage.database import open_database
 from storage.tables import incidents
@@ -67,9 +67,9 @@ def work(engine: Engine) -> None:
     plan_all(engine, RULES, at=now)
     plan_due(engine, RULES, lambda: now + LATER)
     for lane in Lane:
-        while claimed := notifications.claim(engine, lane, worker="a", now=now + LATER, limit=64):
+        while claimed := claims.claim(engine, lane, worker="a", now=now + LATER, limit=64):
             done = [(one.id, ended(began_at=now, ended_at=now, reference=names(one.receiver, one.incident))) for one in claimed]
-            notifications.record(engine, done)
+            claims.record(engine, done)
 
 
 def names(receiver: str, incident: str) -> dict[str, str]:

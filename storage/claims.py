@@ -1,0 +1,338 @@
+"""Claims: what one worker, and nobody else, is to send now; recorded with every attempt before and after it was made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import msgspec
+from sqlalchemy import Engine, Row, Select, and_, bindparam, case, exists, func, insert, literal, or_, select, update
+from sqlalchemy.sql.elements import ColumnElement
+
+from routing.alert import Alert, Status
+from routing.destinations import Changes
+from routing.notification import Attempt, Lane, Link, Mention, Notification, Numbers, Outcome, Reason, Severity, State, Tries
+from storage import opt_outs
+from storage.events import Event, event_of
+from storage.incidents import numbers_of
+from storage.tables import UtcDateTime, attempts, events, incidents, notifications, workers
+from storage.told import WAS_AMBIGUOUS, Told, last_told, links_beside, told_before
+from storage.workers import moment
+
+_VENDOR_KEYS = ("dedup_key", "key")
+"""In references: PagerDuty's, and Jira's."""
+
+# In the statement itself: of a parameter no database sees that the index of just these states will do.
+_PLANNED, _SENDING = (literal(state.value, literal_execute=True) for state in (State.PLANNED, State.SENDING))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed:
+    """One notification that this worker, and nobody else, is to send now."""
+
+    id: int
+    event: Event
+    tries: Tries
+    incident: str
+    receiver: str
+    place: str
+    """Its destination, as it was when this was planned."""
+    rules: tuple[str, ...]
+    severity: Severity
+    reason: Reason
+    why: str
+    created_at: datetime
+    others: tuple[Mention, ...] = ()
+    then: str = ""
+    """Who is told next if nobody acts."""
+    changes: Changes = field(default_factory=dict)
+    """Options of the receiver that hang on the alert."""
+    told: Told | None = None
+    """What was told there before; None: nothing."""
+    acknowledged_by: str | None = None
+    """Who has taken the incident on by now."""
+    numbers: Numbers | None = None
+    """What is known of the incident by now."""
+    links: tuple[Link, ...] = ()
+    """Where else it stands by now."""
+    fires: bool = True
+    """Whether the incident does, by now."""
+    began_at: datetime | None = None
+    """When the incident has begun, or has begun again."""
+    opted_out_at: datetime | None = None
+    """Since when whoever is there wants to hear nothing."""
+    so_far: Mapping[str, str] = field(default_factory=dict)
+    """What earlier attempts have done of it."""
+    tried_under: str | None = None
+    """The rules in force at the attempt that may have gone out."""
+
+    def notification(self, alert: Alert) -> Notification:
+        """What is to be said, once its event has been read."""
+        return Notification(
+            id=self.id,
+            incident=self.incident,
+            receiver=self.receiver,
+            rules=self.rules,
+            severity=self.severity,
+            reason=self.reason,
+            why=self.why,
+            created_at=self.created_at,
+            alert=alert,
+            others=self.others,
+            then=self.then,
+            reference=self.told.reference if self.told else {},
+            so_far=self.so_far,
+            acknowledged_by=self.acknowledged_by,
+            fires=self.fires,
+            numbers=self.numbers,
+            links=self.links,
+            closed_at=self.told.at if self.told and self.told.reason is Reason.RESOLVED else None,
+        )
+
+
+def claim(engine: Engine, lane: Lane, *, worker: str, now: datetime, limit: int, rules_version: str | None = None) -> tuple[Claimed, ...]:
+    """Take what is due in a lane, oldest first, at most one at a time of each destination and subject, so that order is kept.
+
+    The attempt is on record, open, before it is made: whoever finds it open later knows that it may have gone out, and under which
+    rules.
+    """
+    with engine.begin() as connection:
+        if engine.dialect.name == "sqlite":
+            # It locks no rows, only itself: nobody else claims between what is read here and what is written.
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        rows = connection.execute(_DUE_WITH_DETAILS, {"lane": lane, "now": now, "limit": limit}).all()
+        if rows:
+            ids = [row.id for row in rows]
+            connection.execute(_TAKE, {"ids": ids, "worker": worker, "under": rules_version})
+            connection.execute(_OPEN_ATTEMPTS, {"ids": ids, "now": now})
+        known = _Known(
+            told=told_before(connection, rows),
+            links=links_beside(connection, rows),
+            opted_out=opt_outs.since(connection, {row.place for row in rows}),
+        )
+    events_by_id: dict[int, Event] = {}
+    return tuple(_claimed(row, events_by_id, known) for row in rows)
+
+
+def record(engine: Engine, finished: Sequence[tuple[int, Attempt]]) -> None:
+    """Store how attempts ended, by notification, and what follows for each."""
+    with engine.begin() as connection:
+        connection.execute(_CLOSE_ATTEMPT, [_attempt_row(id_, attempt) for id_, attempt in finished])
+        connection.execute(_MOVE_ON, [_next_row(id_, attempt) for id_, attempt in finished])
+        opt_outs.remember(connection, finished)
+
+
+def give_back(engine: Engine, ids: Sequence[int], *, worker: str, now: datetime) -> None:
+    """Return what this worker has claimed and will not see the end of."""
+    ours = and_(notifications.c.id.in_(ids), notifications.c.state == State.SENDING, notifications.c.claimed_by == worker)
+    _reopen(engine, ours, now, "the worker stopped")
+
+
+def take_from_dead(engine: Engine, now: datetime) -> int:
+    """Return what workers had claimed that no longer say that they live; says how many."""
+    lives = exists().where(workers.c.id == notifications.c.claimed_by, workers.c.alive_until >= moment(engine, now))
+    orphaned = and_(notifications.c.state == State.SENDING, ~lives)
+    with engine.connect() as connection:
+        if connection.execute(select(notifications.c.id).where(orphaned).limit(1)).first() is None:
+            return 0
+    return _reopen(engine, orphaned, now, "the worker died")
+
+
+def due_lanes(engine: Engine, now: datetime) -> frozenset[Lane]:
+    """The lanes in which something could be sent now."""
+    with engine.connect() as connection:
+        return frozenset(lane for lane in Lane if connection.execute(_DUE, {"lane": lane, "now": now, "limit": 1}).first())
+
+
+class _Known(NamedTuple):
+    """What is known beside what is claimed."""
+
+    told: Mapping[int, Told]
+    """By number."""
+    links: Mapping[int, tuple[Link, ...]]
+    """By number."""
+    opted_out: Mapping[str, datetime]
+    """By destination."""
+
+
+def _claimed(row: Row[tuple[object, ...]], events_by_id: dict[int, Event], known: _Known) -> Claimed:
+    event = events_by_id.get(row.event_id)
+    if event is None:
+        event = events_by_id[row.event_id] = event_of(row, row.event_id)
+    return Claimed(
+        id=row.id,
+        event=event,
+        tries=Tries(number=row.attempts + 1, failures=row.failures, planned_at=row.created_at, may_be_there=bool(row.may_be_there)),
+        incident=row.subject,
+        receiver=row.receiver,
+        place=row.place,
+        rules=tuple(msgspec.json.decode(row.rules, type=list[str])),
+        severity=Severity(row.severity),
+        reason=Reason(row.reason),
+        why=row.why,
+        created_at=row.created_at,
+        others=tuple(msgspec.json.decode(row.others, type=list[Mention])) if row.others else (),
+        then=row.next_step or "",
+        changes=msgspec.json.decode(row.changes, type=dict[str, str | list[str]]) if row.changes else {},
+        told=known.told.get(row.id),
+        acknowledged_by=row.acknowledged_by,
+        fires=row.status == Status.FIRING,
+        tried_under=row.rules_version if row.may_be_there else None,
+        numbers=numbers_of(row),
+        links=known.links.get(row.id, ()),
+        began_at=row.began_at,
+        opted_out_at=known.opted_out.get(row.place),
+        so_far=msgspec.json.decode(row.reference, type=dict[str, str]) if row.reference else {},
+    )
+
+
+def _attempt_row(notification_id: int, attempt: Attempt) -> dict[str, object]:
+    return {
+        "b_id": notification_id,
+        "b_number": attempt.number,
+        "ended_at": attempt.ended_at,
+        "outcome": attempt.outcome,
+        "status_code": attempt.status_code,
+        "excerpt": attempt.excerpt,
+        "payload": attempt.payload,
+    }
+
+
+def _next_row(notification_id: int, attempt: Attempt) -> dict[str, object]:
+    state = _state_after(attempt)
+    retry_at = attempt.ended_at + attempt.retry_after if attempt.retry_after is not None else attempt.ended_at
+    return {
+        "b_id": notification_id,
+        "b_number": attempt.number,
+        "state": state,
+        "reason": Reason.PREVIEW if attempt.outcome is Outcome.PREVIEWED else attempt.held_for,
+        "rules_version": attempt.rules_version,
+        "sent_place": attempt.place,
+        "next_attempt_at": retry_at,
+        "failed": int(state is State.PLANNED and not attempt.was_put_off),
+        "finished_at": None if state is State.PLANNED else attempt.ended_at,
+        "reference": msgspec.json.encode(attempt.reference).decode() if attempt.reference else None,
+        "vendor_key": next((attempt.reference[name] for name in _VENDOR_KEYS if name in attempt.reference), None),
+        "link": attempt.reference.get("url"),
+    }
+
+
+def _state_after(attempt: Attempt) -> State:
+    match attempt.outcome:
+        case Outcome.DELIVERED:
+            return State.SENT
+        case Outcome.PREVIEWED | Outcome.NEEDLESS:
+            return State.HELD
+        case Outcome.RETRY | Outcome.AMBIGUOUS if attempt.retry_after is not None:
+            return State.PLANNED
+    return State.DEAD
+
+
+def _reopen(engine: Engine, which: ColumnElement[bool], now: datetime, excerpt: str) -> int:
+    """Plan again what was being sent; its attempt has no end that we know of, so it counts as ambiguous."""
+    again = update(notifications).where(which).values(state=State.PLANNED, next_attempt_at=now, claimed_by=None)
+    with engine.begin() as connection:
+        reopened = connection.execute(again.returning(notifications.c.id, notifications.c.attempts)).all()
+        if reopened:
+            lost = {"ended_at": now, "outcome": Outcome.AMBIGUOUS, "status_code": None, "excerpt": excerpt, "payload": None}
+            connection.execute(_CLOSE_ATTEMPT, [{"b_id": row.id, "b_number": row.attempts, **lost} for row in reopened])
+    return len(reopened)
+
+
+def _due(*columns: ColumnElement[Any]) -> Select[tuple[object, ...]]:
+    """What may be sent: planned, its time come, and nothing older unfinished for which it waits: to its destination, about its subject."""
+    older = notifications.alias("older")
+    is_next = ~exists().where(
+        older.c.subject == notifications.c.subject,
+        older.c.place == notifications.c.place,
+        # A page does not wait for a lesser message that is being tried again; but what ends comes after all that it ends.
+        or_(older.c.lane == notifications.c.lane, older.c.reason == Reason.RESOLVED, notifications.c.reason == Reason.RESOLVED),
+        # What tells nobody holds nothing up before it has begun.
+        or_(older.c.state == _SENDING, older.c.reason != Reason.UPDATED),
+        older.c.state.in_((_PLANNED, _SENDING)),
+        older.c.id < notifications.c.id,
+    )
+    is_due = (notifications.c.lane == bindparam("lane"), notifications.c.next_attempt_at <= bindparam("now"))
+    return (
+        select(notifications.c.id, *columns)
+        .where(notifications.c.state == _PLANNED, *is_due, is_next)
+        .order_by(notifications.c.next_attempt_at, notifications.c.id)
+        .limit(bindparam("limit"))
+    )
+
+
+# What tells of an end, or tells nobody, or is done in Sentry, stays that: nobody is to send it as news.
+_STAYS_ITSELF = or_(*(notifications.c.reason == reason for reason in (Reason.RESOLVED, Reason.UPDATED, Reason.PASSED_ON)))
+_DUE = _due()
+_DETAILS = (
+    "event_id receiver kind rules severity reason why created_at attempts failures subject place others next_step changes rules_version"
+    " reference"
+)
+_OF_INCIDENT = "status began_at acknowledged_by event_count user_count first_seen last_seen assignee trend links"
+_DUE_WITH_DETAILS = (
+    _due(
+        *(notifications.c[name] for name in _DETAILS.split()),
+        *(incidents.c[name] for name in _OF_INCIDENT.split()),
+        events.c.resource,
+        events.c.received_at,
+        events.c.body,
+        events.c.findings,
+        WAS_AMBIGUOUS.label("may_be_there"),
+        last_told().label("told_id"),
+        last_told(has_reference=True).label("reference_id"),
+    )
+    .join(events, events.c.id == notifications.c.event_id)
+    .join(incidents, incidents.c.id == notifications.c.incident_id)
+    # What another worker is about to take counts as taken; SQLite leaves this out.
+    .with_for_update(of=notifications, skip_locked=True)
+)
+_AMONG = notifications.c.id.in_(bindparam("ids", expanding=True))
+# Each by one statement for all: on SQLite every row that a statement is run for, or gives, is a turn in which other threads go first.
+_TAKE = (
+    update(notifications)
+    .where(_AMONG)
+    .values(
+        state=State.SENDING,
+        claimed_by=bindparam("worker"),
+        attempts=notifications.c.attempts + 1,
+        # What may have gone out is looked for where that was.
+        rules_version=case(
+            (WAS_AMBIGUOUS, notifications.c.rules_version), else_=func.coalesce(bindparam("under"), notifications.c.rules_version)
+        ),
+    )
+)
+_OPEN_ATTEMPTS = insert(attempts).from_select(
+    ["notification_id", "number", "began_at"],
+    select(notifications.c.id, notifications.c.attempts, bindparam("now", type_=UtcDateTime())).where(_AMONG),
+)
+_CLOSE_ATTEMPT = (
+    update(attempts)
+    # Who closed it first said what follows: a worker that was given up for dead changes nothing any more.
+    .where(attempts.c.notification_id == bindparam("b_id"), attempts.c.number == bindparam("b_number"), attempts.c.ended_at.is_(None))
+    .values({name: bindparam(name) for name in ("ended_at", "outcome", "status_code", "excerpt", "payload")})
+)
+_HELD_FOR: ColumnElement[str] = func.coalesce(bindparam("reason"), notifications.c.reason)
+_MOVE_ON = (
+    update(notifications)
+    # Only the attempt that holds the claim moves the notification.
+    .where(
+        notifications.c.id == bindparam("b_id"),
+        notifications.c.attempts == bindparam("b_number"),
+        notifications.c.state == State.SENDING,
+    )
+    .values(
+        state=bindparam("state"),
+        reason=case((_STAYS_ITSELF, notifications.c.reason), else_=_HELD_FOR),
+        next_attempt_at=bindparam("next_attempt_at"),
+        failures=notifications.c.failures + bindparam("failed"),
+        finished_at=bindparam("finished_at"),
+        rules_version=func.coalesce(bindparam("rules_version"), notifications.c.rules_version),
+        sent_place=func.coalesce(bindparam("sent_place"), notifications.c.sent_place),
+        reference=func.coalesce(bindparam("reference"), notifications.c.reference),
+        vendor_key=func.coalesce(bindparam("vendor_key"), notifications.c.vendor_key),
+        link=func.coalesce(bindparam("link"), notifications.c.link),
+        claimed_by=None,
+    )
+)
