@@ -54,8 +54,9 @@ class Vendors:
         }
 
     def told(self) -> dict[str, int]:
-        """How many requests each got."""
-        requests = {"slack": self.slack.requests, "pagerduty": self.pagerduty.requests, "jira": self.jira.requests}
+        """How much each was told; Jira by the issues that were asked for."""
+        issues = [request for request in self.jira.requests if request.method == "POST" and request.path.endswith("/issue")]
+        requests = {"slack": self.slack.requests, "pagerduty": self.pagerduty.requests, "jira": issues}
         return {name: len(got) for name, got in requests.items()} | {"mail": len(self.mail.received)}
 
 
