@@ -43,6 +43,8 @@ NUMBERS_KEPT_SECONDS = 30
 LISTS_KEPT_SECONDS = 60
 """The same of who is in which user group, and of the projects."""
 KEPT = 256
+MAX_TAGS, MAX_TAG = 200, 1000
+"""Sentry keeps as many, and none of more than 200 characters; but it is not Sentry who answers for certain."""
 MAX_OWNERS = 3
 MAX_COMMIT = 100
 """Of a commit's message, in characters."""
@@ -92,7 +94,7 @@ class Enrichment:
 
     def details(self, alert: Alert) -> Details | None:
         """What a message may tell beside its alert: numbers, owners, suspect commit; None without a token, or while Sentry fails."""
-        if alert.issue_id is None or alert.origin != SENTRY or not self._may_ask_sentry:
+        if alert.issue_id is None or alert.origin != SENTRY or alert.resource == "glitchtip" or not self._may_ask_sentry:
             return None
         try:
             event_count, user_count = self._numbers(alert.issue_id, self._period(NUMBERS_KEPT_SECONDS))
@@ -131,7 +133,8 @@ class Enrichment:
         except DeliveryError as error:
             self._rest(SENTRY, error)
             return Findings(fault=str(error))
-        return Findings(tags=tuple((tag.key, tag.value) for tag in event.tags), event_id=event.eventID)
+        tags = tuple((tag.key[:MAX_TAG], tag.value[:MAX_TAG]) for tag in event.tags[:MAX_TAGS])
+        return Findings(tags=tags, event_id=event.eventID[:MAX_TAG])
 
     def _project(self, alert: Alert) -> Findings:
         """The slug of a project that is known by its number."""

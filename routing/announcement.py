@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -15,8 +17,6 @@ from routing.rules import Receiver
 
 MAX_NAME = 80
 """Of whoever has ended something, in characters."""
-MAX_SUBJECT = 250
-"""As many are kept."""
 
 _WORDS: Mapping[Status, str] = {Status.RESOLVED: "resolved", Status.ARCHIVED: "archived"}
 # https://docs.sentry.io/organization/integrations/integration-platform/webhooks/issues and sentry-webhooks, 5.4
@@ -150,7 +150,8 @@ def answers(alert: Alert, words: str, announced: Iterable[Announcement]) -> Iter
     able = (one for one in announced if Reason.ANSWER in one.follows and one.kind == alert.origin.lower())
     for one in islice(able, 1):
         # Of a subject of its own: it is no message about the incident.
-        subject = f"answer:{alert.incident}:{alert.actor}:{alert.payload.get('pressed')}"[:MAX_SUBJECT]
+        asked = json.dumps([alert.incident, alert.actor, alert.payload.get("pressed")])
+        subject = f"answer:{hashlib.sha256(asked.encode()).hexdigest()[:32]}"
         yield replace(_follow_up(one, Reason.ANSWER, words), severity=Severity.INFO, subject=subject)
 
 

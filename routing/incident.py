@@ -40,6 +40,7 @@ CLOCKS_DIFFER = timedelta(minutes=1)
 """Of vendors, who say when somebody did something, and ours."""
 
 MAX_ASSIGNEE = 100
+MAX_LINK = 2000
 Number = TypeVar("Number", int, datetime)
 
 _TELL_CHANGES = frozenset({"issue", "metric_alert"})
@@ -168,7 +169,7 @@ class Incident:
         if (assigned := holds("assigned", alert)) is not None:
             self.assigned = assigned
         self.numbers = _with(self.numbers, alert, at)
-        if alert.origin != SENTRY and alert.link:
+        if alert.origin != SENTRY and alert.link and len(alert.link) <= MAX_LINK:
             self.links[alert.origin] = alert.link
         if alert.status is Status.FIRING:
             self.seen_in |= places(alert)
