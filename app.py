@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 
 import structlog
 from flask import Flask, Response, abort, jsonify, request
@@ -12,10 +13,11 @@ import cli
 import telemetry
 from routing.sentry import verify_signature
 from settings import Settings, SettingsError
-from storage.database import SchemaError, check_schema, open_database
+from storage.database import OutOfReachError, SchemaError, check_schema, open_database
 from storage.intake import Intake, StorageError
 from storage.queue import PLAN, BackgroundBell, Bell
 from storage.refusals import RefusalCounter
+from storage.spool import Spool
 from web.changes import add_changes
 from web.intake import Keeper, accepted, check_token, whole_body
 
@@ -50,7 +52,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     engine = open_database(settings.database)
     cli.register(app, settings, engine)
     add_refusals(app, RefusalCounter(engine, lambda: datetime.now(UTC)))
-    keep = keeper(Intake(open_database(settings.database, must_answer=True)), BackgroundBell(Bell(settings.redis_url), PLAN))
+    intake = Intake(open_database(settings.database, must_answer=True))
+    spool = Spool(settings.spool_dir, partial(_store, intake)) if settings.spool_dir else None
+    keep = keeper(intake, BackgroundBell(Bell(settings.redis_url), PLAN), spool)
     add_webhooks(app, settings, keep)
     add_changes(app, settings, keep)
     return app
@@ -64,10 +68,20 @@ def serve() -> Flask:
     """
     try:
         settings = Settings.load()
-        check_schema(open_database(settings.database))
+        _check_database(settings)
         return create_app(settings)
     except (SettingsError, SchemaError) as error:
         raise SystemExit(f"the web process cannot start:\n{error}") from None
+
+
+def _check_database(settings: Settings) -> None:
+    """It must be ready; or away, if there is a spool for what comes meanwhile."""
+    try:
+        check_schema(open_database(settings.database))
+    except OutOfReachError as error:
+        if settings.spool_dir is None:
+            raise
+        log.warning("database_away", error=str(error), effect="events are spooled until it is back")
 
 
 def _settings_of_the_environment() -> Settings:
@@ -80,11 +94,27 @@ def _settings_of_the_environment() -> Settings:
     return settings
 
 
-def keeper(intake: Intake, bell: BackgroundBell) -> Keeper:
-    """What keeps an event durably, rings, and gives its number."""
+def _store(intake: Intake, resource: str, body: bytes, received_at: datetime) -> None:
+    intake.store(resource=resource, body=body, received_at=received_at)
 
-    def keep(resource: str, body: bytes) -> int:
-        event_id, is_new = intake.store(resource=resource, body=body, received_at=datetime.now(UTC))
+
+def keeper(intake: Intake, bell: BackgroundBell, spool: Spool | None = None) -> Keeper:
+    """What keeps an event durably, rings, and gives its number; where the database is away, and there is a spool, it has none yet."""
+
+    def keep(resource: str, body: bytes) -> int | None:
+        now = datetime.now(UTC)
+        if spool is None or spool.is_empty:
+            try:
+                return stored(resource, body, now)
+            except StorageError:
+                if spool is None:
+                    raise
+        spool.append(resource, body, now)
+        log.info("event_spooled", resource=resource)
+        return None
+
+    def stored(resource: str, body: bytes, now: datetime) -> int:
+        event_id, is_new = intake.store(resource=resource, body=body, received_at=now)
         bell.ring()
         log.info("event_accepted", event_id=event_id, resource=resource, is_new=is_new)
         return event_id

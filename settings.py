@@ -59,6 +59,9 @@ class Settings(BaseModel):
     port: int = Field(8000, gt=0, lt=65536, description="port of the web process")
     data_dir: Path = Field(Path("var"), description="folder of the embedded database and of the embedded Redis")
     database_url: str = Field("", repr=False, description="SQLAlchemy address: `postgresql+psycopg://…`; unset, SQLite in DATA_DIR")
+    spool_dir: Path | None = Field(
+        None, description="folder in which webhooks wait while the database is away, on another disk if possible; unset, they get 503 then"
+    )
     redis_url: str = Field("redis://127.0.0.1:6379/0", repr=False, description="Redis for RQ; unset, `make run` starts one of its own")
     rules_file: Path = Field(Path("rules.yaml"), description="the rules")
     sentry_base_url: BaseUrl = Field("https://sentry.io", description="Sentry's address, for links to issues that came without one")

@@ -43,6 +43,10 @@ class SchemaError(Exception):
     """The database cannot be used: it is out of reach, or its tables are not those of this code. The text says what to do."""
 
 
+class OutOfReachError(SchemaError):
+    """It cannot be asked, so nobody knows what tables it has."""
+
+
 def open_database(url: str, *, pool_size: int = 5, must_answer: bool = False) -> Engine:
     """An engine for SQLite or PostgreSQL with the settings on which the promises rest. Opens no connection yet.
 
@@ -161,7 +165,7 @@ def current_revision(engine: Engine) -> str | None:
     """The migration that the database is at, None if it is empty.
 
     Raises:
-        SchemaError: it is out of reach.
+        OutOfReachError: it cannot be asked.
     """
     try:
         with engine.connect() as connection:
@@ -169,7 +173,7 @@ def current_revision(engine: Engine) -> str | None:
                 return None
             return connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
     except DBAPIError as error:
-        raise SchemaError(f"the database cannot be opened: {_words(error)}") from error
+        raise OutOfReachError(f"the database cannot be opened: {_words(error)}") from error
 
 
 @contextmanager

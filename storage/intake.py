@@ -186,8 +186,9 @@ def _is_meant(row: Mapping[str, object]) -> ColumnElement[bool]:
     perhaps_changed = exists().where(events.c.state == EventState.WAITING, later.c.resource == "issue", later.c.id > events.c.id)
     return or_(
         events.c.received_at < received_at - SAME_BYTES_WINDOW,
-        # Who resolves an issue, reopens it and resolves it again makes Sentry say the same thing twice, and means it.
-        and_(events.c.resource == "issue", or_(changed_since, perhaps_changed)),
+        # Who resolves an issue, reopens it and resolves it again makes Sentry say the same thing twice, and means it; not so what
+        # is read in from a spool twice.
+        and_(events.c.resource == "issue", events.c.received_at != received_at, or_(changed_since, perhaps_changed)),
     )
 
 

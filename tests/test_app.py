@@ -258,6 +258,19 @@ def test_what_cannot_be_stored_is_answered_503_so_that_nobody_believes_it_kept(t
     assert "send it again" in answer.text
 
 
+def test_with_a_spool_what_cannot_be_stored_now_is_kept_and_stored_later(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'later.db'}"
+    client = create_app(make_settings(url, SPOOL_DIR=str(tmp_path / "spool"))).test_client()
+
+    answers = [post(client, event_alert_webhook(event_id=f"{number:032x}")) for number in range(3)]
+    engine = open_database(url)
+    upgrade(engine)
+
+    assert [(answer.status_code, answer.json) for answer in answers] == [(202, {"event": None})] * 3
+    eventually(lambda: count(engine) == 3)
+    eventually(lambda: post(client, event_alert_webhook(event_id=f"{9:032x}")).json == {"event": 4})
+
+
 @pytest.mark.parametrize("resource", ["router:silence", "Router:Silence", ":router:silence"])
 def test_no_webhook_can_pose_as_an_event_of_our_own(client: FlaskClient, stored: Engine, resource: str) -> None:
     """The signature covers the body, not the header that names the resource."""

@@ -9,13 +9,14 @@ from typing import TypeAlias
 from flask import Response, abort, request
 from pydantic import SecretStr
 
-Keeper: TypeAlias = Callable[[str, bytes], int]
-"""Keeps an event of a resource durably, and gives its number."""
+Keeper: TypeAlias = Callable[[str, bytes], int | None]
+"""Keeps an event of a resource durably, and gives its number; None: it has none yet."""
 
 
-def accepted(event_id: int) -> tuple[Response, int]:
+def accepted(event_id: int | None) -> tuple[Response, int]:
     """It is kept, and under which number."""
-    return Response(b'{"event":%d}\n' % event_id, mimetype="application/json"), 202
+    number = b"null" if event_id is None else b"%d" % event_id
+    return Response(b'{"event":%s}\n' % number, mimetype="application/json"), 202
 
 
 def check_token(given: str, wanted: SecretStr | None) -> None:

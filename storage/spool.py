@@ -1,0 +1,156 @@
+"""Webhooks that came while the database was away: on the disk until it is back, then read in, in their order."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+import threading
+import zlib
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from struct import Struct
+from typing import BinaryIO, TypeAlias
+
+import msgspec
+import structlog
+
+from storage.intake import StorageError
+
+TRY_EVERY_SECONDS = 1.0
+_HEAD = Struct(">II")
+"""Before each record: its length, and its checksum, by which one is known that was cut off and never answered."""
+_SUFFIX, _BROKEN = ".spool", ".broken"
+
+Store: TypeAlias = Callable[[str, bytes, datetime], object]
+"""Keeps a webhook of a resource, with its body and when it came; raises StorageError. To keep one twice is to keep it once."""
+
+
+class Spooled(msgspec.Struct, frozen=True, array_like=True):
+    """A webhook as it is spooled."""
+
+    received_at: datetime
+    resource: str
+    body: bytes
+
+
+class Spool:
+    """The spool of one process; several may share a folder. A process that died leaves its file to the others.
+
+    As long as anything is in it, everything that comes goes into it, for what came first is to be decided first.
+    """
+
+    def __init__(self, folder: Path, store: Store) -> None:
+        """Begin to read in what is there already."""
+        self._folder, self._store = folder, store
+        self._lock = threading.Lock()
+        self._file: BinaryIO | None = None
+        """Where to append; None: nothing has come since the last file was closed."""
+        self._is_reading_in = False
+        self._log = structlog.get_logger()
+        if any(folder.glob(f"*{_SUFFIX}")):
+            self._begin_to_read_in()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether what comes may pass it by."""
+        return not self._is_reading_in
+
+    def append(self, resource: str, body: bytes, received_at: datetime) -> None:
+        """Keep a webhook: when this returns, it is on the disk.
+
+        Raises:
+            StorageError: it is not.
+        """
+        record = msgspec.msgpack.encode(Spooled(received_at, resource, body))
+        with self._lock:
+            try:
+                self._write(_HEAD.pack(len(record), zlib.crc32(record)) + record)
+            except OSError as error:
+                raise StorageError(f"the event could not be spooled: {error.strerror}") from error
+            self._begin_to_read_in()
+
+    def read_in(self) -> bool:
+        """Store what is spooled, the oldest file first; whether nothing is left that this process may read."""
+        with self._lock:
+            if self._file:
+                self._file.close()  # what comes now begins another one
+            self._file = None
+        for path in sorted(self._folder.glob(f"*{_SUFFIX}")):
+            try:
+                self._read_in(path)
+            except StorageError:
+                return False
+        return True
+
+    def _write(self, record: bytes) -> None:
+        file = self._file or self._begin_file()
+        try:
+            file.write(record)
+            os.fsync(file.fileno())
+        except OSError:
+            self._file = None  # nothing may follow half a record
+            file.close()
+            raise
+
+    def _begin_file(self) -> BinaryIO:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        path = self._folder / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}-{os.getpid()}-{secrets.token_hex(4)}{_SUFFIX}"
+        file: BinaryIO = path.open("xb", buffering=0)
+        fcntl.flock(file, fcntl.LOCK_EX)
+        folder = os.open(self._folder, os.O_RDONLY)
+        try:
+            os.fsync(folder)  # or the file itself may be gone after a power cut
+        finally:
+            os.close(folder)
+        self._file = file
+        return file
+
+    def _read_in(self, path: Path) -> None:
+        try:
+            file = path.open("rb")
+        except FileNotFoundError:  # another process was quicker
+            return
+        with file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:  # whoever appends to it lives
+                return
+            count, end = 0, 0
+            for one in _records(file):
+                self._store(one.resource, one.body, one.received_at)
+                count, end = count + 1, file.tell()
+            self._log.info("spool_read_in", events=count)
+            if end == path.stat().st_size:
+                path.unlink()
+            else:
+                broken = path.rename(path.with_suffix(_BROKEN))
+                # What was cut off was answered to nobody; if more is missing, the disk is at fault.
+                self._log.error("spool_cut_off", file=str(broken), whole=count)
+
+    def _begin_to_read_in(self) -> None:
+        if not self._is_reading_in:
+            self._is_reading_in = True
+            self._log.warning("database_away", effect="events are spooled until it is back", folder=str(self._folder))
+            threading.Thread(target=self._keep_reading_in, name="spool", daemon=True).start()
+
+    def _keep_reading_in(self) -> None:
+        pause = threading.Event()
+        while True:
+            pause.wait(TRY_EVERY_SECONDS)
+            is_done = self.read_in()
+            with self._lock:
+                if is_done and self._file is None:
+                    self._is_reading_in = False
+                    return
+
+
+def _records(file: BinaryIO) -> Iterator[Spooled]:
+    """Those that are whole; what is cut off at the end was answered to nobody."""
+    while len(head := file.read(_HEAD.size)) == _HEAD.size:
+        length, checksum = _HEAD.unpack(head)
+        record = file.read(length)
+        if len(record) < length or zlib.crc32(record) != checksum:
+            return
+        yield msgspec.msgpack.decode(record, type=Spooled)

@@ -1,0 +1,171 @@
+"""The spool: what came while the database was away is on the disk, and read in once, in its order, when it is back."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, select
+
+from storage.intake import Intake, StorageError
+from storage.spool import Spool
+from storage.tables import events
+from tests.storage.test_refusals import eventually
+
+NOON = datetime(2026, 11, 26, 12, 0, tzinfo=UTC)
+ROOT = Path(__file__).parents[2]
+
+
+class Database:
+    """Keeps what it is given, unless it is away."""
+
+    def __init__(self) -> None:
+        self.is_away = True
+        self.kept: list[bytes] = []
+        self.fails_after: int | None = None
+
+    def store(self, resource: str, body: bytes, received_at: datetime) -> None:
+        assert (resource, received_at) == ("issue", NOON)
+        if self.is_away or len(self.kept) == self.fails_after:
+            raise StorageError("away")
+        self.kept.append(body)
+
+
+@pytest.fixture
+def database() -> Database:
+    return Database()
+
+
+@pytest.fixture
+def spool(tmp_path: Path, database: Database) -> Iterator[Spool]:
+    yield Spool(tmp_path, database.store)
+    database.is_away, database.fails_after = False, None
+
+
+def append(spool: Spool, *bodies: bytes) -> None:
+    for body in bodies:
+        spool.append("issue", body, NOON)
+
+
+def test_what_came_while_it_was_away_is_read_in_in_its_order_and_then_the_spool_is_empty(
+    tmp_path: Path, spool: Spool, database: Database
+) -> None:
+    append(spool, b"1", b"2", b"3")
+    was_empty = spool.is_empty
+    database.is_away = False
+
+    eventually(lambda: spool.is_empty)
+
+    assert not was_empty
+    assert database.kept == [b"1", b"2", b"3"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_comes_while_it_is_read_in_comes_after_that(spool: Spool, database: Database) -> None:
+    append(spool, b"1")
+    database.is_away = False
+    append(spool, b"2")
+
+    eventually(lambda: spool.is_empty)
+
+    assert database.kept == [b"1", b"2"]
+
+
+def test_nothing_is_lost_if_it_goes_away_again_meanwhile(spool: Spool, database: Database) -> None:
+    append(spool, b"1", b"2", b"3")
+    database.is_away, database.fails_after = False, 2
+    eventually(lambda: len(database.kept) == 2)
+    database.fails_after = None
+
+    eventually(lambda: spool.is_empty)
+
+    assert list(dict.fromkeys(database.kept)) == [b"1", b"2", b"3"]
+
+
+def test_bodies_of_any_bytes_and_sizes_come_back_as_they_were(spool: Spool, database: Database) -> None:
+    bodies = [b"", b"\x00\xff" * 10, os.urandom(1_000_000), b"\n"]
+    append(spool, *bodies)
+    database.is_away = False
+
+    eventually(lambda: spool.is_empty)
+
+    assert database.kept == bodies
+
+
+def test_of_a_file_that_was_cut_off_all_that_is_whole_is_read_in_and_the_rest_is_kept(
+    tmp_path: Path, spool: Spool, database: Database
+) -> None:
+    append(spool, b"1", b"2")
+    spool.read_in()
+    [path] = tmp_path.glob("*.spool")
+    path.write_bytes(path.read_bytes()[:-1])
+    database.is_away = False
+
+    eventually(lambda: spool.is_empty)
+
+    assert database.kept == [b"1"]
+    assert [kept.suffix for kept in tmp_path.iterdir()] == [".broken"]
+
+
+def test_what_cannot_be_written_is_said_to_be_unstored(tmp_path: Path, database: Database) -> None:
+    in_the_way = tmp_path / "file"
+    in_the_way.write_text("")
+
+    with pytest.raises(StorageError, match="could not be spooled"):
+        Spool(in_the_way, database.store).append("issue", b"1", NOON)
+
+
+def test_threads_share_a_spool(spool: Spool, database: Database) -> None:
+    threads = [threading.Thread(target=append, args=(spool, b"%d" % number)) for number in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    database.is_away = False
+
+    eventually(lambda: spool.is_empty)
+
+    assert sorted(map(int, database.kept)) == list(range(20))
+
+
+def test_what_a_process_left_that_was_killed_another_reads_in_and_what_one_holds_that_lives_it_leaves(
+    tmp_path: Path, database: Database
+) -> None:
+    code = f"""
+import sys, time; sys.path.insert(0, {str(ROOT)!r})
+import structlog; structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+import storage.spool; storage.spool.TRY_EVERY_SECONDS = 1000
+from datetime import datetime; from pathlib import Path
+from storage.intake import StorageError; from storage.spool import Spool
+def away(*_): raise StorageError("away")
+Spool(Path({str(tmp_path)!r}), away).append("issue", b"1", datetime.fromisoformat({NOON.isoformat()!r}))
+print("spooled", flush=True); time.sleep(60)
+"""
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as other:  # noqa: S603 - our own code
+        assert other.stdout
+        assert other.stdout.readline().strip() == b"spooled"
+        database.is_away = False
+        while_it_lives = Spool(tmp_path, database.store).read_in(), list(database.kept)
+        other.send_signal(signal.SIGKILL)
+
+    Spool(tmp_path, database.store)
+
+    eventually(lambda: database.kept == [b"1"])
+    assert while_it_lives == (True, [])
+
+
+def test_what_is_read_in_twice_is_one_event_even_if_its_issue_has_changed_since(engine: Engine) -> None:
+    intake = Intake(engine)
+    for at in (NOON, NOON + timedelta(seconds=1), NOON):
+        body = b'{"action": "resolved"}' if at == NOON else b'{"action": "unresolved"}'
+        intake.store(resource="issue", body=body, received_at=at)
+
+    with engine.connect() as connection:
+        assert len(connection.execute(select(events.c.id)).all()) == 2
