@@ -99,8 +99,9 @@ def requeue(engine: Engine, *, ids: Sequence[int] | None = None, state: State = 
     nothing else that is held is ever sent.
     """
     is_preview = and_(notifications.c.state == State.HELD, notifications.c.reason == Reason.PREVIEW)
-    # What is over is news to nobody; its end is told also then, and done in Sentry.
-    fires = exists().where(incidents.c.id == notifications.c.incident_id, incidents.c.status == Status.FIRING)
+    # What is over is news to nobody, also if it has begun again; its end is told also then, and done in Sentry.
+    since = or_(incidents.c.began_at.is_(None), incidents.c.began_at <= notifications.c.created_at)
+    fires = exists().where(incidents.c.id == notifications.c.incident_id, incidents.c.status == Status.FIRING, since)
     may_be_sent = and_(
         or_(notifications.c.state == State.DEAD, is_preview), or_(fires, notifications.c.reason.in_((Reason.RESOLVED, Reason.PASSED_ON)))
     )

@@ -181,6 +181,17 @@ def test_what_is_over_is_not_sent_again_by_hand_but_an_end_is(engine: Engine) ->
     assert (closing.reason, inspection.listed(engine, id=dead)[0].state) == (Reason.RESOLVED, State.DEAD)
 
 
+def test_what_died_before_its_incident_ended_is_not_sent_when_that_has_begun_again(engine: Engine) -> None:
+    """Nobody would tell the end of it: it was over before."""
+    dead = announce(engine)
+    send(engine, Outcome.REFUSED)
+    end(engine)
+    store(engine, issue_webhook("unresolved", id="1"), at=NOW + timedelta(minutes=20))
+    plan_all(engine, at=NOW + timedelta(minutes=20))
+
+    assert dead not in notifications.requeue(engine, now=NOW + timedelta(minutes=21))
+
+
 def test_a_previewed_end_stays_an_end(engine: Engine) -> None:
     announce(engine)
     send(engine, Outcome.PREVIEWED)
