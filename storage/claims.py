@@ -14,7 +14,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from routing.alert import Alert, Status
 from routing.destinations import Changes
 from routing.notification import Attempt, Lane, Link, Mention, Notification, Numbers, Outcome, Reason, Severity, State, Tries
-from storage import opt_outs
+from storage import ends, opt_outs
 from storage.events import Event, event_of
 from storage.incidents import numbers_of
 from storage.tables import UtcDateTime, attempts, events, incidents, notifications, workers
@@ -104,6 +104,7 @@ def claim(engine: Engine, lane: Lane, *, worker: str, now: datetime, limit: int,
             connection.exec_driver_sql("BEGIN IMMEDIATE")
         rows = connection.execute(_DUE_WITH_DETAILS, {"lane": lane, "now": now, "limit": limit}).all()
         if rows:
+            ends.part(connection, [row.id for row in rows if row.reason == Reason.RESOLVED], now)
             ids = [row.id for row in rows]
             connection.execute(_TAKE, {"ids": ids, "worker": worker, "under": rules_version})
             connection.execute(_OPEN_ATTEMPTS, {"ids": ids, "now": now})
@@ -268,7 +269,7 @@ _STAYS_ITSELF = or_(*(notifications.c.reason == reason for reason in (Reason.RES
 _DUE = _due()
 _DETAILS = (
     "event_id receiver kind rules severity reason why created_at attempts failures subject place others next_step changes rules_version"
-    " reference"
+    " reference ends"
 )
 _OF_INCIDENT = "status began_at acknowledged_by event_count user_count first_seen last_seen assignee trend links"
 _DUE_WITH_DETAILS = (

@@ -331,6 +331,8 @@ notifications = Table(
     # Under which it was sent, and where that was: what is told there later goes by them, too.
     Column("rules_version", String(64)),
     Column("sent_place", String(16)),
+    # Of an end that goes to one of several places: the last message there when it was to be told.
+    Column("ends", Id),
     # However often an event is planned, it is announced to a destination once on each occasion.
     UniqueConstraint("event_id", "receiver", "occasion", "subject", "place", name="uq_notifications_event_receiver"),
     Index(

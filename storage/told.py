@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import msgspec
-from sqlalchemy import Connection, Row, and_, exists, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, FromClause, Row, and_, exists, func, or_, select, tuple_
 from sqlalchemy.sql.selectable import ScalarSelect
 
 from routing.notification import Link, Mention, Outcome, Reason, Severity, State
@@ -65,7 +65,8 @@ def told_before(connection: Connection, rows: Sequence[Row[tuple[object, ...]]])
     found = {row.id: row for row in connection.execute(select(*columns).where(notifications.c.id.in_(wanted)))}
     told = {}
     for row in rows:
-        if row.told_id:
+        began_again_there = row.ends and row.told_id and row.told_id > row.ends
+        if row.told_id and not began_again_there:
             referred = found[row.reference_id or row.told_id]
             reference = msgspec.json.decode(referred.reference, type=dict[str, str]) if referred.reference else {}
             last = found[row.told_id]
@@ -128,20 +129,28 @@ def members(connection: Connection, standing: Standing) -> tuple[str, ...]:
 
 
 def last_told(*, has_reference: bool = False) -> ScalarSelect[int]:
-    """The last message to the same destination about the same thing, of those that went out, or may have; with a name of the vendor's."""
+    """The last message to the same destination about the same thing, of those that went out, or may have; with a name of the vendor's.
+
+    For an end that goes to one of several places, the last one there.
+    """
     earlier = notifications.alias("earlier")
+    return (
+        select(func.max(earlier.c.id))
+        .where(earlier.c.subject == notifications.c.subject, earlier.c.place == notifications.c.place)
+        .where(earlier.c.id < notifications.c.id, earlier.c.reference.is_not(None) if has_reference else went_out(earlier))
+        .where(or_(notifications.c.ends.is_(None), earlier.c.sent_place == notifications.c.sent_place))
+        .correlate(notifications)
+        .scalar_subquery()
+    )
+
+
+def went_out(earlier: FromClause) -> ColumnElement[bool]:
+    """Whether a message did, or may have."""
     may_have_gone_out = exists().where(attempts.c.notification_id == earlier.c.id, attempts.c.outcome == Outcome.AMBIGUOUS)
-    went_out = or_(
+    return or_(
         earlier.c.state == State.SENT,
         and_(earlier.c.state == State.HELD, earlier.c.reason.in_((Reason.PREVIEW, Reason.RESOLVED))),
         and_(earlier.c.state == State.DEAD, may_have_gone_out),
         # Some of those who were to be told were.
         and_(earlier.c.state.in_((State.HELD, State.DEAD)), earlier.c.reference.is_not(None)),
-    )
-    return (
-        select(func.max(earlier.c.id))
-        .where(earlier.c.subject == notifications.c.subject, earlier.c.place == notifications.c.place)
-        .where(earlier.c.id < notifications.c.id, earlier.c.reference.is_not(None) if has_reference else went_out)
-        .correlate(notifications)
-        .scalar_subquery()
     )

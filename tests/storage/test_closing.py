@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
+from types import MappingProxyType
 
 import pytest
 from sqlalchemy import Engine
@@ -20,6 +22,12 @@ from tests.factories import NOW, issue_webhook
 from tests.storage.planned import claim, ended, ids, issue, make_rules, plan_all, store
 
 LATER = timedelta(hours=1)
+EAGER = """
+version: 1
+receivers: {chat: {kind: preview}}
+rules: [{name: payment, when: payment, notify: [chat], cooldown: 0s}]
+"""
+"""Tells of every error."""
 CLOSED = {"channel": "C1", "ts": "1.0"}
 
 
@@ -154,6 +162,73 @@ def test_who_was_told_hears_the_end_although_others_never_were(engine: Engine, r
     assert closing.reason is Reason.RESOLVED
     assert closing.told
     assert closing.told.reference == SOME
+
+
+class TestWhereAnIncidentIsToldInTwoPlaces:
+    """Its receiver was led elsewhere while a further message was on its way."""
+
+    OLD, NEW = "a" * 16, "b" * 16
+
+    def tell(self, engine: Engine, number: int, place: str, reference: Mapping[str, str] = MappingProxyType({})) -> None:
+        """A message arrives at a place."""
+        minutes = timedelta(minutes=number)
+        store(engine, issue(1, number), at=NOW + minutes)
+        plan_all(engine, make_rules(EAGER), at=NOW + minutes)
+        send(engine, place=place, rules_version=place, reference=reference)
+
+    def begin_again(self, engine: Engine) -> None:
+        """The issue is unresolved, ten minutes after its end."""
+        store(engine, issue_webhook("unresolved", id="1", title="PaymentError"), at=NOW + timedelta(minutes=20))
+        plan_all(engine, make_rules(EAGER), at=NOW + timedelta(minutes=20))
+
+    def told(self, engine: Engine) -> list[tuple[str | None, dict[str, str]]]:
+        """Where the ends that are due go, and what they close."""
+        due = []
+        while found := claim(engine, after=LATER):
+            claims.record(engine, [(one.id, ended(one.tries.number)) for one in found])
+            due += [(one.told.place, dict(one.told.reference)) for one in found if one.told]
+        return due
+
+    def test_each_place_hears_the_end(self, engine: Engine) -> None:
+        self.tell(engine, 1, self.OLD, reference={"ts": "1"})
+        self.tell(engine, 2, self.OLD, reference={"ts": "2"})
+        self.tell(engine, 3, self.NEW, reference={"ts": "3"})
+        end(engine, make_rules(EAGER))
+
+        assert self.told(engine) == [(self.NEW, {"ts": "3"}), (self.OLD, {"ts": "2"})]
+        assert states(engine)[3:] == [(State.SENT, Reason.RESOLVED)] * 2
+
+    def test_each_is_tried_again_where_it_is_to_be_told(self, engine: Engine) -> None:
+        self.tell(engine, 1, self.OLD, reference={"ts": "1"})
+        self.tell(engine, 2, self.NEW, reference={"ts": "2"})
+        end(engine, make_rules(EAGER))
+        send(engine, Outcome.REFUSED)
+        send(engine)
+        notifications.requeue(engine, now=NOW + LATER)
+
+        assert self.told(engine) == [(self.NEW, {"ts": "2"})]
+
+    def test_a_place_where_it_was_told_anew_is_left_open(self, engine: Engine) -> None:
+        self.tell(engine, 1, self.OLD)
+        self.tell(engine, 2, self.NEW)
+        end(engine, make_rules(EAGER))
+        self.begin_again(engine)
+        send(engine)
+        send(engine, place=self.OLD)
+
+        assert self.told(engine) == []
+
+    def test_a_later_end_closes_nothing_twice(self, engine: Engine) -> None:
+        self.tell(engine, 1, self.OLD)
+        self.tell(engine, 2, self.NEW)
+        end(engine, make_rules(EAGER))
+        self.told(engine)
+        self.begin_again(engine)
+        send(engine, place=self.NEW)
+        store(engine, issue_webhook("resolved", id="1", lastSeen="2026-03-12T10:40:00Z"), at=NOW + timedelta(minutes=30))
+        plan_all(engine, make_rules(EAGER), at=NOW + timedelta(minutes=30))
+
+        assert self.told(engine) == [(self.NEW, {})]
 
 
 def test_what_died_on_its_way_needs_no_end(engine: Engine) -> None:

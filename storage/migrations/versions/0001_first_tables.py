@@ -269,6 +269,7 @@ def upgrade() -> None:
         sa.Column("changes", sa.Text(), nullable=True),
         sa.Column("rules_version", sa.String(length=64), nullable=True),
         sa.Column("sent_place", sa.String(length=16), nullable=True),
+        sa.Column("ends", Id, nullable=True),
         sa.ForeignKeyConstraint(
             ["event_id"],
             ["events.id"],
