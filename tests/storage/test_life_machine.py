@@ -174,6 +174,7 @@ class Life(RuleBasedStateMachine):
     @rule(rules=st.integers(0, len(SETS) - 1), receivers=st.integers(0, len(RECEIVERS) - 1), is_joined=st.booleans())
     def edit_the_rules(self, rules: int, receivers: int, *, is_joined: bool) -> None:
         self.in_force = rules_of(rules, receivers, is_joined=is_joined)
+        self.versions[self.in_force.version] = self.in_force
 
     @rule()
     def silence_all(self) -> None:
@@ -189,7 +190,6 @@ class Life(RuleBasedStateMachine):
 
     @rule()
     def plan(self) -> None:
-        self.versions[self.in_force.version] = self.in_force
         plan_all(self.engine, self.in_force, at=self.now)
         while is_due(self.engine, self.now):
             plan_due(self.engine, self.in_force, lambda: self.now)
