@@ -73,11 +73,13 @@ class Settings(BaseModel):
     slack_signing_secret: SecretStr | None = Field(
         None, description="secret that signs what buttons in Slack send to `/slack/interactions`; unset, messages have none"
     )
+    slack_per_minute: int = Field(60, gt=0, description="messages that Slack lets a channel get; what comes faster waits")
     slack_api_url: BaseUrl = Field("https://slack.com/api", description="Slack's Web API")
     pagerduty_webhook_secrets: Annotated[tuple[SecretStr, ...], BeforeValidator(_comma_separated)] = Field(
         (), description="secrets of PagerDuty's webhook subscriptions, comma-separated; unset, `/webhooks/pagerduty` answers 404"
     )
     pagerduty_events_url: BaseUrl = Field("https://events.pagerduty.com", description="PagerDuty's Events API; EU: events.eu.pagerduty.com")
+    pagerduty_per_minute: int = Field(120, gt=0, description="events that PagerDuty takes of a routing key")
     jira_url: BaseUrl | None = Field(None, description="Jira's address, `https://acme.atlassian.net`")
     jira_user: str | None = Field(None, description="e-mail of the Jira Cloud account; unset, JIRA_TOKEN is a personal access token")
     jira_token: SecretStr | None = Field(None, description="API token (Cloud) or personal access token (Data Center)")
@@ -87,12 +89,16 @@ class Settings(BaseModel):
     smtp_url: SecretStr | None = Field(
         None, description="`smtp://user:password@host:587` (STARTTLS), `smtps://host:465`, or with `?starttls=off`"
     )
+    smtp_per_minute: int | None = Field(None, gt=0, description="mails that the server takes; unset, as many as there are")
     mail_from: str | None = Field(None, description="sender of the mails, `Alerts <alerts@example.com>`")
     twilio_account_sid: str | None = Field(None, description="Twilio account, `AC…`")
     twilio_auth_token: SecretStr | None = Field(None, description="Twilio's token")
     twilio_from: str | None = Field(None, description="sending number `+1…` or messaging service `MG…`")
     twilio_api_url: BaseUrl = Field("https://api.twilio.com", description="Twilio's API")
-    worker_threads: int = Field(256, gt=0, le=1024, description="deliveries that one worker has under way at once, per lane")
+    twilio_per_minute: int | None = Field(None, gt=0, description="messages that the account may send; unset, Twilio queues them itself")
+    worker_threads: int = Field(
+        256, gt=0, le=1024, description="deliveries that one worker has under way at once, per lane; one vendor gets three quarters of them"
+    )
     sentry_dsn: SecretStr | None = Field(None, description="where this service reports its own errors")
     sentry_environment: str = Field(
         "development", min_length=1, description="`production` refuses unsigned webhooks and missing credentials; else `.env` is read"

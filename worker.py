@@ -24,11 +24,12 @@ from notifiers.configuration import earlier_rules, missing_credentials, read_rul
 from notifiers.dispatch import Dispatch
 from notifiers.enrichment import Enrichment
 from notifiers.lane import DeliveryLane, LanePorts
+from notifiers.limits import limits
 from routing.notification import Attempt, Lane, Outcome
 from routing.rules import RulesError, RuleSet
 from settings import Settings, SettingsError
 from storage import claims, events, refreshing, rules_versions, silences, workers
-from storage.claims import Claimed
+from storage.claims import Claimed, Pace
 from storage.database import SchemaError, check_schema, open_database
 from storage.planner import Planner
 from storage.queue import PLAN, Bell, listen
@@ -91,6 +92,7 @@ class Worker:
         """By HUP: the rules are read again although no file seems to have changed."""
         self._settings, self._engine, self._rules_file, self._clock = settings, engine, rules_file, clock
         self._reminded_at: datetime | None = None
+        self._pace = Pace(limits=limits(settings), threads=settings.worker_threads)
         self._bell = Bell(settings.redis_url)
         enrichment = Enrichment(settings, clock)
         self._dispatch = Dispatch(settings, lambda: rules_file.rules, clock, earlier=self._earlier_rules, details=enrichment.details)
@@ -201,8 +203,15 @@ class Worker:
 
     def _ports(self, lane: Lane) -> LanePorts[Claimed]:
         return LanePorts(
-            claim=lambda limit: claims.claim(
-                self._engine, lane, worker=self.id, now=self._clock(), limit=limit, rules_version=self._rules_file.rules.version
+            claim=lambda limit, under_way: claims.claim(
+                self._engine,
+                lane,
+                worker=self.id,
+                now=self._clock(),
+                limit=limit,
+                rules_version=self._rules_file.rules.version,
+                pace=self._pace,
+                under_way=under_way,
             ),
             deliver=self._dispatch.deliver,
             record=self._record,
@@ -211,12 +220,15 @@ class Worker:
         )
 
     def _record(self, finished: Sequence[tuple[Claimed, Attempt]]) -> None:
-        claims.record(self._engine, [(claimed.id, done) for claimed, done in finished])
+        closed = claims.record(self._engine, [(claimed.id, done) for claimed, done in finished], pace=self._pace)
         if made := [claimed.id for claimed, done in finished if "url" in done.reference and not claimed.told]:
             refreshing.show_links(self._engine, made, self._clock())
         # Here, in one thread: those that deliver would wait for each other at every line.
         for claimed, done in finished:
             _log_attempt(claimed, done)
+        for one in closed:
+            said = {"receiver": one.receiver, "said": one.why, "until": f"{one.until:%H:%M:%S} UTC"}
+            log.error("destination_closed", **said, effect="what is for it waits; then one message is tried")
 
     def _announce(self, lane: Lane) -> None:
         self._lanes[lane].ring()

@@ -37,6 +37,8 @@ WANTED_OF_ONE = 1.8
 WANTED_MEMORY_MB = 150.0
 WANTED_LATENCY_MS = {0.5: 15.0, 0.99: 60.0}
 PATIENCE_SECONDS = 120.0
+EVERYTHING = "1000000"
+"""This vendor has no limit: what is measured is how fast it can be told."""
 
 RECEIVERS: Mapping[str, Mapping[str, Json]] = {
     "webhook": {
@@ -185,6 +187,8 @@ def _environment(redis_url: str, vendor: Vendor) -> dict[str, str]:
         VENDOR=vendor.url,
         SLACK_API_URL=f"{vendor.url}/api",
         SLACK_BOT_TOKEN="xoxb-benchmark",
+        SLACK_PER_MINUTE=EVERYTHING,
+        PAGERDUTY_PER_MINUTE=EVERYTHING,
         TWILIO_API_URL=vendor.url,
         TWILIO_ACCOUNT_SID="AC0123456789abcdef0123456789abcdef",
         TWILIO_AUTH_TOKEN="benchmark",

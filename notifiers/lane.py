@@ -39,8 +39,8 @@ ClaimedT = TypeVar("ClaimedT", bound=Claimable)
 class LanePorts(Generic[ClaimedT]):
     """What a lane does with the world."""
 
-    claim: Callable[[int], Sequence[ClaimedT]]
-    """At most so many that are due, for nobody else to send."""
+    claim: Callable[[int, Sequence[ClaimedT]], Sequence[ClaimedT]]
+    """At most so many that are due, for nobody else to send; beside these, which are under way."""
     deliver: Callable[[ClaimedT], Attempt]
     """Called in the pool; raises nothing."""
     record: Callable[[Sequence[tuple[ClaimedT, Attempt]]], None]
@@ -59,7 +59,7 @@ class DeliveryLane(Generic[ClaimedT]):
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=f"send-{name}")
         # How a delivery ended, or the id of one that has been given back, or a ring.
         self._inbox: queue.SimpleQueue[tuple[ClaimedT, Attempt] | int] = queue.SimpleQueue()
-        self._in_flight: set[int] = set()
+        self._in_flight: dict[int, ClaimedT] = {}
         self._unrecorded: list[tuple[ClaimedT, Attempt]] = []
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"lane-{name}", daemon=True)
@@ -100,7 +100,7 @@ class DeliveryLane(Generic[ClaimedT]):
             if isinstance(news, tuple):
                 self._unrecorded.append(news)
             elif news != _RING:
-                self._in_flight.discard(news)
+                self._in_flight.pop(news, None)
             if len(self._unrecorded) >= MAX_CLAIM:
                 return
             try:
@@ -111,14 +111,15 @@ class DeliveryLane(Generic[ClaimedT]):
     def _record(self) -> None:
         if self._unrecorded:
             self._ports.record(self._unrecorded)
-            self._in_flight -= {claimed.id for claimed, _ in self._unrecorded}
+            for claimed, _ in self._unrecorded:
+                self._in_flight.pop(claimed.id, None)
             self._unrecorded = []
 
     def _fill(self) -> None:
         while not self._stopping.is_set() and (free := self._threads - len(self._in_flight)) > 0:
-            claimed = self._ports.claim(min(free, MAX_CLAIM))
+            claimed = self._ports.claim(min(free, MAX_CLAIM), tuple(self._in_flight.values()))
             for one in claimed:
-                self._in_flight.add(one.id)
+                self._in_flight[one.id] = one
                 self._pool.submit(self._deliver, one)
             if not claimed:
                 return

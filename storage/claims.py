@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
-from sqlalchemy import Engine, Row, Select, and_, bindparam, case, exists, func, insert, literal, or_, select, update
+from sqlalchemy import Engine, Row, and_, bindparam, case, exists, func, insert, or_, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from routing.alert import Alert, Status
 from routing.destinations import Changes
+from routing.gate import Limit
 from routing.notification import Attempt, Lane, Link, Mention, Notification, Numbers, Outcome, Reason, Severity, State, Tries
-from storage import ends, opt_outs
+from routing.shares import Shares
+from storage import due, ends, gates, opt_outs
 from storage.events import Event, event_of
+from storage.gates import Closed
 from storage.incidents import numbers_of
 from storage.tables import UtcDateTime, attempts, events, incidents, notifications, workers
 from storage.told import WAS_AMBIGUOUS, Told, last_told, links_beside, told_before
@@ -23,9 +26,6 @@ from storage.workers import moment
 
 _VENDOR_KEYS = ("dedup_key", "key")
 """In references: PagerDuty's, and Jira's."""
-
-# In the statement itself: of a parameter no database sees that the index of just these states will do.
-_PLANNED, _SENDING = (literal(state.value, literal_execute=True) for state in (State.PLANNED, State.SENDING))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +37,7 @@ class Claimed:
     tries: Tries
     incident: str
     receiver: str
+    kind: str
     place: str
     """Its destination, as it was when this was planned."""
     rules: tuple[str, ...]
@@ -92,17 +93,45 @@ class Claimed:
         )
 
 
-def claim(engine: Engine, lane: Lane, *, worker: str, now: datetime, limit: int, rules_version: str | None = None) -> tuple[Claimed, ...]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How fast a worker may claim."""
+
+    limits: Mapping[str, Limit] = field(default_factory=dict)
+    """The vendors', by kind of receiver."""
+    threads: int = 1 << 16
+    """Those of the lane."""
+
+
+ANY_PACE = Pace()
+
+
+def claim(
+    engine: Engine,
+    lane: Lane,
+    *,
+    worker: str,
+    now: datetime,
+    limit: int,
+    rules_version: str | None = None,
+    pace: Pace = ANY_PACE,
+    under_way: Sequence[Claimed] = (),
+) -> tuple[Claimed, ...]:
     """Take what is due in a lane, oldest first, at most one at a time of each destination and subject, so that order is kept.
 
     The attempt is on record, open, before it is made: whoever finds it open later knows that it may have gone out, and under which
-    rules.
+    rules. Passed over is what goes to a destination whose gate is closed, what has its share of the lane's threads already, and where
+    only so many may go, what a critical message waits for, too.
     """
+    shares = Shares(pace.threads, [(one.kind, one.place) for one in under_way])
     with engine.begin() as connection:
         if engine.dialect.name == "sqlite":
             # It locks no rows, only itself: nobody else claims between what is read here and what is written.
             connection.exec_driver_sql("BEGIN IMMEDIATE")
-        rows = connection.execute(_DUE_WITH_DETAILS, {"lane": lane, "now": now, "limit": limit}).all()
+        yields = connection.execute(due.WANTED, {"lane": Lane.CRITICAL, "now": now}).scalars().all() if lane is Lane.NORMAL else ()
+        passed_over = {"full": shares.full, "yields": yields, "since": now - due.PATIENCE}
+        found = connection.execute(_DUE_WITH_DETAILS, {"lane": lane, "now": now, "limit": limit, **passed_over}).all()
+        rows = gates.let_pass(connection, [row for row in found if shares.take(row.kind, row.place)], pace.limits, now)
         if rows:
             ends.part(connection, [row.id for row in rows if row.reason == Reason.RESOLVED], now)
             ids = [row.id for row in rows]
@@ -117,12 +146,13 @@ def claim(engine: Engine, lane: Lane, *, worker: str, now: datetime, limit: int,
     return tuple(_claimed(row, events_by_id, known) for row in rows)
 
 
-def record(engine: Engine, finished: Sequence[tuple[int, Attempt]]) -> None:
-    """Store how attempts ended, by notification, and what follows for each."""
+def record(engine: Engine, finished: Sequence[tuple[int, Attempt]], *, pace: Pace = ANY_PACE) -> tuple[Closed, ...]:
+    """Store how attempts ended, by notification, and what follows for each; the destinations that are closed for their failures."""
     with engine.begin() as connection:
         connection.execute(_CLOSE_ATTEMPT, [_attempt_row(id_, attempt) for id_, attempt in finished])
         connection.execute(_MOVE_ON, [_next_row(id_, attempt) for id_, attempt in finished])
         opt_outs.remember(connection, finished)
+        return gates.hear(connection, finished, pace.limits)
 
 
 def give_back(engine: Engine, ids: Sequence[int], *, worker: str, now: datetime) -> None:
@@ -168,6 +198,7 @@ def _claimed(row: Row[tuple[object, ...]], events_by_id: dict[int, Event], known
         tries=Tries(number=row.attempts + 1, failures=row.failures, planned_at=row.created_at, may_be_there=bool(row.may_be_there)),
         incident=row.subject,
         receiver=row.receiver,
+        kind=row.kind,
         place=row.place,
         rules=tuple(msgspec.json.decode(row.rules, type=list[str])),
         severity=Severity(row.severity),
@@ -242,38 +273,16 @@ def _reopen(engine: Engine, which: ColumnElement[bool], now: datetime, excerpt: 
     return len(reopened)
 
 
-def _due(*columns: ColumnElement[Any]) -> Select[tuple[object, ...]]:
-    """What may be sent: planned, its time come, and nothing older unfinished for which it waits: to its destination, about its subject."""
-    older = notifications.alias("older")
-    is_next = ~exists().where(
-        older.c.subject == notifications.c.subject,
-        older.c.place == notifications.c.place,
-        # A page does not wait for a lesser message that is being tried again; but what ends comes after all that it ends.
-        or_(older.c.lane == notifications.c.lane, older.c.reason == Reason.RESOLVED, notifications.c.reason == Reason.RESOLVED),
-        # What tells nobody holds nothing up before it has begun.
-        or_(older.c.state == _SENDING, older.c.reason != Reason.UPDATED),
-        older.c.state.in_((_PLANNED, _SENDING)),
-        older.c.id < notifications.c.id,
-    )
-    is_due = (notifications.c.lane == bindparam("lane"), notifications.c.next_attempt_at <= bindparam("now"))
-    return (
-        select(notifications.c.id, *columns)
-        .where(notifications.c.state == _PLANNED, *is_due, is_next)
-        .order_by(notifications.c.next_attempt_at, notifications.c.id)
-        .limit(bindparam("limit"))
-    )
-
-
 # What tells of an end, or tells nobody, or is done in Sentry, stays that: nobody is to send it as news.
 _STAYS_ITSELF = or_(*(notifications.c.reason == reason for reason in (Reason.RESOLVED, Reason.UPDATED, Reason.PASSED_ON)))
-_DUE = _due()
+_DUE = due.select_due()
 _DETAILS = (
     "event_id receiver kind rules severity reason why created_at attempts failures subject place others next_step changes rules_version"
     " reference ends"
 )
 _OF_INCIDENT = "status began_at acknowledged_by event_count user_count first_seen last_seen assignee trend links"
 _DUE_WITH_DETAILS = (
-    _due(
+    due.select_due(
         *(notifications.c[name] for name in _DETAILS.split()),
         *(incidents.c[name] for name in _OF_INCIDENT.split()),
         events.c.resource,

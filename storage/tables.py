@@ -363,6 +363,23 @@ notifications = Table(
     ),
 )
 
+gates = Table(
+    "gates",
+    metadata,
+    Column("name", String(48), primary_key=True),
+    # Through which the last message went.
+    Column("receiver", CleanString(200), nullable=False),
+    # When the next message may go, by all that follows.
+    Column("opens_at", UtcDateTime, nullable=False),
+    Column("paid_until", UtcDateTime),
+    Column("closed_until", UtcDateTime),
+    Column("why", CleanText, nullable=False),
+    Column("window_began_at", UtcDateTime),
+    Column("fine", Integer, nullable=False),
+    Column("failed", Integer, nullable=False),
+    Column("trips", SmallInteger, nullable=False),
+)
+
 opt_outs = Table(
     "opt_outs",
     metadata,

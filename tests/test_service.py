@@ -27,6 +27,8 @@ from tests.stand_ins.smtp import MailServer
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
+EVERYTHING = "1000000"
+"""These vendors have no limit."""
 CHANNELS = {f"C0{name.upper().replace('-', '')}": name for name in ("errors", "alerts", "payments", "performance", "new-errors")}
 
 
@@ -44,6 +46,8 @@ class Vendors:
         return {
             "SLACK_BOT_TOKEN": slack.TOKEN,
             "SLACK_API_URL": f"{self.slack.url}/api",
+            "SLACK_PER_MINUTE": EVERYTHING,
+            "PAGERDUTY_PER_MINUTE": EVERYTHING,
             "PAGERDUTY_EVENTS_URL": self.pagerduty.url,
             "PAGERDUTY_CRITICAL_KEY": ROUTING_KEY,
             "PAGERDUTY_ON_CALL_KEY": ROUTING_KEY,

@@ -30,10 +30,12 @@ class World:
     reported: list[str] = field(default_factory=list)
     under_way: set[int] = field(default_factory=set)
     most_under_way: int = 0
+    seen_under_way: list[int] = field(default_factory=list)
     release: threading.Event = field(default_factory=threading.Event)
     changed: threading.Condition = field(default_factory=threading.Condition)
 
-    def claim(self, limit: int) -> Sequence[Parcel]:
+    def claim(self, limit: int, under_way: Sequence[Parcel]) -> Sequence[Parcel]:
+        self.seen_under_way.append(len(under_way))
         claimed, self.waiting = self.waiting[:limit], self.waiting[limit:]
         return claimed
 
@@ -100,6 +102,16 @@ def test_no_more_are_under_way_than_there_are_threads() -> None:
         world.until("all are recorded", recorded=20)
 
     assert world.most_under_way <= 3
+
+
+def test_what_is_under_way_is_known_to_who_claims_more() -> None:
+    world = World([Parcel(1), Parcel(2)], held=frozenset({1}))
+
+    with lane(world) as running:
+        running.ring()
+        world.until("one hangs", recorded=1, under_way=1)
+
+    assert world.seen_under_way[-1] == 1
 
 
 def test_a_vendor_that_hangs_holds_nobody_else() -> None:

@@ -372,6 +372,20 @@ def upgrade() -> None:
     op.create_index("ix_timers_due", "timers", ["due_at"], unique=False)
     op.create_index("ix_timers_group", "timers", ["group_key"], unique=False)
     op.create_table(
+        "gates",
+        sa.Column("name", sa.String(length=48), nullable=False),
+        sa.Column("receiver", sa.String(length=200), nullable=False),
+        sa.Column("opens_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("paid_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("closed_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("why", sa.Text(), nullable=False),
+        sa.Column("window_began_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("fine", sa.Integer(), nullable=False),
+        sa.Column("failed", sa.Integer(), nullable=False),
+        sa.Column("trips", sa.SmallInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("name"),
+    )
+    op.create_table(
         "opt_outs",
         sa.Column("place", sa.String(length=16), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),

@@ -1,0 +1,60 @@
+"""What is due: which of the planned notifications may be sent now, as statements."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import BindParameter, Select, bindparam, exists, literal, or_, select
+from sqlalchemy.sql.elements import ColumnElement
+
+from routing.notification import Reason, State
+from storage import gates
+from storage.tables import UtcDateTime, notifications
+
+PATIENCE = timedelta(minutes=5)
+"""What has waited so long yields to nothing any more."""
+
+# In the statement itself: of a parameter no database sees that the index of just these states will do.
+PLANNED, SENDING = (literal(state.value, literal_execute=True) for state in (State.PLANNED, State.SENDING))
+
+
+def is_due() -> tuple[ColumnElement[bool], ...]:
+    """Planned, its time come, its gate open, and nothing older unfinished for which it waits: to its destination, about its subject."""
+    older = notifications.alias("older")
+    is_next = ~exists().where(
+        older.c.subject == notifications.c.subject,
+        older.c.place == notifications.c.place,
+        # A page does not wait for a lesser message that is being tried again; but what ends comes after all that it ends.
+        or_(older.c.lane == notifications.c.lane, older.c.reason == Reason.RESOLVED, notifications.c.reason == Reason.RESOLVED),
+        # What tells nobody holds nothing up before it has begun.
+        or_(older.c.state == SENDING, older.c.reason != Reason.UPDATED),
+        older.c.state.in_((PLANNED, SENDING)),
+        older.c.id < notifications.c.id,
+    )
+    return (
+        notifications.c.state == PLANNED,
+        notifications.c.lane == bindparam("lane"),
+        notifications.c.next_attempt_at <= NOW,
+        ~gates.is_closed(NOW),
+        is_next,
+    )
+
+
+def select_due(*columns: ColumnElement[Any]) -> Select[tuple[object, ...]]:
+    """What may be sent, but for what is passed over."""
+    full: BindParameter[str] = bindparam("full", value=[], expanding=True)
+    yields: BindParameter[str] = bindparam("yields", value=[], expanding=True)
+    waited_long = notifications.c.next_attempt_at <= bindparam("since", value=None, type_=UtcDateTime())
+    return (
+        select(notifications.c.id, *columns)
+        .where(*is_due(), notifications.c.kind.not_in(full), notifications.c.place.not_in(full))
+        .where(or_(notifications.c.place.not_in(yields), waited_long))
+        .order_by(notifications.c.next_attempt_at, notifications.c.id)
+        .limit(bindparam("limit"))
+    )
+
+
+NOW = bindparam("now", type_=UtcDateTime())
+WANTED = select(notifications.c.place).distinct().where(*is_due(), gates.is_scarce(NOW))
+"""The destinations that can be told only so much, to which something of a lane waits."""
