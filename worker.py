@@ -28,7 +28,7 @@ from notifiers.limits import limits
 from routing.notification import Attempt, Lane, Outcome
 from routing.rules import RulesError, RuleSet
 from settings import Settings, SettingsError
-from storage import claims, events, refreshing, rules_versions, silences, workers
+from storage import claims, events, overflow, refreshing, rules_versions, silences, workers
 from storage.claims import Claimed, Pace
 from storage.database import SchemaError, check_schema, open_database
 from storage.planner import Planner
@@ -156,6 +156,8 @@ class Worker:
                 log.warning("claims_taken_over", count=taken)
             self._remind()
             self._planner.plan_for(SWEEP_SECONDS)
+            for lane in overflow.sum_up(self._engine, self._rules_file.rules, self._pace.limits, self._clock):
+                self._announce(lane)
             for lane in claims.due_lanes(self._engine, self._clock()):
                 self._lanes[lane].ring()
         except SQLAlchemyError as error:

@@ -26,6 +26,8 @@ from routing.slack_interactions import SLACK
 from routing.templates import MessageTemplate
 from routing.windows import Window
 
+DEFAULT_MAX_DELAY = timedelta(minutes=1)
+
 
 class RulesError(Exception):
     """rules.yaml cannot be put in force; `problems` lists everything that is wrong with it, the text a line for each."""
@@ -83,6 +85,8 @@ class Receiver:
     template: MessageTemplate | None = None
     max_per_minute: int | None = None
     """What comes faster waits its turn; critical messages do not wait."""
+    max_delay: timedelta = DEFAULT_MAX_DELAY
+    """Where messages would wait longer for their turn, they are told in summaries."""
     position: tuple[int, int] = (1, 1)
     """Line and column in the file."""
     file: str = ""

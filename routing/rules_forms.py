@@ -18,7 +18,7 @@ from routing.own_events import Change
 from routing.query import Query, parse_condition
 from routing.query_syntax import parse_key
 from routing.query_tree import Key
-from routing.rules import Place, Unless
+from routing.rules import DEFAULT_MAX_DELAY, Place, Unless
 from routing.rules_reading import quoted
 
 DEFAULT_COOLDOWN = timedelta(minutes=30)
@@ -178,6 +178,7 @@ class ReceiverForm(BaseModel):
     kind: str
     fallback: str | None = None
     max_per_minute: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    max_delay: Period = DEFAULT_MAX_DELAY
     allow: Allow | None = None
     template: str | None = None
 

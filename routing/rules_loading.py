@@ -236,6 +236,7 @@ def _receivers(reading: Reading, kinds: Mapping[str, type[Options]], templates: 
                 fallback=form.fallback,
                 template=templates.get(form.template or ""),
                 max_per_minute=form.max_per_minute,
+                max_delay=form.max_delay,
                 position=source.position(path),
                 file=source.file(path),
                 unset=dict(_unset(source.value(path), reading.environment)),

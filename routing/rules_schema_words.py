@@ -89,6 +89,7 @@ DESCRIPTIONS: Mapping[str, str] = MappingProxyType(
         "Receiver.kind": "Which vendor it is; the other keys are the kind's own.",
         "Receiver.fallback": "The receiver that is told instead where this one cannot be.",
         "Receiver.max_per_minute": "What comes faster waits its turn; critical messages do not wait.",
+        "Receiver.max_delay": "Where messages would wait longer than this for their turn, they are told in summaries.",
         "Receiver.allow": "What may come of places like {tags.team} in the options; * stands for anything.",
         "name": "Letters, digits, `-`, `_` and `.`, at most 100.",
         "when": "Which alerts are meant: a condition in Sentry's search language.",

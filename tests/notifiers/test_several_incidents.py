@@ -11,7 +11,8 @@ import pytest
 from notifiers.message import MAX_OTHERS, compose
 from notifiers.registry import KINDS
 from notifiers.webhook import MAX_OTHERS as MAX_OTHERS_OF_WEBHOOK
-from routing.notification import Mention
+from routing.notification import Mention, Reason, Severity
+from routing.summary import MOST_CRITICAL
 from tests.factories import make_alert, make_notification
 from tests.notifiers.contract import contract_of
 from tests.notifiers.golden import Goldens
@@ -70,6 +71,26 @@ def test_ten_of_them_are_named_and_the_rest_is_counted(kind: str) -> None:
     assert rendered.count("Boom") == MAX_OTHERS * (2 if kind == "email" else 1)  # a mail has a text and a page
     assert "+ 15 more" in rendered
     assert "(+25 more)" in rendered
+
+
+@pytest.mark.parametrize("kind", sorted(set(KINDS) - {"sms"}))
+def test_each_critical_one_of_a_summary_is_named(kind: str) -> None:
+    link = "https://acme.sentry.io/organizations/acme/issues/5300000123/?project=4505000000000000"
+    others = [
+        Mention(title=f"Boom-{number} {'x' * 300}", project="shop-api", link=link, incident="i") for number in range(1, MOST_CRITICAL)
+    ]
+    summary = make_notification(reason=Reason.SUMMARY, severity=Severity.CRITICAL, others=tuple(others))
+
+    rendered = contract_of(kind).options.render(summary)
+
+    assert [number for number in range(1, MOST_CRITICAL) if f"Boom-{number}" not in rendered] == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_summary_says_what_it_is(kind: str) -> None:
+    rendered = contract_of(kind).options.render(make_notification(reason=Reason.SUMMARY, others=FOUR))
+
+    assert "summed up" in rendered or "summary" in rendered or "(+4 more)" in rendered
 
 
 @pytest.mark.parametrize("kind", sorted(set(KINDS) - {"webhook"}))
