@@ -28,7 +28,7 @@ from notifiers.limits import limits
 from routing.notification import Attempt, Lane, Outcome
 from routing.rules import RulesError, RuleSet
 from settings import Settings, SettingsError
-from storage import claims, events, overflow, refreshing, rules_versions, silences, workers
+from storage import claims, events, fallbacks, overflow, refreshing, rules_versions, silences, workers
 from storage.claims import Claimed, Pace
 from storage.database import SchemaError, check_schema, open_database
 from storage.planner import Planner
@@ -158,12 +158,17 @@ class Worker:
             self._planner.plan_for(SWEEP_SECONDS)
             for lane in overflow.sum_up(self._engine, self._rules_file.rules, self._pace.limits, self._clock):
                 self._announce(lane)
+            self._fall_back()
             for lane in claims.due_lanes(self._engine, self._clock()):
                 self._lanes[lane].ring()
         except SQLAlchemyError as error:
             log.error("sweep_failed", error=_cause(error), effect="tried again in a second")
         except Exception:  # the top of the clock: a fault of ours must not stop it
             log.exception("sweep_failed", effect="tried again in a second")
+
+    def _fall_back(self) -> None:
+        for one in fallbacks.fall_back(self._engine, self._rules_file.rules, self._clock):
+            log.error("not_told", notification=one.id, receiver=one.receiver, said=one.said, told_instead=one.to or "nobody")
 
     def _remind(self) -> None:
         now = self._clock()

@@ -153,7 +153,13 @@ class Message:
         return f"+ {self.others_count - shown} more" if self.others_count > shown else ""
 
 
-_OCCASIONS = {Reason.REPEAT: ", again", Reason.REMINDER: ", still open", Reason.ESCALATION: ", escalated", Reason.SUMMARY: ", summed up"}
+_OCCASIONS = {
+    Reason.REPEAT: ", again",
+    Reason.REMINDER: ", still open",
+    Reason.ESCALATION: ", escalated",
+    Reason.SUMMARY: ", summed up",
+    Reason.FALLBACK: ", not delivered elsewhere",
+}
 """What a heading adds for those who have heard of it before, or should have."""
 
 _NEWS = {Reason.ACKNOWLEDGED: "Acknowledged", Reason.UNACKNOWLEDGED: "No longer acknowledged", Reason.MUTED: "Silenced"}

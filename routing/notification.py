@@ -46,6 +46,8 @@ class Reason(StrEnum):
     """The incident still fires, and nobody has done what would call the escalation off."""
     GROUP = "group"
     """Told together with others; held: it waits for them."""
+    FALLBACK = "fallback"
+    """Told here because another receiver could not be told."""
     SUMMARY = "summary"
     """Told together with others, because more waited than the receiver may be told."""
     SUMMED_UP = "summed up"

@@ -27,6 +27,7 @@ from routing.templates import MessageTemplate
 from routing.windows import Window
 
 DEFAULT_MAX_DELAY = timedelta(minutes=1)
+DEFAULT_FALLBACK_AFTER = timedelta(minutes=10)
 
 
 class RulesError(Exception):
@@ -82,6 +83,8 @@ class Receiver:
     """Where some options hang on the alert; None where none does."""
     fallback: str | None = None
     """The receiver that is told instead where this one cannot be."""
+    fallback_after: timedelta = DEFAULT_FALLBACK_AFTER
+    """So long it may take to tell this one, before its fallback is told."""
     template: MessageTemplate | None = None
     max_per_minute: int | None = None
     """What comes faster waits its turn; critical messages do not wait."""
@@ -237,6 +240,9 @@ class RuleSet:
     throttles: tuple[Throttle, ...] = ()
     buttons: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """By what it does, `Change` spells it: the user groups in Slack, by handle or id, whose members may press a button. None: anybody."""
+
+    dead_letters: tuple[str, ...] = ()
+    """Receivers: what could not be told, and has no fallback, is told to the first that is another destination."""
 
     def refusal(self, alert: Alert) -> str:
         """Why somebody may not do what he did by a button; empty if he may, or pressed none."""

@@ -18,7 +18,7 @@ from routing.own_events import Change
 from routing.query import Query, parse_condition
 from routing.query_syntax import parse_key
 from routing.query_tree import Key
-from routing.rules import DEFAULT_MAX_DELAY, Place, Unless
+from routing.rules import DEFAULT_FALLBACK_AFTER, DEFAULT_MAX_DELAY, Place, Unless
 from routing.rules_reading import quoted
 
 DEFAULT_COOLDOWN = timedelta(minutes=30)
@@ -160,6 +160,7 @@ class FileForm(Form):
     throttles: tuple[Section, ...] = ()
     templates: dict[Name, Section] = Field(default_factory=dict)
     buttons: Section = Field(default_factory=dict)
+    dead_letters: tuple[str, ...] = ()
     rules: tuple[Section, ...]
 
 
@@ -177,6 +178,7 @@ class ReceiverForm(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", arbitrary_types_allowed=True, hide_input_in_errors=True)
     kind: str
     fallback: str | None = None
+    fallback_after: Period = DEFAULT_FALLBACK_AFTER
     max_per_minute: Annotated[int, Field(ge=1, le=100_000)] | None = None
     max_delay: Period = DEFAULT_MAX_DELAY
     allow: Allow | None = None

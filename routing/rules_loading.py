@@ -68,7 +68,7 @@ def load(
     """
     source = read_source(text, included or {})
     reading = Reading(source=source, environment=environment, problems=list(source.problems), faulty=set(source.faults))
-    reading.form(FileForm, ())
+    file = reading.form(FileForm, ())
     defaults = reading.form(DefaultsForm, ("defaults",)) if source.value(("defaults",)) else DefaultsForm()
     templates = dict(_templates(reading))
     receivers = {receiver.name: receiver for receiver in _receivers(reading, kinds, templates)}
@@ -82,7 +82,7 @@ def load(
     _check_names(reading)
     _check_figures(reading, found)
     _check_variables(reading)
-    if reading.problems or not defaults:
+    if reading.problems or not defaults or not file:
         raise RulesError(tuple(reading.problems))
     return RuleSet(
         rules=tuple(_rule(one, defaults, windows, templates) for one in _enabled(found)),
@@ -94,6 +94,7 @@ def load(
         inhibit=inhibit,
         throttles=throttles,
         buttons=buttons.by_change if buttons else {},
+        dead_letters=file.dead_letters,
     )
 
 
@@ -234,6 +235,7 @@ def _receivers(reading: Reading, kinds: Mapping[str, type[Options]], templates: 
                 address=_address(source.value(path), options),
                 destination=destination,
                 fallback=form.fallback,
+                fallback_after=form.fallback_after,
                 template=templates.get(form.template or ""),
                 max_per_minute=form.max_per_minute,
                 max_delay=form.max_delay,
@@ -283,6 +285,7 @@ def _check_names(reading: Reading) -> None:
         for index in _items(reading.source.value((*rule, "escalate"))):
             _check_defined(reading, (*rule, "escalate", index, "notify"), "receivers")
         _check_one_defined(reading, (*rule, "template"), "templates")
+    _check_defined(reading, ("dead_letters",), "receivers")
     for name in _keys(reading.source.value(("receivers",))):
         _check_fallback(reading, name)
         _check_one_defined(reading, ("receivers", name, "template"), "templates")

@@ -17,7 +17,7 @@ from routing.sentry import RESOURCES
 from routing.silences import Silence
 from routing.world import Heard, World, due_together
 
-MAX_COMEBACKS = 100_000
+MAX_COMEBACKS = 20_000
 """Of the rules of one simulation; a reminder every second makes as many in a day."""
 
 

@@ -12,7 +12,7 @@ from routing.announcement import GROUP
 from routing.gate import Limit
 from routing.notification import Lane, Mention, Reason, Severity
 
-SUMMED_UP = frozenset({Reason.FIRST, Reason.REPEAT, Reason.DELAYED, Reason.REMINDER, Reason.SUMMARY})
+SUMMED_UP = frozenset({Reason.FIRST, Reason.REPEAT, Reason.DELAYED, Reason.REMINDER, Reason.SUMMARY, Reason.FALLBACK})
 """Reasons of what may be told in a summary. An escalation is a message of its own, and so is what follows what was told."""
 MOST = 1000
 """Of incidents that one summary tells of."""

@@ -16,7 +16,7 @@ PATIENCE = timedelta(minutes=5)
 """What has waited so long yields to nothing any more."""
 
 # In the statement itself: of a parameter no database sees that the index of just these states will do.
-PLANNED, SENDING = (literal(state.value, literal_execute=True) for state in (State.PLANNED, State.SENDING))
+PLANNED, SENDING, DEAD = (literal(state.value, literal_execute=True) for state in (State.PLANNED, State.SENDING, State.DEAD))
 
 
 def is_due() -> tuple[ColumnElement[bool], ...]:

@@ -23,6 +23,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    false,
     text,
 )
 
@@ -331,6 +332,8 @@ notifications = Table(
     # Under which it was sent, and where that was: what is told there later goes by them, too.
     Column("rules_version", String(64)),
     Column("sent_place", String(16)),
+    # Whether it was looked for somebody else to tell, because this one could not be told.
+    Column("fell_back", Boolean, nullable=False, server_default=false()),
     # Of an end that goes to one of several places: the last message there when it was to be told.
     Column("ends", Id),
     # However often an event is planned, it is announced to a destination once on each occasion.
@@ -353,6 +356,12 @@ notifications = Table(
     ),
     Index("ix_notifications_claimed", "claimed_by", sqlite_where=text("state = 'sending'"), postgresql_where=text("state = 'sending'")),
     Index("ix_notifications_state", "state", "id"),
+    Index(
+        "ix_notifications_lost",
+        "id",
+        sqlite_where=text("state = 'dead' AND fell_back = 0"),
+        postgresql_where=text("state = 'dead' AND NOT fell_back"),
+    ),
     Index("ix_notifications_topic", "subject", "place", "id"),
     Index(
         "ix_notifications_vendor_key",

@@ -265,7 +265,7 @@ def test_a_step_without_end_fails_in_words() -> None:
 
     (failure,) = run(test, rules).failures
 
-    assert failure.lines == ("rules came back to incidents more than 100,000 times; is a `repeat` too short, or a step too long?",)
+    assert failure.lines == ("rules came back to incidents more than 20,000 times; is a `repeat` too short, or a step too long?",)
 
 
 KEYS = st.sampled_from(

@@ -140,7 +140,7 @@ def claim(text: str) -> Claim:
     return Claim(tree=parse(text).tree)
 
 
-@settings(max_examples=400)
+@settings(max_examples=200)
 @given(_queries, st.lists(_examples, min_size=5, max_size=20))
 def test_what_is_said_never_to_be_met_is_met_by_no_alert(query: Query, examples: list[Example]) -> None:
     never = is_never(Claim(tree=query.tree))
@@ -148,7 +148,7 @@ def test_what_is_said_never_to_be_met_is_met_by_no_alert(query: Query, examples:
     assert not (never and any(one.meets(query) for one in examples))
 
 
-@settings(max_examples=400)
+@settings(max_examples=200)
 @given(_queries, _queries, st.lists(_examples, min_size=5, max_size=20))
 def test_what_is_said_to_follow_follows_for_every_alert(query: Query, other: Query, examples: list[Example]) -> None:
     follows = implies(Claim(tree=query.tree), Claim(tree=other.tree))

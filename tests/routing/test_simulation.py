@@ -108,5 +108,5 @@ def test_what_comes_without_end_is_ended() -> None:
     simulation = Simulation(rules_of("rules: [{name: errors, when: '', notify: [chat], repeat: 1s}]"))
     simulation.hear(alert(), NOW)
 
-    with pytest.raises(TooManyComebacksError, match="more than 100,000 times"):
+    with pytest.raises(TooManyComebacksError, match="more than 20,000 times"):
         simulation.advance(NOW + timedelta(seconds=2 * MAX_COMEBACKS))

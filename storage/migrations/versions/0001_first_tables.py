@@ -269,6 +269,7 @@ def upgrade() -> None:
         sa.Column("changes", sa.Text(), nullable=True),
         sa.Column("rules_version", sa.String(length=64), nullable=True),
         sa.Column("sent_place", sa.String(length=16), nullable=True),
+        sa.Column("fell_back", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("ends", Id, nullable=True),
         sa.ForeignKeyConstraint(
             ["event_id"],
@@ -296,6 +297,14 @@ def upgrade() -> None:
         unique=False,
         sqlite_where=sa.text("state = 'planned'"),
         postgresql_where=sa.text("state = 'planned'"),
+    )
+    op.create_index(
+        "ix_notifications_lost",
+        "notifications",
+        ["id"],
+        unique=False,
+        sqlite_where=sa.text("state = 'dead' AND fell_back = 0"),
+        postgresql_where=sa.text("state = 'dead' AND NOT fell_back"),
     )
     op.create_index("ix_notifications_state", "notifications", ["state", "id"], unique=False)
     op.create_index("ix_notifications_topic", "notifications", ["subject", "place", "id"], unique=False)
