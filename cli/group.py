@@ -37,6 +37,21 @@ class Moment(click.ParamType[datetime]):
         return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
+class Past(click.ParamType[datetime]):
+    """A time, or how long ago that was."""
+
+    name = "time"
+
+    def convert(self, value: str | datetime, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """An aware moment."""
+        if isinstance(value, datetime):
+            return value
+        try:
+            return datetime.now(UTC) - read_duration(value)
+        except ValueError:
+            return Moment().convert(value, param, ctx)
+
+
 class Duration(click.ParamType[timedelta]):
     """`90s`, `30m`, `4h`, `2d`, `1w`."""
 

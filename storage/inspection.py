@@ -13,6 +13,7 @@ from sqlalchemy import Engine, Row, and_, func, select
 from routing.notification import Outcome, Reason, Severity, State
 from routing.plan import Disposition, RuleTrace
 from storage.events import EventState, unpack_trace
+from storage.notifications import planned_between
 from storage.tables import attempts, events, incidents, notifications
 
 
@@ -103,9 +104,11 @@ def listed(
     state: State | None = None,
     event_id: int | None = None,
     receiver: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
     limit: int = 100,
 ) -> tuple[Listed, ...]:
-    """Notifications, newest first, with the end of their last attempt."""
+    """Notifications, newest first, with the end of their last attempt; `since` and `until` are about when they were planned."""
     last = and_(attempts.c.notification_id == notifications.c.id, attempts.c.number == notifications.c.attempts)
     query = (
         select(notifications, incidents.c.key, attempts.c.excerpt, attempts.c.payload)
@@ -116,7 +119,7 @@ def listed(
     )
     columns = notifications.c
     wanted = ((columns.id, id), (columns.state, state), (columns.event_id, event_id), (columns.receiver, receiver))
-    query = query.where(*(column == value for column, value in wanted if value is not None))
+    query = query.where(*(column == value for column, value in wanted if value is not None), *planned_between(since, until))
     with engine.connect() as connection:
         return tuple(_listed(row) for row in connection.execute(query))
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 import msgspec
-from sqlalchemy import Connection, Engine, and_, bindparam, case, exists, insert, or_, update
+from sqlalchemy import ColumnElement, Connection, Engine, and_, bindparam, case, exists, insert, or_, select, update
 
 from routing.alert import Status
 from routing.announcement import Topic
@@ -92,20 +92,43 @@ def call_off(connection: Connection, said: Sequence[Said], now: datetime) -> lis
     return result[::-1]
 
 
-def requeue(engine: Engine, *, ids: Sequence[int] | None = None, state: State = State.DEAD, now: datetime) -> tuple[int, ...]:
+def requeue(
+    engine: Engine,
+    *,
+    ids: Sequence[int] | None = None,
+    state: State = State.DEAD,
+    receiver: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    now: datetime,
+    dry_run: bool = False,
+) -> tuple[int, ...]:
     """Send dead notifications again, or previews for the first time, with a fresh row of retries. Says which.
 
-    With `ids` those of them that are dead or previews; without, all that are in `state`: `DEAD`, or `HELD` for the previews, for
-    nothing else that is held is ever sent.
+    Args:
+        engine: where they are.
+        ids: of these those that are dead or previews.
+        state: without `ids`, all in this state: `DEAD`, or `HELD` for the previews, for nothing else that is held is ever sent.
+        receiver: of those only what goes to it.
+        since: and only what was planned then or later,
+        until: and before this.
+        now: when they are to be sent.
+        dry_run: only say which.
     """
     is_preview = and_(notifications.c.state == State.HELD, notifications.c.reason == Reason.PREVIEW)
     # What is over is news to nobody, also if it has begun again; its end is told also then, and done in Sentry.
-    since = or_(incidents.c.began_at.is_(None), incidents.c.began_at <= notifications.c.created_at)
-    fires = exists().where(incidents.c.id == notifications.c.incident_id, incidents.c.status == Status.FIRING, since)
+    has_begun = or_(incidents.c.began_at.is_(None), incidents.c.began_at <= notifications.c.created_at)
+    fires = exists().where(incidents.c.id == notifications.c.incident_id, incidents.c.status == Status.FIRING, has_begun)
     may_be_sent = and_(
         or_(notifications.c.state == State.DEAD, is_preview), or_(fires, notifications.c.reason.in_((Reason.RESOLVED, Reason.PASSED_ON)))
     )
-    wanted = and_(may_be_sent, notifications.c.state == state if ids is None else notifications.c.id.in_(ids))
+    chosen = [notifications.c.state == state if ids is None else notifications.c.id.in_(ids), *planned_between(since, until)]
+    if receiver is not None:
+        chosen.append(notifications.c.receiver == receiver)
+    wanted = and_(may_be_sent, *chosen)
+    if dry_run:
+        with engine.connect() as connection:
+            return tuple(connection.execute(select(notifications.c.id).where(wanted).order_by(notifications.c.id)).scalars())
     earlier = notifications.alias("earlier")
     was_told = exists().where(
         earlier.c.subject == notifications.c.subject,
@@ -120,6 +143,14 @@ def requeue(engine: Engine, *, ids: Sequence[int] | None = None, state: State = 
     )
     with engine.begin() as connection:
         return tuple(connection.execute(again.returning(notifications.c.id)).scalars())
+
+
+def planned_between(since: datetime | None, until: datetime | None) -> Iterator[ColumnElement[bool]]:
+    """In a statement: what was planned in this time."""
+    if since is not None:
+        yield notifications.c.created_at >= since
+    if until is not None:
+        yield notifications.c.created_at < until
 
 
 _CALL_OFF = (

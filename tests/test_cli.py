@@ -167,7 +167,15 @@ class TestNotificationsList:
 
     @pytest.mark.parametrize(
         ("options", "count"),
-        [(["--state", "dead"], 1), (["--state", "held"], 0), (["--receiver", "chat"], 2), (["--receiver", "x"], 0), (["--limit", "1"], 1)],
+        [
+            (["--state", "dead"], 1),
+            (["--state", "held"], 0),
+            (["--receiver", "chat"], 2),
+            (["--receiver", "x"], 0),
+            (["--limit", "1"], 1),
+            (["--since", "1h"], 0),
+            (["--until", "1h"], 2),
+        ],
     )
     def test_shows_only_what_is_asked_for(self, flask: FlaskCliRunner, engine: Engine, options: list[str], count: int) -> None:
         notify(engine, 1, ended())
@@ -217,7 +225,10 @@ class TestNotificationsRequeue:
 
         assert result.exit_code == 0
         assert result.stdout == "1 requeued\n"
-        assert f"{sent}: neither dead nor a preview, left alone\n999: neither dead nor a preview, left alone\n" in result.stderr
+        assert (
+            f"{sent}: neither dead nor a preview, or over; left alone\n999: neither dead nor a preview, or over; left alone\n"
+            in result.stderr
+        )
         assert inspection.count_by_state(engine) == {State.PLANNED: 1, State.SENT: 1}
 
     def test_may_take_all_dead_ones(self, flask: FlaskCliRunner, engine: Engine) -> None:
@@ -233,6 +244,37 @@ class TestNotificationsRequeue:
 
         assert run(flask, "notifications", "requeue", "--all-previews") == "1 requeued\n"
         assert inspection.count_by_state(engine) == {State.DEAD: 1, State.PLANNED: 1}
+
+    @pytest.mark.parametrize(
+        ("options", "count"),
+        [
+            (["--receiver", "chat"], 2),
+            (["--receiver", "mail"], 0),
+            (["--since", "2026-03-04T10:15"], 2),
+            (["--since", "2h"], 0),
+            (["--until", "2h"], 2),
+            (["--until", "2026-03-04T10:15"], 0),
+        ],
+    )
+    def test_may_take_those_of_a_receiver_or_of_a_time(self, flask: FlaskCliRunner, engine: Engine, options: list[str], count: int) -> None:
+        for number in (1, 2):
+            notify(engine, number, ended(outcome=Outcome.REFUSED))
+
+        assert run(flask, "notifications", "requeue", "--all-dead", *options) == f"{count} requeued\n"
+
+    def test_can_say_what_it_would_send_and_send_nothing(self, flask: FlaskCliRunner, engine: Engine) -> None:
+        notify(engine, 1, ended(outcome=Outcome.REFUSED, excerpt="channel_not_found"))
+
+        said = run(flask, "notifications", "requeue", "--all-dead", "--dry-run").splitlines()
+
+        assert said == [
+            "1  2026-03-04 10:15:32  dead      chat  payment  first  attempts=1  channel_not_found",
+            "1 would be requeued",
+        ]
+        assert inspection.count_by_state(engine) == {State.DEAD: 1}
+
+    def test_takes_a_number_as_it_is(self, flask: FlaskCliRunner) -> None:
+        assert "ids need no narrowing" in run(flask, "notifications", "requeue", "1", "--since", "2h", status=2)
 
     def test_rings_so_that_a_worker_sends_at_once(self, sqlite_url: str, engine: Engine, redis_url: str) -> None:
         from redis import Redis  # noqa: PLC0415 - only this test asks it
@@ -268,7 +310,7 @@ COMMANDS = {
     ("alerts", "refused"): ("401 is a wrong signature", "[default: 50"),
     ("notifications", "list"): ("--state [planned|sending|sent|held|dead]", "[default: 50"),
     ("notifications", "show"): ("ID", "the exact payload"),
-    ("notifications", "requeue"): ("ID...", "--all-dead", "--all-previews"),
+    ("notifications", "requeue"): ("ID...", "--all-dead", "--all-previews", "--dry-run", "--since TIME"),
 }
 
 
