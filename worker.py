@@ -28,7 +28,7 @@ from notifiers.limits import limits
 from routing.notification import Attempt, Lane, Outcome
 from routing.rules import RulesError, RuleSet
 from settings import Settings, SettingsError
-from storage import claims, events, fallbacks, overflow, refreshing, rules_versions, silences, workers
+from storage import claims, events, fallbacks, notifications, overflow, refreshing, rules_versions, silences, workers
 from storage.claims import Claimed, Pace
 from storage.database import SchemaError, check_schema, open_database
 from storage.planner import Planner
@@ -38,6 +38,8 @@ from storage.rules_file import RulesFile
 SWEEP_SECONDS = 1.0
 REMIND_EVERY = timedelta(minutes=1)
 """Silences that are about to end, or old, are looked for."""
+CLOCK_MOVES = timedelta(seconds=5)
+"""A clock that is kept on time is never moved so much at once."""
 STOP_SECONDS = 4.0
 """What is under way at TERM has this long to end: the process is gone within ten seconds, and within the eight of `make run`."""
 
@@ -74,12 +76,17 @@ def main() -> None:
             signal.SIGHUP: lambda _: worker.reload_asked.set(),
         }
     )
+    status = 1
     try:
         worker.run()
+        status = 0
+    except Exception:  # the top of the process: whoever started it starts it again, and the log says why
+        log.exception("worker_failed")
     finally:
         # A thread that still waits for a vendor would hold the interpreter; what it had claimed has been given back.
+        sys.stdout.flush()
         sys.stderr.flush()
-        os._exit(0)
+        os._exit(status)
 
 
 class Worker:
@@ -92,6 +99,8 @@ class Worker:
         """By HUP: the rules are read again although no file seems to have changed."""
         self._settings, self._engine, self._rules_file, self._clock = settings, engine, rules_file, clock
         self._reminded_at: datetime | None = None
+        self._ahead = clock() - workers.steady()
+        """So far the wall's clock is ahead of the one that nobody sets."""
         self._pace = Pace(limits=limits(settings), threads=settings.worker_threads)
         self._bell = Bell(settings.redis_url)
         enrichment = Enrichment(settings, clock)
@@ -115,17 +124,28 @@ class Worker:
 
     def run(self) -> None:
         """Serve the bells in a thread and the clock in this one, until told to stop."""
-        workers.say_alive(self._engine, self.id, self._clock())
-        events.retry_failed(self._engine)
-        log.info("worker_started", worker=self.id)
-        self._say_what_is_in_force()
+        self._begin()
         threading.Thread(target=self._listen, name="listen", daemon=True).start()
-        alive = (self._engine, self.id, self._clock, self.stopping)
+        alive = (self._engine, self.id, workers.steady, self.stopping)
         threading.Thread(target=workers.keep_alive, args=alive, name="alive", daemon=True).start()
         while not self.stopping.is_set():
             self.sweep()
             self.stopping.wait(SWEEP_SECONDS)
         self.stop()
+
+    def _begin(self) -> None:
+        """Make itself known; a database that is busy or away just now is waited for."""
+        while not self.stopping.is_set():
+            try:
+                workers.say_alive(self._engine, self.id, workers.steady())
+                events.retry_failed(self._engine)
+                log.info("worker_started", worker=self.id)
+                self._say_what_is_in_force()
+            except SQLAlchemyError as error:
+                log.error("not_started", error=_cause(error), effect="tried again in a second")
+                self.stopping.wait(SWEEP_SECONDS)
+            else:
+                return
 
     def stop(self) -> None:
         """Let what is under way end, give the rest back."""
@@ -135,7 +155,7 @@ class Worker:
             lane.claim_no_more()
         for lane in self._lanes.values():
             lane.stop(deadline - time.monotonic())
-        workers.say_gone(self._engine, self.id, self._clock())
+        workers.say_gone(self._engine, self.id, workers.steady())
         log.info("worker_stopped", worker=self.id)
 
     def plan_events(self) -> None:
@@ -152,7 +172,8 @@ class Worker:
         """Find what no bell announced: what is due by time, what a dead worker had claimed, what came while Redis was away."""
         try:
             self._reload_rules()
-            if taken := claims.take_from_dead(self._engine, self._clock()):
+            self._look_at_the_clock()
+            if taken := claims.take_from_dead(self._engine, self._clock(), alive_at=workers.steady()):
                 log.warning("claims_taken_over", count=taken)
             self._remind()
             self._planner.plan_for(SWEEP_SECONDS)
@@ -165,6 +186,15 @@ class Worker:
             log.error("sweep_failed", error=_cause(error), effect="tried again in a second")
         except Exception:  # the top of the clock: a fault of ours must not stop it
             log.exception("sweep_failed", effect="tried again in a second")
+
+    def _look_at_the_clock(self) -> None:
+        """A clock that is put back would have everything wait that was put off by the old one."""
+        ahead = self._clock() - workers.steady()
+        put_back = self._ahead - ahead
+        self._ahead = ahead
+        if put_back >= CLOCK_MOVES:
+            count = notifications.bring_forward(self._engine, put_back, self._clock())
+            log.warning("clock_put_back", seconds=round(put_back.total_seconds()), brought_forward=count)
 
     def _fall_back(self) -> None:
         for one in fallbacks.fall_back(self._engine, self._rules_file.rules, self._clock):

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from notifiers.slack_client import Answer, Bot, Webhook
 
 EVENT_TYPE = "sentry_alert"
-_CLOCKS_DIFFER = timedelta(minutes=10)
+_CLOCKS_DIFFER = timedelta(minutes=15)
+"""Ours may have been put forward; what is looked for is known by its number, so that nothing else can be taken for it."""
 
 # https://docs.slack.dev/reference/methods/chat.postMessage#errors
 _LAYOUT_ERRORS = frozenset(

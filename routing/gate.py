@@ -108,6 +108,11 @@ class Gate:
             opens = max(opens, self.paid_until - (limit.burst - 1) * limit.step)
         return opens
 
+    def put_back(self, by: timedelta) -> Gate:
+        """As it would be had the clock been put back before all that it remembers."""
+        times = ("paid_until", "closed_until", "window_began_at")
+        return replace(self, **{name: getattr(self, name) and getattr(self, name) - by for name in times})
+
     def heard(self, said: Said, limit: Limit | None, now: datetime) -> Gate:
         """With how one more attempt has ended."""
         if said.end is End.UNUSED:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 import msgspec
-from sqlalchemy import Engine, Row, and_, bindparam, case, exists, func, insert, or_, select, update
+from sqlalchemy import Engine, Row, and_, bindparam, case, func, insert, or_, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from routing.alert import Alert, Status
@@ -20,9 +20,9 @@ from storage import due, ends, gates, opt_outs
 from storage.events import Event, event_of
 from storage.gates import Closed
 from storage.incidents import numbers_of
-from storage.tables import UtcDateTime, attempts, events, incidents, notifications, workers
+from storage.tables import UtcDateTime, attempts, events, incidents, notifications
 from storage.told import WAS_AMBIGUOUS, Told, last_told, links_beside, told_before
-from storage.workers import moment
+from storage.workers import lives
 
 _VENDOR_KEYS = ("dedup_key", "key")
 """In references: PagerDuty's, and Jira's."""
@@ -128,9 +128,9 @@ def claim(
         if engine.dialect.name == "sqlite":
             # It locks no rows, only itself: nobody else claims between what is read here and what is written.
             connection.exec_driver_sql("BEGIN IMMEDIATE")
-        yields = connection.execute(due.WANTED, {"lane": Lane.CRITICAL, "now": now}).scalars().all() if lane is Lane.NORMAL else ()
-        passed_over = {"full": shares.full, "yields": yields, "since": now - due.PATIENCE}
-        found = connection.execute(_DUE_WITH_DETAILS, {"lane": lane, "now": now, "limit": limit, **passed_over}).all()
+        yields = connection.execute(due.WANTED, {"lane": Lane.CRITICAL, **due.at(now)}).scalars().all() if lane is Lane.NORMAL else ()
+        passed_over = {"full": shares.full, "yields": yields}
+        found = connection.execute(_DUE_WITH_DETAILS, {"lane": lane, "limit": limit, **due.at(now), **passed_over}).all()
         rows = gates.let_pass(connection, [row for row in found if shares.take(row.kind, row.place)], pace.limits, now)
         if rows:
             ends.part(connection, [row.id for row in rows if row.reason == Reason.RESOLVED], now)
@@ -161,10 +161,9 @@ def give_back(engine: Engine, ids: Sequence[int], *, worker: str, now: datetime)
     _reopen(engine, ours, now, "the worker stopped")
 
 
-def take_from_dead(engine: Engine, now: datetime) -> int:
-    """Return what workers had claimed that no longer say that they live; says how many."""
-    lives = exists().where(workers.c.id == notifications.c.claimed_by, workers.c.alive_until >= moment(engine, now))
-    orphaned = and_(notifications.c.state == State.SENDING, ~lives)
+def take_from_dead(engine: Engine, now: datetime, *, alive_at: datetime | None = None) -> int:
+    """Return what workers had claimed that no longer say that they live, by the clock by which they say it; says how many."""
+    orphaned = and_(notifications.c.state == State.SENDING, ~lives(engine, notifications.c.claimed_by, alive_at or now))
     with engine.connect() as connection:
         if connection.execute(select(notifications.c.id).where(orphaned).limit(1)).first() is None:
             return 0
@@ -174,7 +173,7 @@ def take_from_dead(engine: Engine, now: datetime) -> int:
 def due_lanes(engine: Engine, now: datetime) -> frozenset[Lane]:
     """The lanes in which something could be sent now."""
     with engine.connect() as connection:
-        return frozenset(lane for lane in Lane if connection.execute(_DUE, {"lane": lane, "now": now, "limit": 1}).first())
+        return frozenset(lane for lane in Lane if connection.execute(_DUE, {"lane": lane, "limit": 1, **due.at(now)}).first())
 
 
 class _Known(NamedTuple):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import BindParameter, Select, bindparam, exists, literal, or_, select
@@ -17,6 +17,11 @@ PATIENCE = timedelta(minutes=5)
 
 # In the statement itself: of a parameter no database sees that the index of just these states will do.
 PLANNED, SENDING, DEAD = (literal(state.value, literal_execute=True) for state in (State.PLANNED, State.SENDING, State.DEAD))
+
+
+def at(now: datetime) -> dict[str, object]:
+    """The parameters of the statements below that are about time."""
+    return {"now": now, "soon": now + gates.CLOCKS_DIFFER, "since": now - PATIENCE}
 
 
 def is_due() -> tuple[ColumnElement[bool], ...]:
@@ -36,7 +41,7 @@ def is_due() -> tuple[ColumnElement[bool], ...]:
         notifications.c.state == PLANNED,
         notifications.c.lane == bindparam("lane"),
         notifications.c.next_attempt_at <= NOW,
-        ~gates.is_closed(NOW),
+        ~gates.is_closed(NOW, SOON),
         is_next,
     )
 
@@ -55,6 +60,6 @@ def select_due(*columns: ColumnElement[Any]) -> Select[tuple[object, ...]]:
     )
 
 
-NOW = bindparam("now", type_=UtcDateTime())
-WANTED = select(notifications.c.place).distinct().where(*is_due(), gates.is_scarce(NOW))
+NOW, SOON = (bindparam(name, type_=UtcDateTime()) for name in ("now", "soon"))
+WANTED = select(notifications.c.place).distinct().where(*is_due(), gates.is_scarce(NOW, SOON))
 """The destinations that can be told only so much, to which something of a lane waits."""

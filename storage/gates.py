@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from sqlalchemy import Connection, Engine, Row, bindparam, case, select, update
@@ -24,6 +24,8 @@ _ENDS: Mapping[Outcome, End] = {
     Outcome.PREVIEWED: End.UNUSED,
 }
 MAX_WHY = 300
+CLOCKS_DIFFER = timedelta(seconds=5)
+"""Those of several machines, at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,14 +40,17 @@ class Closed:
     """It has failed too often; else it has said when to come back."""
 
 
-def is_closed(now: ColumnElement[datetime]) -> ColumnElement[bool]:
-    """In a statement: whether a notification goes by a gate that is closed, or through which enough has gone."""
-    return select(gates.c.name).where(gates.c.name == _NAME, gates.c.opens_at > now).exists()
+def is_closed(now: ColumnElement[datetime], soon: ColumnElement[datetime]) -> ColumnElement[bool]:
+    """In a statement: whether a notification goes by a gate that is closed, or through which enough has gone.
+
+    What was written later than `soon` (now, and `CLOCKS_DIFFER`) was written before the clock was put back, and says nothing.
+    """
+    return select(gates.c.name).where(gates.c.name == _NAME, gates.c.opens_at > now, gates.c.seen_at <= soon).exists()
 
 
-def is_scarce(now: ColumnElement[datetime]) -> ColumnElement[bool]:
+def is_scarce(now: ColumnElement[datetime], soon: ColumnElement[datetime]) -> ColumnElement[bool]:
     """In a statement: whether what goes now to a destination is missing there later."""
-    return select(gates.c.name).where(gates.c.name == _NAME, gates.c.paid_until > now).exists()
+    return select(gates.c.name).where(gates.c.name == _NAME, gates.c.paid_until > now, gates.c.seen_at <= soon).exists()
 
 
 class _Way(NamedTuple):
@@ -62,7 +67,7 @@ def let_pass(
     """Of what is due the messages that may go out now, by their gates; the limits are by kind of receiver."""
     ways = [_way(row, gate_of(row.kind, Reason(row.reason), row.place), limits) for row in rows]
     by_name = {way.name: way for way in ways}
-    known = _load(connection, by_name, make={way.name for way in ways if way.limit})
+    known = _load(connection, by_name, now, make={way.name for way in ways if way.limit})
     allowed = {name: gate.allowed(by_name[name].limit, now) for name, gate in known.items()}
     passed, counts = [], dict.fromkeys(by_name, 0)
     for row, way in zip(rows, ways, strict=True):
@@ -85,12 +90,13 @@ def hear(connection: Connection, finished: Sequence[tuple[int, Attempt]], limits
     heard = [(_way(row, row.gate, limits), _said(attempts[row.id]), attempts[row.id].ended_at) for row in rows]
     ways = {way.name: way for way, _, _ in heard}
     # Most are fine for ever, and need no row.
-    known = _load(connection, ways, make={way.name for way, said, _ in heard if said.end in {End.FAILED, End.PUT_OFF}})
+    now = max(attempt.ended_at for attempt in attempts.values())
+    known = _load(connection, ways, now, make={way.name for way, said, _ in heard if said.end in {End.FAILED, End.PUT_OFF}})
     changed = dict(known)
     for way, said, at in heard:
         if way.name in changed:
             changed[way.name] = changed[way.name].heard(said, way.limit, at)
-    _save(connection, known, changed, ways, max(attempt.ended_at for attempt in attempts.values()))
+    _save(connection, known, changed, ways, now)
     return tuple(_closed(ways[name].receiver, gate) for name, gate in changed.items() if gate.trips > known[name].trips)
 
 
@@ -115,7 +121,7 @@ def _closed(receiver: str, gate: Gate) -> Closed:
     return Closed(receiver=receiver, until=gate.closed_until or _LONG_AGO, why=gate.why, is_broken=gate.trips > 0)
 
 
-def _load(connection: Connection, ways: Mapping[str, _Way], *, make: Collection[str]) -> dict[str, Gate]:
+def _load(connection: Connection, ways: Mapping[str, _Way], now: datetime, *, make: Collection[str]) -> dict[str, Gate]:
     """The gates that there are, and those that are to be, locked until the transaction ends."""
     if make:
         dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
@@ -123,7 +129,11 @@ def _load(connection: Connection, ways: Mapping[str, _Way], *, make: Collection[
         connection.execute(dialect.insert(gates).on_conflict_do_nothing(), new)
     # In one order, so that two workers never wait for each other.
     query = select(gates).where(gates.c.name.in_(ways)).order_by(gates.c.name).with_for_update()
-    return {row.name: _gate(row) for row in connection.execute(query)} if ways else {}
+    rows = connection.execute(query).all() if ways else ()
+    known = {row.name: _gate(row) for row in rows}
+    put_back = {row.name: known[row.name].put_back(row.seen_at - now) for row in rows if row.seen_at > now + CLOCKS_DIFFER}
+    _save(connection, {name: known[name] for name in put_back}, put_back, ways, now)
+    return known | put_back
 
 
 def _gate(row: Row[tuple[object, ...]]) -> Gate:
@@ -138,7 +148,8 @@ def _save(connection: Connection, before: Mapping[str, Gate], after: Mapping[str
 
 def _row(way: _Way, gate: Gate, now: datetime) -> dict[str, object]:
     values = {field.name: getattr(gate, field.name) for field in fields(Gate)}
-    return {**values, "why": gate.why[:MAX_WHY], "name": way.name, "receiver": way.receiver, "opens_at": gate.opens_at(way.limit, now)}
+    times = {"opens_at": gate.opens_at(way.limit, now), "seen_at": now}
+    return {**values, **times, "why": gate.why[:MAX_WHY], "name": way.name, "receiver": way.receiver}
 
 
 _NAME: ColumnElement[str] = case(  # as `gate_of` says

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 from sqlalchemy import ColumnElement, Connection, Engine, and_, bindparam, case, exists, insert, or_, select, update
@@ -143,6 +143,17 @@ def requeue(
     )
     with engine.begin() as connection:
         return tuple(connection.execute(again.returning(notifications.c.id)).scalars())
+
+
+def bring_forward(engine: Engine, by: timedelta, now: datetime) -> int:
+    """The clock was put back by so much: what waits for a time by the old one is tried that much sooner; how much that was."""
+    late = and_(notifications.c.state == State.PLANNED, notifications.c.next_attempt_at > now)
+    with engine.begin() as connection:
+        rows = connection.execute(select(notifications.c.id, notifications.c.next_attempt_at).where(late)).all()
+        for row in rows:
+            at = max(now, row.next_attempt_at - by)
+            connection.execute(update(notifications).where(notifications.c.id == row.id, late).values(next_attempt_at=at))
+        return len(rows)
 
 
 def planned_between(since: datetime | None, until: datetime | None) -> Iterator[ColumnElement[bool]]:

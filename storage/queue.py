@@ -100,8 +100,11 @@ class BackgroundBell:
         while True:
             self._wanted.wait()
             self._wanted.clear()
-            self._bell.ring(self._name)
-            time.sleep(REST_SECONDS)
+            try:
+                self._bell.ring(self._name)
+                time.sleep(REST_SECONDS)
+            except Exception:  # noqa: BLE001 - without this thread each event would wait for the sweep
+                structlog.get_logger().exception("not_rung", effect="workers find it within a second")
 
 
 class Listener(SimpleWorker):

@@ -139,7 +139,11 @@ class Spool:
         pause = threading.Event()
         while True:
             pause.wait(TRY_EVERY_SECONDS)
-            is_done = self.read_in()
+            try:
+                is_done = self.read_in()
+            except Exception:  # noqa: BLE001 - without this thread all that ever comes would stay in the spool
+                self._log.exception("spool_not_read_in", effect="tried again in a second")
+                is_done = False
             with self._lock:
                 if is_done and self._file is None:
                     self._is_reading_in = False

@@ -380,6 +380,7 @@ gates = Table(
     Column("receiver", CleanString(200), nullable=False),
     # When the next message may go, by all that follows.
     Column("opens_at", UtcDateTime, nullable=False),
+    Column("seen_at", UtcDateTime, nullable=False),
     Column("paid_until", UtcDateTime),
     Column("closed_until", UtcDateTime),
     Column("why", CleanText, nullable=False),

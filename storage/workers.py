@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import structlog
-from sqlalchemy import ColumnElement, Engine, delete, func, insert, literal, or_, update
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import ColumnElement, Engine, delete, exists, func, insert, literal, or_, update
 
 from storage.tables import UtcDateTime, workers
 
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 LIFE = timedelta(seconds=15)
 """How long a worker counts as alive after it said so; then others take what it had claimed."""
 
@@ -36,16 +37,30 @@ def keep_alive(engine: Engine, worker: str, clock: Callable[[], datetime], stopp
     while not stopping.wait(LIFE.total_seconds() / 5):
         try:
             say_alive(engine, worker, clock())
-        except SQLAlchemyError as error:
+        except Exception as error:  # noqa: BLE001 - whoever no longer says that he lives is given up for dead, while he goes on sending
             log.error(
                 "not_said_alive", error=type(error).__name__, effect="tried again in three seconds; after fifteen others take the claims"
             )
 
 
+def steady() -> datetime:
+    """A clock that nobody sets, the same for all processes of a machine: the wall's may be put forward and back while workers live."""
+    return _LONG_AGO + timedelta(seconds=time.monotonic())
+
+
+def lives(engine: Engine, worker: ColumnElement[str | None], now: datetime) -> ColumnElement[bool]:
+    """In a statement: whether a worker does."""
+    said = [workers.c.id == worker, workers.c.alive_until >= moment(engine, now)]
+    if engine.dialect.name != "postgresql":
+        # Nobody says more than that: what does is from before the machine was started.
+        said.append(workers.c.alive_until <= literal(now + LIFE + timedelta(seconds=1), UtcDateTime()))
+    return exists().where(*said)
+
+
 def moment(engine: Engine, now: datetime, *, later: timedelta = timedelta()) -> ColumnElement[datetime]:
     """So long after now, by the one clock that all workers share.
 
-    That of the server, since the clocks of several machines need not agree; with SQLite all are on one machine, and `now` is its.
+    That of the server, since the clocks of several machines need not agree; with SQLite all are on one machine, and `now` is `steady()`.
     """
     if engine.dialect.name == "postgresql":
         return func.now(type_=UtcDateTime()) + literal(later)

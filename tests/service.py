@@ -36,9 +36,13 @@ class Service:
 
     environment: Mapping[str, str]
     folder: Path
+    web: str = "app:serve"
+    """Its factory."""
+    worker: tuple[str, ...] = ("worker.py",)
     port: int = 0
     database: Engine = field(init=False)
     _started: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    _web: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
         self.database = open_database(self.environment["DATABASE_URL"])
@@ -51,9 +55,9 @@ class Service:
             process.wait()
         self.database.dispose()
 
-    def start_web(self) -> None:
+    def start_web(self, port: int | None = None) -> None:
         """Start the web process as the Procfile does, and wait until it answers."""
-        self.port = free_port()
+        self.port = port or free_port()
         command = [
             "granian",
             "--interface",
@@ -64,14 +68,20 @@ class Service:
             "--blocking-threads",
             "4",
             "--no-ws",
-            "app:serve",
+            self.web,
         ]
-        self._start("web", [sys.executable, "-m", *command])
+        self._web = self._start("web", [sys.executable, "-m", *command])
         self.until("web answers", self._answers)
+
+    def kill_web(self) -> None:
+        """Kill the web process with its children, at whatever they are."""
+        assert self._web, "no web process was started"
+        os.killpg(self._web.pid, signal.SIGKILL)
+        self._web.wait()
 
     def start_worker(self) -> subprocess.Popen[bytes]:
         """Start one more worker."""
-        return self._start("worker", [sys.executable, "worker.py"])
+        return self._start("worker", [sys.executable, *self.worker])
 
     def post(self, webhook: Webhook, **headers: str) -> tuple[int, Mapping[str, int]]:
         """Post to the endpoint of integrations; the status and what it says."""

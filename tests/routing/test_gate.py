@@ -57,6 +57,12 @@ class TestLimit:
 
         assert taken <= most
 
+    def test_a_clock_that_is_put_back_closes_nothing_for_longer(self) -> None:
+        ten_minutes = timedelta(minutes=10)
+        gate = Gate().took(3, ONE_A_SECOND, NOW + ten_minutes).put_back(ten_minutes)
+
+        assert [gate.allowed(ONE_A_SECOND, NOW + seconds * SECOND) for seconds in (0, 1)] == [0, 1]
+
     def test_without_a_limit_all_pass(self) -> None:
         assert Gate().allowed(None, NOW) is None
 

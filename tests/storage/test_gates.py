@@ -84,6 +84,14 @@ def test_what_was_not_sent_takes_nothing_away(engine: Engine, rules: RuleSet) ->
     assert len(claim(engine)) == 3
 
 
+def test_a_clock_that_is_put_back_closes_nothing_for_longer(engine: Engine, rules: RuleSet) -> None:
+    plan(engine, rules, *["error"] * 10)
+    claim(engine, after=timedelta(minutes=10))
+
+    assert len(claim(engine)) == 0
+    assert len(claim(engine, after=SECOND)) == 1
+
+
 class TestWhoSaysWhenToComeBack:
     def test_is_told_nothing_before_whatever_waits(self, engine: Engine, rules: RuleSet) -> None:
         plan(engine, rules, *["error"] * 5, "fatal")

@@ -178,6 +178,14 @@ class TestRingingInTheBackground:
 
         assert not bell.entered.acquire(timeout=0.05)
 
+    def test_goes_on_whatever_goes_wrong(self) -> None:
+        bell = FaultyBell(NOBODY)
+        background = BackgroundBell(bell, PLAN)
+
+        for number in range(3):
+            background.ring()
+            assert bell.entered.acquire(timeout=PATIENCE_SECONDS), number
+
     def test_starts_no_thread_before_the_first_ring(self) -> None:
         BackgroundBell(Bell(NOBODY), "unheard")
 
@@ -235,6 +243,18 @@ class SlowBell(Bell):
     def ring(self, name: str) -> None:  # noqa: ARG002 - the bell's signature
         self.entered.release()
         self.may_end.acquire()
+
+
+class FaultyBell(Bell):
+    """Fails as no bell should."""
+
+    def __init__(self, redis_url: str) -> None:
+        super().__init__(redis_url)
+        self.entered = threading.Semaphore(0)
+
+    def ring(self, name: str) -> None:  # noqa: ARG002 - the bell's signature
+        self.entered.release()
+        raise OSError(22, "Invalid argument")
 
 
 @contextmanager

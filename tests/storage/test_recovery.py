@@ -69,7 +69,7 @@ class TestAWorkerThatDied:
 
     def test_leaves_alone_what_others_have_claimed(self, engine: Engine) -> None:
         first, second = make_many(engine, 1, 2)
-        workers.say_alive(engine, "worker-b", NOW, life=timedelta(minutes=5))
+        workers.say_alive(engine, "worker-b", NOW + timedelta(seconds=5))
         claim(engine, limit=1)
         claim(engine, worker="worker-b")
 
@@ -138,6 +138,18 @@ class TestGivingBack:
         claims.give_back(engine, [], worker=WORKER, now=LATER)
 
         assert only(engine, planned.id).state is State.SENDING
+
+
+def test_what_waits_by_a_clock_that_was_put_back_is_tried_that_much_sooner(engine: Engine) -> None:
+    planned = notified(engine)
+    (claimed,) = claim(engine)
+    retry = ended(1, Outcome.RETRY, ended_at=NOW + timedelta(minutes=10), retry_after=timedelta(seconds=30))
+    claims.record(engine, [(claimed.id, retry)])
+
+    assert notifications.bring_forward(engine, timedelta(minutes=10), NOW) == 1
+
+    assert only(engine, planned.id).next_attempt_at == NOW + timedelta(seconds=30)
+    assert notifications.bring_forward(engine, timedelta(minutes=10), NOW + timedelta(minutes=1)) == 0
 
 
 class TestRequeueing:

@@ -89,6 +89,24 @@ def test_nothing_is_lost_if_it_goes_away_again_meanwhile(spool: Spool, database:
     assert list(dict.fromkeys(database.kept)) == [b"1", b"2", b"3"]
 
 
+def test_whatever_goes_wrong_it_is_tried_again(tmp_path: Path) -> None:
+    kept: list[bytes] = []
+
+    def store(_resource: str, body: bytes, _received_at: datetime) -> None:
+        if not wrong:
+            wrong.append(body)
+            raise OSError(22, "Invalid argument")
+        kept.append(body)
+
+    wrong: list[bytes] = []
+    spool = Spool(tmp_path, store)
+    append(spool, b"1", b"2")
+
+    eventually(lambda: spool.is_empty)
+
+    assert (wrong, kept) == ([b"1"], [b"1", b"2"])
+
+
 def test_bodies_of_any_bytes_and_sizes_come_back_as_they_were(spool: Spool, database: Database) -> None:
     bodies = [b"", b"\x00\xff" * 10, os.urandom(1_000_000), b"\n"]
     append(spool, *bodies)
