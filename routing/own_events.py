@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from routing import jira_webhooks, pagerduty_webhooks
 from routing.alert import UNTIL_ITS_END, Alert, Category, Level, Status
-from routing.payload import Object, sequence, text, whole
+from routing.payload import Object, decode, encode, mapping, sequence, text, whole
 
 SILENCE = "router:silence"
 """A reminder of a silence. No webhook has such a resource: app.py takes no colon in one."""
@@ -42,7 +41,7 @@ class Change(StrEnum):
 
 def of_member(body: bytes, incident: str, place: str) -> bytes:
     """What a vendor said of a group, as what it says of one of its incidents."""
-    return json.dumps({**json.loads(body), _INCIDENT: incident, _PLACE: place}).encode()
+    return encode({**mapping(decode(body)), _INCIDENT: incident, _PLACE: place})
 
 
 def read(resource: str, content: Object, received_at: datetime) -> Alert | None:

@@ -59,6 +59,11 @@ def decode(body: bytes) -> Json:
     return value
 
 
+def encode(value: Json) -> bytes:
+    """As JSON."""
+    return msgspec.json.encode(value)
+
+
 def mapping(value: Json) -> Object:
     """The object, empty if it is none."""
     return value if isinstance(value, dict) else NOTHING

@@ -121,9 +121,11 @@ class World:
         """
         if known := self.joined.get(issue):
             return known
+        if issue in self.incidents:
+            return issue
         if key := metric_key(alert):
             return key
-        if issue in self.incidents or not rules.fingerprints or alert.status is not Status.FIRING:
+        if not rules.fingerprints or alert.status is not Status.FIRING:
             return issue
         return fingerprint_key(alert, rules.fingerprints) or issue
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
 
 from routing import sentry
 from routing.alert import ENDS, SENTRY, Alert
@@ -54,8 +55,7 @@ def recognize(connection: Connection, readings: Sequence[Reading]) -> list[Readi
     """With what is stored of those they are about: the incidents that a vendor calls by its own names, and the answers to who asks."""
     names = {one.event.id: (one.alert.resource, one.alert.reference or "") for one in readings if one.alert and _is_of_vendor(one.alert)}
     standing = known_as(connection, tuple(names.values())) if names else {}
-    found = [_recognized(connection, one, standing.get(names[one.event.id])) if one.event.id in names else one for one in readings]
-    return [_answered(connection, one) for one in found]
+    return [_known(connection, one, standing.get(names[one.event.id]) if one.event.id in names else None) for one in readings]
 
 
 def find_out(readings: Sequence[Reading], inquire: Inquire, rules: RuleSet) -> list[Reading]:
@@ -74,6 +74,16 @@ def in_words(step: str, error: Exception) -> str:
 def _is_of_vendor(alert: Alert) -> bool:
     """Whether the incident has to be known by what a vendor calls it."""
     return alert.origin != SENTRY and alert.incident is None
+
+
+def _known(connection: Connection, reading: Reading, standing: Standing | None) -> Reading:
+    try:
+        is_of_vendor = reading.alert is not None and _is_of_vendor(reading.alert)
+        return _answered(connection, _recognized(connection, reading, standing) if is_of_vendor else reading)
+    except SQLAlchemyError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a fault of ours must not stop the events behind this one
+        return replace(reading, alert=None, error=in_words("recognize", error))
 
 
 def _recognized(connection: Connection, reading: Reading, standing: Standing | None) -> Reading:

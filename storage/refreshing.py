@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Engine, case, delete, func, select, tuple_
+from sqlalchemy import Connection, Engine, case, delete, func, literal, select, tuple_
 
 from routing.announcement import Announcement, Topic, refresh
 from routing.incident import Incident
 from routing.notification import Reason, State
 from storage import incidents
 from storage.notifications import Said, insert_planned
-from storage.tables import attempts, notifications
+from storage.tables import UtcDateTime, attempts, notifications
 
 EVERY = timedelta(minutes=1)
 """Between two changes of a message."""
@@ -27,7 +27,7 @@ def refreshes(connection: Connection, heard: Iterable[tuple[int, Incident]], sai
     shown = {one.topic: (id_, one) for id_, incident in heard for one in incident.announced.values() if Reason.UPDATED in one.follows}
     _forget(connection, spoken, untried=True)
     wanted = {topic: found for topic, found in shown.items() if topic not in spoken}
-    last = _last_told(connection, wanted)
+    last = _last_told(connection, wanted, now)
     _forget(connection, last, untried=False)
     return [_said(*wanted[topic], max(now, at + EVERY)) for topic, at in last.items()]
 
@@ -47,13 +47,16 @@ def _said(incident_id: int, one: Announcement, at: datetime) -> Said:
     return Said(event_id=one.event, incident_id=incident_id, notification=refresh(one), occasion=occasion, at=at)
 
 
-def _last_told(connection: Connection, topics: Collection[Topic]) -> dict[Topic, datetime]:
-    """When the last message of each of these went out, if one did and no other one is on its way."""
+def _last_told(connection: Connection, topics: Collection[Topic], now: datetime) -> dict[Topic, datetime]:
+    """When the last message of each of these went out, if none waits to go: now, if one is on its way with what was known before."""
     if not topics:
         return {}
     columns = (notifications.c.subject, notifications.c.place)
-    is_waiting = case((notifications.c.state.in_((State.PLANNED, State.SENDING)), 1), else_=0)
-    at = case((notifications.c.state == State.SENT, notifications.c.finished_at))
+    is_waiting = case((notifications.c.state == State.PLANNED, 1), else_=0)
+    at = case(
+        (notifications.c.state == State.SENT, notifications.c.finished_at),
+        (notifications.c.state == State.SENDING, literal(now, UtcDateTime())),
+    )
     query = select(*columns, func.max(at)).where(tuple_(*columns).in_(list(topics))).group_by(*columns)
     rows = connection.execute(query.having(func.max(is_waiting) == 0, func.max(at).is_not(None)))
     return {Topic(subject, place): at for subject, place, at in rows}

@@ -356,6 +356,13 @@ class TestMetricAlerts:
 
         assert told == [["chat resolved"], []]
 
+    def test_an_issue_of_which_nobody_said_yet_that_it_is_a_metrics_stays_what_it_was_told_as(self) -> None:
+        story = Story(ERRORS)
+
+        told = [story.hear(alert) for alert in (self.issue("created", 0), self.event(0), self.issue("resolved", 5))]
+
+        assert told == [["chat first"], ["(chat cooldown)"], ["chat resolved"]]
+
     def test_the_next_time_it_begins_again(self) -> None:
         story = Story(ERRORS)
         story.hear(self.metric("critical", 0))

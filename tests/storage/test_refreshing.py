@@ -119,6 +119,19 @@ def test_nothing_is_changed_where_nothing_arrived_or_all_is_over(engine: Engine)
     assert sorted(send(engine, timedelta(minutes=40))) == ["chat resolved", "mail resolved"]
 
 
+def test_what_becomes_known_while_a_message_is_on_its_way_is_shown_afterwards(engine: Engine) -> None:
+    hear(engine, timedelta())
+    on_their_way = claim(engine, SECOND)
+    store(engine, issue_webhook("assigned", id="1", count="41"), at=NOW + 2 * SECOND)
+    plan_all(engine, RULES, at=NOW + 2 * SECOND)
+    at = NOW + 3 * SECOND
+    claims.record(engine, [(one.id, ended(began_at=at, ended_at=at, reference=STANDS)) for one in on_their_way])
+
+    (update,) = claim(engine, 2 * SECOND + MINUTE)
+
+    assert (update.receiver, update.reason, update.numbers and update.numbers.event_count) == ("chat", Reason.UPDATED, 41)
+
+
 def test_what_was_made_elsewhere_is_shown_with_its_address(engine: Engine) -> None:
     hear(engine, timedelta())
     claimed = {one.receiver: one for one in claim(engine, SECOND)}

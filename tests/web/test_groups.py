@@ -117,6 +117,16 @@ def test_who_acknowledges_a_group_in_pagerduty_has_acknowledged_each_of_it(clien
     assert (told(group, "chat", "acknowledged"), told(group, "pager", "acknowledged")) == (3, 0)
 
 
+def test_broken_letters_in_what_jira_says_of_a_group_stop_nobody(client: FlaskClient, group: Engine) -> None:
+    said = b"""{"webhookEvent": "jira:issue_updated", "user": {"displayName": "Andr\xe9"}, "changelog": {"items": [{"field": "status"}]},
+        "issue": {"key": "OPS-1", "fields": {"status": {"statusCategory": {"key": "done"}}}}}"""
+    assert client.post(f"/webhooks/jira/{PATH_TOKEN}", data=said).status_code == 202
+
+    work(group)
+
+    assert incident_rows(group, incidents.c.status) == [("resolved",)] * 3
+
+
 def test_who_gives_it_back_gives_each_back(client: FlaskClient, group: Engine) -> None:
     tell(client, "incident.acknowledged", key=name_of_group(group), id_="e1")
     tell(client, "incident.unacknowledged", key=name_of_group(group), id_="e2")
