@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple
+from functools import wraps
+from typing import NamedTuple, ParamSpec, TypeVar
 
 import msgspec
 from sqlalchemy import Engine, Row, and_, bindparam, case, func, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.sql.elements import ColumnElement
 
 from routing.alert import Alert, Status
@@ -24,6 +26,8 @@ from storage.tables import UtcDateTime, attempts, events, incidents, notificatio
 from storage.told import WAS_AMBIGUOUS, Told, last_told, links_beside, told_before
 from storage.workers import lives
 
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 _VENDOR_KEYS = ("dedup_key", "key")
 """In references: PagerDuty's, and Jira's."""
 
@@ -106,6 +110,20 @@ class Pace:
 ANY_PACE = Pace()
 
 
+def _again_if_taken(claim: Callable[_P, _T]) -> Callable[_P, _T]:
+    """Of what is about to go out at the same moment in two lanes, the database lets one go (`uq_notifications_on_its_way`)."""
+
+    @wraps(claim)
+    def claim_again(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+        try:
+            return claim(*args, **kwargs)
+        except IntegrityError:
+            return claim(*args, **kwargs)  # by now the other one is seen
+
+    return claim_again
+
+
+@_again_if_taken
 def claim(
     engine: Engine,
     lane: Lane,
@@ -130,7 +148,7 @@ def claim(
             connection.exec_driver_sql("BEGIN IMMEDIATE")
         yields = connection.execute(due.WANTED, {"lane": Lane.CRITICAL, **due.at(now)}).scalars().all() if lane is Lane.NORMAL else ()
         passed_over = {"full": shares.full, "yields": yields}
-        found = connection.execute(_DUE_WITH_DETAILS, {"lane": lane, "limit": limit, **due.at(now), **passed_over}).all()
+        found = _one_of_each(connection.execute(_DUE_WITH_DETAILS, {"lane": lane, "limit": limit, **due.at(now), **passed_over}).all())
         rows = gates.let_pass(connection, [row for row in found if shares.take(row.kind, row.place)], pace.limits, now)
         if rows:
             ends.part(connection, [row.id for row in rows if row.reason == Reason.RESOLVED], now)
@@ -185,6 +203,11 @@ class _Known(NamedTuple):
     """By number."""
     opted_out: Mapping[str, datetime]
     """By destination."""
+
+
+def _one_of_each(rows: Sequence[Row[tuple[object, ...]]]) -> Iterable[Row[tuple[object, ...]]]:
+    """The first of each destination and subject."""
+    return reversed({(row.subject, row.place): row for row in reversed(rows)}.values())
 
 
 def _claimed(row: Row[tuple[object, ...]], events_by_id: dict[int, Event], known: _Known) -> Claimed:

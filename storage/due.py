@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BindParameter, Select, bindparam, exists, literal, or_, select
+from sqlalchemy import BindParameter, Select, and_, bindparam, exists, literal, or_, select
 from sqlalchemy.sql.elements import ColumnElement
 
 from routing.notification import Reason, State
@@ -25,17 +25,24 @@ def at(now: datetime) -> dict[str, object]:
 
 
 def is_due() -> tuple[ColumnElement[bool], ...]:
-    """Planned, its time come, its gate open, and nothing older unfinished for which it waits: to its destination, about its subject."""
-    older = notifications.alias("older")
-    is_next = ~exists().where(
-        older.c.subject == notifications.c.subject,
-        older.c.place == notifications.c.place,
+    """Planned, its time come, its gate open, and nothing for which it waits goes to its destination about its subject.
+
+    One is on its way at a time, in whatever lane: `uq_notifications_on_its_way` of the database sees to it.
+    """
+    other = notifications.alias("other")
+    is_before = and_(
+        other.c.state == PLANNED,
+        other.c.id < notifications.c.id,
         # A page does not wait for a lesser message that is being tried again; but what ends comes after all that it ends.
-        or_(older.c.lane == notifications.c.lane, older.c.reason == Reason.RESOLVED, notifications.c.reason == Reason.RESOLVED),
-        # What tells nobody holds nothing up before it has begun.
-        or_(older.c.state == SENDING, older.c.reason != Reason.UPDATED),
-        older.c.state.in_((PLANNED, SENDING)),
-        older.c.id < notifications.c.id,
+        or_(other.c.lane == notifications.c.lane, other.c.reason == Reason.RESOLVED, notifications.c.reason == Reason.RESOLVED),
+        other.c.reason != Reason.UPDATED,  # it tells nobody, and holds nothing up
+    )
+    is_next = ~exists().where(
+        other.c.subject == notifications.c.subject,
+        other.c.place == notifications.c.place,
+        other.c.state.in_((PLANNED, SENDING)),
+        # What is on its way may be the first one there, to which all others are to belong.
+        or_(other.c.state == SENDING, is_before),
     )
     return (
         notifications.c.state == PLANNED,

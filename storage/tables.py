@@ -354,6 +354,14 @@ notifications = Table(
         sqlite_where=text("state IN ('planned', 'sending')"),
         postgresql_where=text("state IN ('planned', 'sending')"),
     ),
+    Index(
+        "uq_notifications_on_its_way",
+        "subject",
+        "place",
+        unique=True,
+        sqlite_where=text("state = 'sending'"),
+        postgresql_where=text("state = 'sending'"),
+    ),
     Index("ix_notifications_claimed", "claimed_by", sqlite_where=text("state = 'sending'"), postgresql_where=text("state = 'sending'")),
     Index("ix_notifications_state", "state", "id"),
     Index(

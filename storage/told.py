@@ -131,13 +131,15 @@ def members(connection: Connection, standing: Standing) -> tuple[str, ...]:
 def last_told(*, has_reference: bool = False) -> ScalarSelect[int]:
     """The last message to the same destination about the same thing, of those that went out, or may have; with a name of the vendor's.
 
-    For an end that goes to one of several places, the last one there.
+    A later one counts, too, which a page is that did not wait for this one. For an end that goes to one of several places, the last
+    one there.
     """
     earlier = notifications.alias("earlier")
     return (
         select(func.max(earlier.c.id))
         .where(earlier.c.subject == notifications.c.subject, earlier.c.place == notifications.c.place)
-        .where(earlier.c.id < notifications.c.id, earlier.c.reference.is_not(None) if has_reference else went_out(earlier))
+        .where(earlier.c.id != notifications.c.id, or_(earlier.c.id < notifications.c.id, notifications.c.reason != Reason.RESOLVED))
+        .where(earlier.c.reference.is_not(None) if has_reference else went_out(earlier))
         .where(or_(notifications.c.ends.is_(None), earlier.c.sent_place == notifications.c.sent_place))
         .correlate(notifications)
         .scalar_subquery()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from threading import Barrier
 
 import pytest
 from sqlalchemy import Engine, select
@@ -26,6 +27,15 @@ def reference(engine: Engine, id_: int) -> str | None:
             select(tables.notifications.c.reference).where(tables.notifications.c.id == id_)
         ).scalar_one()
         return stored
+
+
+def lesser_and_page(engine: Engine) -> tuple[int, int]:
+    """An incident that is told to `chat`, and then, as critical, once more, and to `pager`; the numbers of both for `chat`."""
+    for event, tags in enumerate(([], [["critical", "true"]])):
+        store(engine, issue(1, event, tags=tags))
+    plan_all(engine)
+    page, lesser = (one.id for one in inspection.listed(engine) if one.receiver == "chat")
+    return lesser, page
 
 
 class TestClaiming:
@@ -120,8 +130,8 @@ class TestClaiming:
             steps = [row.detail for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)]
         engine.dispose()
 
-        indexes = [step for step in steps if "notifications" in step or "older" in step]
-        assert ["ix_notifications_due" in indexes[0], "ix_notifications_unfinished" in indexes[1]] == [True, True]
+        used = [step.split()[4] for step in steps if step.startswith(("SEARCH notifications USING INDEX", "SEARCH other USING INDEX"))]
+        assert used == ["ix_notifications_due", "uq_notifications_on_its_way", "ix_notifications_unfinished"]
 
     def test_takes_only_what_is_due(self, engine: Engine) -> None:
         notified(engine, at=LATER)
@@ -139,15 +149,49 @@ class TestClaiming:
         assert [one.incident for one in critical] == ["issue:1", "issue:1"]
         assert [one.incident for one in normal] == ["issue:2"]
 
-    def test_lets_no_page_wait_for_a_lesser_message_to_the_same_receiver(self, engine: Engine) -> None:
-        for event, tags in enumerate(([], [["critical", "true"]])):
-            store(engine, issue(1, event, tags=tags))
+    def test_lets_no_page_wait_for_a_lesser_message_that_is_tried_again(self, engine: Engine) -> None:
+        lesser, page = lesser_and_page(engine)
+        (found,) = claim(engine, Lane.NORMAL)
+        claims.record(engine, [(found.id, ended(outcome=Outcome.RETRY, retry_after=SECOND))])
+
+        assert (found.id, page in ids(claim(engine, Lane.CRITICAL, after=2 * SECOND))) == (lesser, True)
+
+    def test_lets_one_message_of_an_incident_be_on_its_way_to_a_destination(self, engine: Engine) -> None:
+        lesser, page = lesser_and_page(engine)
+
+        first, second = claim(engine, Lane.NORMAL), claim(engine, Lane.CRITICAL)
+        claims.record(engine, [(lesser, ended())])
+
+        assert (ids(first), [one.receiver for one in second], ids(claim(engine, Lane.CRITICAL))) == ([lesser], ["pager"], [page])
+
+    def test_lets_one_of_two_lanes_have_it_that_ask_at_the_same_moment(self, engine: Engine) -> None:
+        for number in range(40):
+            for event, tags in enumerate(([], [["critical", "true"]])):
+                store(engine, issue(number, event, tags=tags))
         plan_all(engine)
+        lanes = list(Lane)
+        claimed: list[Claimed] = []
+        start = Barrier(len(lanes))
 
-        lesser, page = claim(engine, Lane.NORMAL), claim(engine, Lane.CRITICAL)
+        def take() -> None:
+            lane = lanes[start.wait()]
+            claimed.extend(claim(engine, lane))
 
-        assert [(one.receiver, one.severity) for one in lesser] == [("chat", Severity.WARNING)]
-        assert [(one.receiver, one.severity) for one in page] == [("pager", Severity.CRITICAL), ("chat", Severity.CRITICAL)]
+        in_threads(len(lanes), take)
+
+        topics = [(one.incident, one.place) for one in claimed]
+        assert (len(topics), len(set(topics))) == (80, 80)
+
+    def test_what_a_page_overtook_belongs_to_what_the_page_made_there(self, engine: Engine) -> None:
+        lesser, page = lesser_and_page(engine)
+        claim(engine, Lane.NORMAL)
+        claims.record(engine, [(lesser, ended(outcome=Outcome.RETRY, retry_after=SECOND))])
+        claim(engine, Lane.CRITICAL, after=2 * SECOND)
+        claims.record(engine, [(page, ended(reference={"ts": "1.0"}))])
+
+        (again,) = claim(engine, after=3 * SECOND)
+
+        assert (again.id, again.told and again.told.reference) == (lesser, {"ts": "1.0"})
 
     def test_takes_nothing_that_is_held(self, engine: Engine) -> None:
         for event in (1, 2):

@@ -283,6 +283,14 @@ def upgrade() -> None:
         sa.UniqueConstraint("event_id", "receiver", "occasion", "subject", "place", name="uq_notifications_event_receiver"),
     )
     op.create_index(
+        "uq_notifications_on_its_way",
+        "notifications",
+        ["subject", "place"],
+        unique=True,
+        sqlite_where=sa.text("state = 'sending'"),
+        postgresql_where=sa.text("state = 'sending'"),
+    )
+    op.create_index(
         "ix_notifications_claimed",
         "notifications",
         ["claimed_by"],
