@@ -25,7 +25,7 @@ from routing import sentry
 from routing.alert import Alert
 from routing.destinations import Changes
 from routing.findings import Findings
-from routing.notification import FOLLOW_UPS, Attempt, Details, Notification, Outcome, Reason, Severity, Tries
+from routing.notification import DONE_IN_SENTRY, FOLLOW_UPS, Attempt, Details, Notification, Outcome, Reason, Severity, Tries
 from routing.own_events import Change
 from routing.rules import Receiver, RuleSet
 
@@ -45,7 +45,7 @@ NOTIFIERS_KEPT = 200
 
 _WORST_FIRST = tuple(Severity)
 
-SHOW_ALL = frozenset(Reason) - {Reason.PASSED_ON, Reason.ANSWER, Reason.RESOLVED}
+SHOW_ALL = frozenset(Reason) - DONE_IN_SENTRY - {Reason.ANSWER, Reason.RESOLVED}
 """Reasons of messages that tell all there is."""
 
 

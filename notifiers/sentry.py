@@ -15,7 +15,7 @@ from notifiers.notifier import Clock, Receipt, ReceiverOptions, readable
 from notifiers.wording import cut, one_line
 from routing.alert import ENDS, Alert, Json, Status
 from routing.fingerprint import issue_of
-from routing.notification import Notification, Reason
+from routing.notification import DONE_IN_SENTRY, Notification, Reason
 from routing.own_events import Change
 
 if TYPE_CHECKING:
@@ -89,25 +89,24 @@ class SentryOptions(ReceiverOptions[SentrySettings]):
     def changes(self, notification: Notification) -> dict[str, Json]:
         """As https://docs.sentry.io/api/events/update-an-issue/ has them; none where there is only something to be said."""
         alert = notification.alert
-        if notification.reason is not Reason.PASSED_ON:
+        if notification.reason not in DONE_IN_SENTRY:
             return {}
         match alert.status:
             case Status.RESOLVED:
                 return {"status": "resolved"}
             case Status.ARCHIVED:
                 return {"status": "ignored", "substatus": "archived_until_escalating"}
-        if alert.reopens:
-            return {"status": "unresolved"}
+        changes: dict[str, Json] = {"status": "unresolved"} if notification.reason is Reason.REOPENED else {}
         if alert.assigns_to:
-            return {"assignedTo": cut(one_line(self.people.get(alert.assigns_to, alert.assigns_to)), MAX_ASSIGNEE)}
-        return {}
+            changes["assignedTo"] = cut(one_line(self.people.get(alert.assigns_to, alert.assigns_to)), MAX_ASSIGNEE)
+        return changes
 
     def words(self, notification: Notification) -> str | None:
         """The comment; its number tells it from others."""
         if not self.comment:
             return None
-        is_passed_on = notification.reason is Reason.PASSED_ON
-        said = f"{notification.why[:1].upper()}{notification.why[1:]}" if is_passed_on else as_text(compose(notification))
+        is_done = notification.reason in DONE_IN_SENTRY
+        said = f"{notification.why[:1].upper()}{notification.why[1:]}" if is_done else as_text(compose(notification))
         return f"{cut(said, MAX_COMMENT)}\n{_mark(notification)}"
 
     def open(self, settings: SentrySettings, *, network: Network, clock: Clock) -> SentryNotifier:
@@ -132,8 +131,8 @@ class SentryNotifier:
         issue, changes, words = _issue(notification), self._options.changes(notification), self._options.words(notification)
         if issue is None:
             raise PermanentError("the alert is of no issue in Sentry")
-        alert = notification.alert
-        if notification.reason is Reason.PASSED_ON and notification.fires is (alert.status in ENDS or alert.reopens):
+        is_of_one_that_fires = notification.alert.status not in ENDS and notification.reason is not Reason.REOPENED
+        if notification.reason in DONE_IN_SENTRY and notification.fires is not is_of_one_that_fires:
             return Receipt(payload="", excerpt=f"the incident {'fires again' if notification.fires else 'is over'}; nothing was changed")
         if changes:
             self._organization.change(issue, changes)

@@ -195,6 +195,11 @@ class Alert:
         """The exception that was raised, as opposed to its causes."""
         return self.exceptions[-1] if self.exceptions else None
 
+    @property
+    def changes_state(self) -> bool:
+        """Whether it says that an incident has begun, has ended or is over, or that somebody has taken it on or given it back."""
+        return self.status is not Status.UNCHANGED or self.acknowledged is not None or self.reopens
+
     def tag(self, key: str) -> str | None:
         """The first value of a tag, None if the alert has no such tag."""
         return next((value for name, value in self.tags if name == key), None)

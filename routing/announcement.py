@@ -130,14 +130,14 @@ def updates(alert: Alert, reason: Reason, announced: Iterable[Announcement]) -> 
 
 
 def passed_on(alert: Alert, issue: str, receiver: Receiver, announced: Iterable[Announcement]) -> PlannedNotification:
-    """What tells a receiver what somebody did to one of Sentry's issues; the rules are those that have announced it."""
+    """What does to one of Sentry's issues what somebody did to the incident; the rules are those that have announced it."""
     rules = tuple(dict.fromkeys(rule for one in announced for rule in one.rules))
     return PlannedNotification(
         receiver=receiver.name,
         kind=receiver.kind,
         rules=rules or (Reason.PASSED_ON.value,),
         severity=Severity.INFO,
-        reason=Reason.PASSED_ON,
+        reason=Reason.REOPENED if alert.reopens else Reason.PASSED_ON,
         why=_how(alert),
         state=State.PLANNED,
         subject=issue,

@@ -10,6 +10,7 @@ from typing import NamedTuple, TypeVar
 
 from routing.alert import ENDS, SENTRY, Alert, Status
 from routing.announcement import Announcement, Quiet, Topic, announced_by, silence_of, who
+from routing.echo import CLOCKS_DIFFER
 from routing.fingerprint import is_of_metric, issue_of
 from routing.notification import Numbers, PlannedNotification, Reason
 from routing.query_states import holds
@@ -36,15 +37,12 @@ LATEST = timedelta(minutes=15)
 PASSED_ON_WITHIN = timedelta(hours=9)
 """So long it takes at most until what is passed on is done, or dead."""
 
-CLOCKS_DIFFER = timedelta(minutes=1)
-"""Of vendors, who say when somebody did something, and ours."""
-
 MAX_ASSIGNEE = 100
 MAX_LINK = 2000
 Number = TypeVar("Number", int, datetime)
 
 _TELL_CHANGES = frozenset({"issue", "metric_alert"})
-_STATES_OF_ENDS = frozenset({"resolved", "ignored"})
+_STATES_OF_ENDS, _OPEN = frozenset({"resolved", "ignored"}), "unresolved"
 """Sentry's `status` of an issue, as it was when the webhook was rendered: perhaps later than what the webhook tells of."""
 
 BRINGS_ALL = frozenset({Cause.GROUP, Cause.REPEAT})
@@ -125,6 +123,8 @@ class Incident:
     """What it has come to; None until its first alert."""
     began_at: datetime | None = None
     """When it was last heard to begin."""
+    ended_at: datetime | None = None
+    """When it was last heard to end."""
     last_change: str | None = None
     """The content key of what changed its status last."""
     acknowledged_by: str | None = None
@@ -152,6 +152,8 @@ class Incident:
     """By the place that has said so, as people call it: where it is seen there."""
     passed_on: dict[str, datetime] = field(default_factory=dict)
     """By the key of an issue: when its end, which somebody had made elsewhere, was passed on to Sentry, which has not told of it yet."""
+    done_at: dict[str, datetime] = field(default_factory=dict)
+    """By destination: when people did there what was heard of last, by the vendor's own account."""
 
     def hear(self, alert: Alert, content_key: str | None, at: datetime, issue: str | None = None) -> None:
         """Take in what an alert says of it; with an issue: of this one of those that are joined in it."""
@@ -160,10 +162,10 @@ class Incident:
             self.last_change = content_key
             if alert.resource in _TELL_CHANGES:
                 self.changes[self._speaker(issue)] = Change(alert.occurred_at, at)
-        if status is Status.FIRING and self.status is not Status.FIRING:
-            self.began_at = at
+        if alert.place and alert.reference and alert.changes_state:
+            self.done_at[alert.place] = alert.occurred_at
         if status is not Status.UNCHANGED:
-            self.status = status
+            self._turn(status, at)
         if self.status is Status.FIRING:
             self._hear_of_people(alert)
         if (assigned := holds("assigned", alert)) is not None:
@@ -175,6 +177,13 @@ class Incident:
             self.seen_in |= places(alert)
         if status in ENDS:
             self._end()
+
+    def _turn(self, status: Status, at: datetime) -> None:
+        if status is Status.FIRING and self.status is not Status.FIRING:
+            self.began_at = at
+        elif status in ENDS and self.status not in ENDS:
+            self.ended_at = at
+        self.status = status
 
     def _hear_of_people(self, alert: Alert) -> None:
         if alert.acknowledged is not None:
@@ -198,16 +207,27 @@ class Incident:
         that is told in vain does less harm than one that is not told.
         """
         if alert.origin != SENTRY:
-            # Vendors try for days; what was done then was done to an earlier trouble.
-            return self.began_at is not None and alert.occurred_at < self.began_at - CLOCKS_DIFFER
+            return alert.reference is not None and self._was_done_before(alert)
         last = self.changes.get(self._speaker(issue))
         if last is None or at - last.heard_at > LATEST or alert.status is Status.UNCHANGED:
             return False
         has_ended = self.status in ENDS if issue is None else not self.issues.get(issue, True)
         if alert.resource != "issue":
             return alert.status is Status.FIRING and has_ended and alert.occurred_at <= last.at
-        is_ended_already = alert.status is Status.FIRING and alert.payload.get("status") in _STATES_OF_ENDS
-        return alert.occurred_at < last.at or (has_ended and is_ended_already)
+        became = alert.payload.get("status")
+        is_over = became in _STATES_OF_ENDS if alert.status is Status.FIRING else became == _OPEN
+        return alert.occurred_at < last.at or (is_over and has_ended is (alert.status is Status.FIRING))
+
+    def _was_done_before(self, alert: Alert) -> bool:
+        """Whether a vendor tells late of what people did: before the incident began or ended last, or before what they did there last.
+
+        Vendors try for days; what was done then was done to an earlier trouble.
+        """
+        turned_at = self.ended_at if self.status in ENDS else self.began_at
+        if turned_at and alert.occurred_at < turned_at - CLOCKS_DIFFER:
+            return True
+        done_at = self.done_at.get(alert.place or "")
+        return done_at is not None and alert.changes_state and alert.occurred_at < done_at
 
     def is_echo(self, alert: Alert, at: datetime, issue: str | None = None) -> bool:
         """Whether Sentry tells of an end that was passed on to it from here: the incident may fire again since (sentry-webhooks, 9)."""

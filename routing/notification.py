@@ -70,6 +70,8 @@ class Reason(StrEnum):
     """What stands there is brought up to date; nobody is told by that."""
     PASSED_ON = "passed on"
     """What somebody did to the incident in another place is done in Sentry, too."""
+    REOPENED = "reopened"
+    """The incident, which was over, is wanted back in another place, and reopened in Sentry."""
     ANSWER = "answer"
     """Somebody has asked there, or has done what he may not: nobody else sees it."""
     RESOLVED = "resolved"
@@ -90,7 +92,10 @@ FOLLOW_UPS = frozenset({Reason.ACKNOWLEDGED, Reason.UNACKNOWLEDGED, Reason.MUTED
 """Reasons of what is told only where the incident was announced."""
 
 
-ANNOUNCES_NOTHING = FOLLOW_UPS | {Reason.PASSED_ON, Reason.ANSWER}
+DONE_IN_SENTRY = frozenset({Reason.PASSED_ON, Reason.REOPENED})
+"""Reasons of what is no message, but does there what somebody did elsewhere."""
+
+ANNOUNCES_NOTHING = FOLLOW_UPS | DONE_IN_SENTRY | {Reason.ANSWER}
 """Reasons of what leaves nothing that has to be closed."""
 
 

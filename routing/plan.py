@@ -117,6 +117,8 @@ def _plan_change(alert: Alert, rules: RuleSet, history: History) -> Plan:
     if refusal := rules.refusal(alert):
         told = tuple(answers(alert, refusal, history.announced))
         return Plan(disposition=Disposition.REFUSED, notifications=told, inputs=_alone(history))
+    # A vendor says in which state something is put; only here it is known whether that was over.
+    alert = replace(alert, reopens=alert.reopens and history.was in ENDS)
     told = (*_follow_ups(alert, history), *_passed_on(alert, rules, history))
     if alert.asks:
         told = tuple(answers(alert, alert.text, history.announced))
@@ -144,7 +146,7 @@ def _passed_on(alert: Alert, rules: RuleSet, history: History) -> Iterator[Plann
 def _is_passed_on(alert: Alert, history: History) -> bool:
     """Whether it changes something in Sentry."""
     if history.was is not Status.FIRING:
-        return alert.reopens and history.was in ENDS
+        return alert.reopens
     return alert.status in ENDS or bool(alert.assigns_to) or _news(alert, history) is not None
 
 

@@ -16,7 +16,20 @@ from sqlalchemy.sql.elements import ColumnElement
 from routing.alert import Alert, Status
 from routing.destinations import Changes
 from routing.gate import Limit
-from routing.notification import Attempt, Lane, Link, Mention, Notification, Numbers, Outcome, Reason, Severity, State, Tries
+from routing.notification import (
+    DONE_IN_SENTRY,
+    Attempt,
+    Lane,
+    Link,
+    Mention,
+    Notification,
+    Numbers,
+    Outcome,
+    Reason,
+    Severity,
+    State,
+    Tries,
+)
 from routing.shares import Shares
 from storage import due, ends, gates, opt_outs
 from storage.events import Event, event_of
@@ -296,7 +309,7 @@ def _reopen(engine: Engine, which: ColumnElement[bool], now: datetime, excerpt: 
 
 
 # What tells of an end, or tells nobody, or is done in Sentry, stays that: nobody is to send it as news.
-_STAYS_ITSELF = or_(*(notifications.c.reason == reason for reason in (Reason.RESOLVED, Reason.UPDATED, Reason.PASSED_ON)))
+_STAYS_ITSELF = or_(*(notifications.c.reason == reason for reason in sorted({Reason.RESOLVED, Reason.UPDATED, *DONE_IN_SENTRY})))
 _DUE = due.select_due()
 _DETAILS = (
     "event_id receiver kind rules severity reason why created_at attempts failures subject place others next_step changes rules_version"

@@ -18,7 +18,7 @@ from routing import sentry
 from routing.addressing import Address, address
 from routing.alert import Alert
 from routing.durations import spell_duration
-from routing.notification import FOLLOW_UPS, Mention, PlannedNotification, Reason, Severity, State
+from routing.notification import DONE_IN_SENTRY, FOLLOW_UPS, Mention, PlannedNotification, Reason, Severity, State
 from routing.query import Facts
 from routing.rules import RuleSet
 from storage import events
@@ -31,7 +31,7 @@ BATCH = 100
 TOO_OLD = timedelta(days=1)
 """Dead for so long, it is news to nobody: somebody may have just named a fallback."""
 _TOLD_ELSEWHERE = frozenset(Reason) - FOLLOW_UPS - {Reason.ANSWER} | {Reason.RESOLVED}
-_TELLS_OF_A_FAILURE = frozenset({Reason.RESOLVED, Reason.PASSED_ON})
+_TELLS_OF_A_FAILURE = DONE_IN_SENTRY | {Reason.RESOLVED}
 """Reasons of what is no news of an incident: that it failed is."""
 
 

@@ -90,6 +90,7 @@ def _kept(row: SqlRow[Any], remembered: Mapping[str, Sequence[Mapping[str, Any]]
         key=row.key,
         status=Status(row.status),
         began_at=row.began_at,
+        ended_at=row.ended_at,
         last_change=row.last_change,
         acknowledged_by=row.acknowledged_by,
         quiet=Quiet(until=row.quiet_until, why=row.quiet_why) if row.quiet_until else None,
@@ -102,10 +103,15 @@ def _kept(row: SqlRow[Any], remembered: Mapping[str, Sequence[Mapping[str, Any]]
         issues={joined["issue_key"]: joined["is_open"] for joined in remembered["incident_issues"]},
         changes={change["issue_key"]: Change(change["at"], change["heard_at"]) for change in remembered["last_changes"]},
         announced={one.topic: one for one in map(_announcement, remembered["announcements"])},
-        passed_on=msgspec.json.decode(row.passed_on, type=dict[str, datetime]) if row.passed_on else {},
+        passed_on=_moments(row.passed_on),
+        done_at=_moments(row.done_at),
     )
     incident.set_timers(map(_timer, remembered["timers"]))
     return Kept(incident=incident, id=row.id, row=_row(incident), remembered=_remembered(incident))
+
+
+def _moments(stored: str | None) -> dict[str, datetime]:
+    return msgspec.json.decode(stored, type=dict[str, datetime]) if stored else {}
 
 
 def numbers_of(row: SqlRow[Any]) -> Numbers:
@@ -117,6 +123,7 @@ def _row(incident: Incident) -> Row:
     return {
         "status": incident.status,
         "began_at": incident.began_at,
+        "ended_at": incident.ended_at,
         "last_change": incident.last_change,
         "acknowledged_by": incident.acknowledged_by,
         "quiet_until": incident.quiet and incident.quiet.until,
@@ -126,6 +133,7 @@ def _row(incident: Incident) -> Row:
         "trend": incident.numbers.trend or None,
         "links": dict(incident.links) or None,
         "passed_on": msgspec.json.encode(incident.passed_on).decode() if incident.passed_on else None,
+        "done_at": msgspec.json.encode(incident.done_at).decode() if incident.done_at else None,
     }
 
 
@@ -244,7 +252,8 @@ _COUNT = (
     )
 )
 _NUMBERS = ("event_count", "user_count", "first_seen", "last_seen", "assignee")
-_OWN = ("status", "began_at", "last_change", "acknowledged_by", "quiet_until", "quiet_why", "assigned", "trend", "links", "passed_on")
+_TIMES = ("began_at", "ended_at", "passed_on", "done_at")
+_OWN = ("status", "last_change", "acknowledged_by", "quiet_until", "quiet_why", "assigned", "trend", "links", *_TIMES)
 _CHANGEABLE = (*_OWN, *_NUMBERS)
 _COLUMNS = tuple(incidents.c[name] for name in ("id", "key", *_CHANGEABLE))
 _CHANGE = update(incidents).where(incidents.c.id == bindparam("b_id")).values({name: bindparam(name) for name in _CHANGEABLE})

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, insert
 from routing.alert import Alert
 from routing.figures import to_load
 from routing.fingerprint import fingerprint_key, metric_key
+from routing.incident import Incident
 from routing.query import Facts
 from routing.rules import RuleSet
 from routing.samples import scopes
@@ -21,6 +22,7 @@ from storage import incidents, samples, silences, surroundings
 from storage.incidents import Kept
 from storage.samples import Taken
 from storage.tables import incident_turns
+from storage.told import passed_on_in_vain
 
 
 class Coming(NamedTuple):
@@ -48,6 +50,7 @@ class Memory:
         joined = incidents.joined(connection, tuple(issues))
         named = {key for one in coming for key in (metric_key(one.alert), fingerprint_key(one.alert, rules.fingerprints))}
         kept = incidents.by_key(connection, tuple({*issues, *joined.values(), *filter(None, named)}))
+        _expect_no_echo_of_nothing(connection, [one.incident for one in kept.values()])
         memory = cls.of(connection, kept, rules, oldest)
         memory.world.joined.update(joined)
         if rules.asked.figures:
@@ -93,6 +96,15 @@ class Memory:
         return Taken(
             event=heard.event, sample=left.sample, incident=kept.id if kept else None, project=heard.alert.project, scopes=left.scopes
         )
+
+
+def _expect_no_echo_of_nothing(connection: Connection, known: Sequence[Incident]) -> None:
+    """Sentry tells of no end that was to be passed on to it, and was not."""
+    passed_on = {issue: at for incident in known for issue, at in incident.passed_on.items()}
+    in_vain = passed_on_in_vain(connection, passed_on)
+    for incident in known:
+        for issue in in_vain & incident.passed_on.keys():
+            del incident.passed_on[issue]
 
 
 def _turn_row(incident_id: int, one: Turned) -> dict[str, object]:

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, and_, bindparam, case,
 from routing.alert import Status
 from routing.announcement import Topic
 from routing.notification import (
+    DONE_IN_SENTRY,
     Lane,
     PlannedNotification,
     Reason,
@@ -120,7 +121,7 @@ def requeue(
     has_begun = or_(incidents.c.began_at.is_(None), incidents.c.began_at <= notifications.c.created_at)
     fires = exists().where(incidents.c.id == notifications.c.incident_id, incidents.c.status == Status.FIRING, has_begun)
     may_be_sent = and_(
-        or_(notifications.c.state == State.DEAD, is_preview), or_(fires, notifications.c.reason.in_((Reason.RESOLVED, Reason.PASSED_ON)))
+        or_(notifications.c.state == State.DEAD, is_preview), or_(fires, notifications.c.reason.in_((Reason.RESOLVED, *DONE_IN_SENTRY)))
     )
     chosen = [notifications.c.state == state if ids is None else notifications.c.id.in_(ids), *planned_between(since, until)]
     if receiver is not None:

@@ -10,11 +10,11 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from routing import sentry
-from routing.alert import ENDS, SENTRY, Alert
+from routing.alert import SENTRY, Alert
 from routing.announcement import GROUP
+from routing.echo import is_echo
 from routing.findings import Findings, enriched
 from routing.fingerprint import content_key, incident_key
-from routing.notification import Reason
 from routing.own_events import of_member
 from routing.plan import Disposition
 from routing.rules import RuleSet
@@ -90,20 +90,13 @@ def _recognized(connection: Connection, reading: Reading, standing: Standing | N
     alert = reading.alert
     if alert is None or standing is None:
         return replace(reading, disposition=Disposition.NOTED)
-    if alert.by_app and _says_again(alert, standing):
+    if is_echo(alert, standing.told):
         return replace(reading, disposition=Disposition.ECHO)
     if standing.subject.startswith(GROUP):
         event = reading.event
         bodies = (of_member(event.body, key, standing.place) for key in members(connection, standing))
         return replace(reading, disposition=Disposition.NOTED, follows=tuple(replace(event, id=0, body=body) for body in bodies))
     return replace(reading, alert=replace(alert, incident=standing.incident, place=standing.place), incident_key=standing.incident)
-
-
-def _says_again(alert: Alert, standing: Standing) -> bool:
-    """Whether a vendor says no more than what it was told last: what it stands for may have begun again since."""
-    return (alert.status in ENDS and standing.last is Reason.RESOLVED) or (
-        alert.acknowledged is True and standing.last is Reason.ACKNOWLEDGED
-    )
 
 
 def _answered(connection: Connection, reading: Reading) -> Reading:

@@ -121,6 +121,7 @@ incidents = Table(
     Column("project", CleanString(200)),
     Column("link", CleanText),
     Column("began_at", UtcDateTime),
+    Column("ended_at", UtcDateTime),
     Column("last_change", String(64)),
     Column("acknowledged_by", CleanString(250)),
     Column("quiet_until", UtcDateTime),
@@ -135,6 +136,8 @@ incidents = Table(
     Column("links", JSON),
     # By issue when its end was passed on to Sentry.
     Column("passed_on", Text),
+    # By destination when people last did something there.
+    Column("done_at", Text),
     Column("alert_count", Integer, nullable=False),
     Column("first_alert_at", UtcDateTime, nullable=False),
     Column("last_alert_at", UtcDateTime, nullable=False),

@@ -10,11 +10,16 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, FromClause, Row, and_, exists, func, or_, select, tuple_
 from sqlalchemy.sql.selectable import ScalarSelect
 
+from routing.echo import Saying
 from routing.notification import Link, Mention, Outcome, Reason, Severity, State
 from storage.tables import announcements, attempts, incidents, notifications
 
 WAS_AMBIGUOUS = exists().where(attempts.c.notification_id == notifications.c.id, attempts.c.outcome == Outcome.AMBIGUOUS)
 """Whether any attempt at a notification may have gone out."""
+
+
+LAST_SAYINGS = 20
+"""So far back it is looked whether a vendor tells of the router's own doing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,8 +49,8 @@ class Standing:
     place: str
     subject: str
     """What the vendor was told of: the incident, or a group in which it was the first."""
-    last: Reason | None = None
-    """Why it was told last what it was told."""
+    told: tuple[Saying, ...] = ()
+    """What it was told last, the newest first."""
 
 
 def told_before(connection: Connection, rows: Sequence[Row[tuple[object, ...]]]) -> dict[int, Told]:
@@ -104,14 +109,14 @@ def known_as(connection: Connection, names: Sequence[tuple[str, str]]) -> dict[t
     query = select(*columns).join(incidents, incidents.c.id == notifications.c.incident_id).order_by(notifications.c.id)
     rows = connection.execute(query.where(tuple_(notifications.c.vendor_key, notifications.c.kind).in_([name[::-1] for name in names])))
     found = {(row.kind, row.vendor_key): Standing(incident=row.key, place=row.place, subject=row.subject) for row in rows}
-    return {name: replace(one, last=_last_reason(connection, one)) for name, one in found.items()}
+    return {name: replace(one, told=_last_sayings(connection, one)) for name, one in found.items()}
 
 
-def _last_reason(connection: Connection, standing: Standing) -> Reason | None:
+def _last_sayings(connection: Connection, standing: Standing) -> tuple[Saying, ...]:
     of_it = (notifications.c.subject == standing.subject, notifications.c.place == standing.place, notifications.c.state == State.SENT)
-    query = select(notifications.c.reason).where(*of_it, notifications.c.reason != Reason.UPDATED).order_by(notifications.c.id.desc())
-    last = connection.execute(query.limit(1)).scalar()
-    return Reason(last) if last else None
+    query = select(notifications.c.reason, notifications.c.finished_at).where(*of_it, notifications.c.reason != Reason.UPDATED)
+    rows = connection.execute(query.order_by(notifications.c.id.desc()).limit(LAST_SAYINGS))
+    return tuple(Saying(Reason(row.reason), row.finished_at) for row in rows)
 
 
 def members(connection: Connection, standing: Standing) -> tuple[str, ...]:
@@ -126,6 +131,24 @@ def members(connection: Connection, standing: Standing) -> tuple[str, ...]:
     if last is None:
         return (standing.incident,)
     return (last.key, *(one.incident for one in msgspec.json.decode(last.others, type=list[Mention])))
+
+
+def passed_on_in_vain(connection: Connection, passed_on: Mapping[str, datetime]) -> frozenset[str]:
+    """Of these issues, each with when its end was to be passed on to Sentry, those for which that came to nothing."""
+    columns = (
+        notifications.c.subject,
+        notifications.c.created_at,
+        notifications.c.state,
+        notifications.c.reference,
+        WAS_AMBIGUOUS.label("may_be"),
+    )
+    query = select(*columns).where(notifications.c.subject.in_(passed_on), notifications.c.reason == Reason.PASSED_ON)
+    first: dict[str, Row[tuple[object, ...]]] = {}
+    for row in connection.execute(query.order_by(notifications.c.id)) if passed_on else ():
+        if row.created_at >= passed_on[row.subject]:
+            first.setdefault(row.subject, row)
+    unfinished = (State.PLANNED, State.SENDING)
+    return frozenset(subject for subject, row in first.items() if row.state not in unfinished and row.reference is None and not row.may_be)
 
 
 def last_told(*, has_reference: bool = False) -> ScalarSelect[int]:

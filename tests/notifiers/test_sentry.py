@@ -52,7 +52,8 @@ def passed_on(*, fires: bool = False, **changes: object) -> Notification:
     """What Ann did in Slack, of issue 1."""
     alert = make_alert(**{"resource": "change", "status": Status.RESOLVED, "origin": "Slack", "actor": "ann", **changes})
     why = "resolved in Slack by ann"
-    return make_notification(incident="issue:1", reason=Reason.PASSED_ON, why=why, alert=alert, fires=fires)
+    reason = Reason.REOPENED if alert.reopens else Reason.PASSED_ON
+    return make_notification(incident="issue:1", reason=reason, why=why, alert=alert, fires=fires)
 
 
 RESOLVED = passed_on()

@@ -297,7 +297,8 @@ class TestOrder:
         story = Story(ERRORS)
         story.alert()
         story.wait("1h")
-        change = read_change({"change": "resolved", "incident": "issue:1", "where": "PagerDuty"}, story.now)
+        said = read_change({"change": "resolved", "incident": "issue:1", "where": "PagerDuty"}, story.now)
+        change = replace(said, reference="issue:1/pager")
 
         assert story.hear(replace(change, occurred_at=NOW - timedelta(minutes=2))) == []
         assert story.plan.disposition is Disposition.OVERTAKEN

@@ -102,6 +102,10 @@ class Everywhere:
             while claimed := claims.claim(self.engine, lane, worker="a", now=now + timedelta(minutes=2), limit=64):
                 claims.record(self.engine, [(one.id, self.dispatch.deliver(one)) for one in claimed])
 
+    def later(self, **passed: int) -> None:
+        """So much time passes."""
+        self.passed += timedelta(**passed)
+
     def echo(self) -> bool:
         """Each place tells what the router did there; whether one had something to tell."""
         issue_there, pages, tickets = self.sentry.app.issues["1"], self.pagerduty.app, self.jira.app
@@ -167,13 +171,14 @@ class Everywhere:
         alert.state = {"reopened": "triggered", "reassigned": alert.state}.get(state, state)
         self.pagerduty_says(f"incident.{state}", who="Ann Lee")
 
-    def pagerduty_says(self, event_type: str, *, who: str | None) -> None:
+    def pagerduty_says(self, event_type: str, *, who: str | None, done: timedelta | None = None) -> None:
+        """It was done so long after all began, if not now."""
         self.webhooks += 1
         [key] = self.pagerduty.app.alerts
         event: Json = {
             "id": f"e{self.webhooks}",
             "event_type": event_type,
-            "occurred_at": self.now.isoformat(),
+            "occurred_at": (self.now if done is None else BEGAN + done).isoformat(),
             "agent": {"type": "user_reference", "summary": who} if who else None,
             "data": {
                 "id": "PGR0VU2",
@@ -200,11 +205,12 @@ class Everywhere:
             self.jira.app.states[1] = state
         self.jira_says("ann", "assignee" if state == "assigned" else "status")
 
-    def jira_says(self, who: str, changed: str = "status", state: str | None = None) -> None:
+    def jira_says(self, who: str, changed: str = "status", state: str | None = None, done: timedelta | None = None) -> None:
+        """It was done so long after all began, if not now."""
         self.webhooks += 1
         category = {"To Do": "new", "Doing": "indeterminate", "Done": "done"}[state or self.jira.app.states.get(1, "To Do")]
         content: Json = {
-            "timestamp": int(self.now.timestamp() * 1000) + self.webhooks,
+            "timestamp": int((self.now if done is None else BEGAN + done).timestamp() * 1000) + self.webhooks,
             "webhookEvent": "jira:issue_updated",
             "issue_event_type_name": "issue_generic",
             "user": {"displayName": who},
