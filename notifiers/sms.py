@@ -201,8 +201,8 @@ class SmsNotifier:
         for message in self._newest_messages():
             if message.date_created < notification.created_at - _CLOCKS_DIFFER:
                 return None
-            # A trial account's messages begin with a sentence of Twilio's.
-            if message.body.endswith(content["Body"]):
+            # A trial account's messages begin with a sentence of Twilio's. What says the same may be of another notification.
+            if message.body.endswith(content["Body"]) and message.sid not in notification.of_others:
                 return Receipt(payload=readable(content), excerpt="found in Twilio's list", reference={"sid": message.sid})
         return None
 

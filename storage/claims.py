@@ -36,7 +36,7 @@ from storage.events import Event, event_of
 from storage.gates import Closed
 from storage.incidents import numbers_of
 from storage.tables import UtcDateTime, attempts, events, incidents, notifications
-from storage.told import WAS_AMBIGUOUS, Told, last_told, links_beside, told_before
+from storage.told import WAS_AMBIGUOUS, Told, last_told, links_beside, of_others, told_before
 from storage.workers import lives
 
 _P = ParamSpec("_P")
@@ -75,6 +75,8 @@ class Claimed:
     """What is known of the incident by now."""
     links: tuple[Link, ...] = ()
     """Where else it stands by now."""
+    of_others: frozenset[str] = frozenset()
+    """The vendor's names for what may be taken for this one, and is another."""
     fires: bool = True
     """Whether the incident does, by now."""
     began_at: datetime | None = None
@@ -102,6 +104,7 @@ class Claimed:
             then=self.then,
             reference=self.told.reference if self.told else {},
             so_far=self.so_far,
+            of_others=self.of_others,
             acknowledged_by=self.acknowledged_by,
             fires=self.fires,
             numbers=self.numbers,
@@ -171,6 +174,7 @@ def claim(
         known = _Known(
             told=told_before(connection, rows),
             links=links_beside(connection, rows),
+            of_others=of_others(connection, rows),
             opted_out=opt_outs.since(connection, {row.place for row in rows}),
         )
     events_by_id: dict[int, Event] = {}
@@ -214,6 +218,8 @@ class _Known(NamedTuple):
     """By number."""
     links: Mapping[int, tuple[Link, ...]]
     """By number."""
+    of_others: Mapping[int, frozenset[str]]
+    """By number."""
     opted_out: Mapping[str, datetime]
     """By destination."""
 
@@ -249,6 +255,7 @@ def _claimed(row: Row[tuple[object, ...]], events_by_id: dict[int, Event], known
         tried_under=row.rules_version if row.may_be_there else None,
         numbers=numbers_of(row),
         links=known.links.get(row.id, ()),
+        of_others=known.of_others.get(row.id, frozenset()),
         began_at=row.began_at,
         opted_out_at=known.opted_out.get(row.place),
         so_far=msgspec.json.decode(row.reference, type=dict[str, str]) if row.reference else {},

@@ -18,6 +18,8 @@ WAS_AMBIGUOUS = exists().where(attempts.c.notification_id == notifications.c.id,
 """Whether any attempt at a notification may have gone out."""
 
 
+NEAR = 10_000
+"""Among so many notifications before one it is looked for what may be taken for it."""
 LAST_SAYINGS = 20
 """So far back it is looked whether a vendor tells of the router's own doing."""
 
@@ -131,6 +133,19 @@ def members(connection: Connection, standing: Standing) -> tuple[str, ...]:
     if last is None:
         return (standing.incident,)
     return (last.key, *(one.incident for one in msgspec.json.decode(last.others, type=list[Mention])))
+
+
+def of_others(connection: Connection, rows: Sequence[Row[tuple[object, ...]]]) -> dict[int, frozenset[str]]:
+    """By number, of those that may have gone out, the vendor's names for what else has gone there lately."""
+    found = {}
+    for row in rows:
+        if row.may_be_there:
+            near = (notifications.c.id > row.id - NEAR, notifications.c.id != row.id, notifications.c.place == row.place)
+            references = connection.execute(
+                select(notifications.c.reference).where(*near, notifications.c.reference.is_not(None))
+            ).scalars()
+            found[row.id] = frozenset(name for one in references for name in msgspec.json.decode(one, type=dict[str, str]).values())
+    return found
 
 
 def passed_on_in_vain(connection: Connection, passed_on: Mapping[str, datetime]) -> frozenset[str]:

@@ -295,6 +295,12 @@ def test_the_same_words_of_an_earlier_notification_are_no_proof(notifier: SmsNot
     assert notifier.find(repeat) is None
 
 
+def test_the_same_words_of_another_notification_are_no_proof_either(notifier: SmsNotifier) -> None:
+    sent = notifier.send(make_notification())
+
+    assert notifier.find(make_notification(of_others=frozenset({sent.reference["sid"]}))) is None
+
+
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"messages": 7}', '{"messages": [{"date_created": "soon"}]}', "[" * 100_000])
 def test_a_list_that_cannot_be_read_is_no_proof_of_absence(content: str) -> None:
     with FaultServer(answer(200, body=content)) as server, pytest.raises(RetryableError):

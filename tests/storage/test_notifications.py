@@ -257,6 +257,15 @@ class TestRecording:
         assert (listed.attempts, listed.last_excerpt, listed.last_payload) == (1, "ok", '{"a": 1}')
         assert reference(engine, planned.id) == '{"ts":"17.5"}'
 
+    def test_what_may_be_there_is_told_what_else_is(self, engine: Engine) -> None:
+        another, lost = make_many(engine, 1, 2)
+        claim(engine)
+        claims.record(engine, [(another, ended(reference={"sid": "SM1"})), (lost, ended(outcome=Outcome.AMBIGUOUS, retry_after=SECOND))])
+
+        (again,) = claim(engine, after=2 * SECOND)
+
+        assert again.notification(make_alert()).of_others == {"SM1"}
+
     def test_every_attempt_is_kept_and_later_ones_know_whether_one_was_ambiguous(self, engine: Engine) -> None:
         planned = notified(engine)
         claim(engine)
