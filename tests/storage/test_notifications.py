@@ -175,7 +175,7 @@ class TestClaiming:
 
         def take() -> None:
             lane = lanes[start.wait()]
-            claimed.extend(claim(engine, lane))
+            claimed.extend(claim(engine, lane, limit=200))
 
         in_threads(len(lanes), take)
 
