@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import IntEnum
 from pathlib import Path
@@ -22,6 +22,9 @@ ANSWER_MILLISECONDS = 800
 
 TURN_SECONDS = 1.0
 """How long one waits for its turn: who waits has other duties, and another is at this one."""
+
+FROZEN_SECONDS = 8
+"""Whoever has its turn and says nothing to the server for so long, or is not reached by it, has lost it. Vendors are asked for less."""
 
 SQLITE_PRAGMAS = (
     "PRAGMA journal_mode=WAL",
@@ -114,20 +117,39 @@ def _turn_on_server(connection: Connection, lock: Lock) -> Iterator[bool]:
         yield False
         return
     try:
+        _be_watched(connection)
         yield True
     finally:
         try:
             connection.rollback()
-            connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": lock.value})
+            resets = "; ".join(f"RESET {name}" for name in _watches(connection))
+            connection.exec_driver_sql(f"SELECT pg_advisory_unlock({lock.value}); {resets}")
             connection.commit()
         except DBAPIError:
             connection.invalidate()  # with the session the lock ends, too
 
 
+def _be_watched(connection: Connection) -> None:
+    """Let the server end this session, and with it the turn, where this process is frozen or its machine is gone."""
+    with connection.begin():
+        connection.exec_driver_sql("; ".join(f"SET {name} = {value}" for name, value in _watches(connection).items()))
+
+
+def _watches(connection: Connection) -> Mapping[str, int]:
+    """By the server's settings: https://www.postgresql.org/docs/current/runtime-config-client.html and ...-connection.html."""
+    third, milliseconds = FROZEN_SECONDS // 3, FROZEN_SECONDS * 1000
+    watches = {"tcp_keepalives_idle": third, "tcp_keepalives_interval": third, "tcp_keepalives_count": 2}
+    watches |= {"tcp_user_timeout": milliseconds, "idle_in_transaction_session_timeout": milliseconds}
+    # PostgreSQL 13 has no such setting: there a planner that is frozen between its statements keeps its turn.
+    is_of_14 = (connection.dialect.server_version_info or (0,)) >= (14,)
+    return watches | ({"idle_session_timeout": milliseconds} if is_of_14 else {})
+
+
 @contextmanager
 def _turn_on_file(connection: Connection, lock: Lock) -> Iterator[bool]:
     """By a file beside the database: a lock in the database itself would be a transaction that writes."""
-    path = Path(f"{connection.engine.url.database}-{lock.name.lower()}.lock")
+    # Of all paths to it the one that it has.
+    path = Path(f"{Path(connection.engine.url.database or '').resolve()}-{lock.name.lower()}.lock")
     with path.open("wb") as file:
 
         def is_ours() -> bool:

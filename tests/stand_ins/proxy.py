@@ -81,8 +81,8 @@ class Proxy:
             while request := await _message(reader):
                 if not await self._answer(request, writer):
                     break
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass  # they have gone, or all ends
         finally:
             self._serving.discard(asyncio.current_task())
             writer.close()

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, make_url, text
+from sqlalchemy.exc import DBAPIError
 
 from storage import database
 from storage.database import Lock, SchemaError, check_schema, exclusive, open_database, turn, upgrade
@@ -110,6 +112,48 @@ def test_who_waits_too_long_for_its_turn_goes_without(engine: Engine) -> None:
 def test_a_turn_holds_up_nobody_who_writes(engine: Engine) -> None:
     with turn(engine, Lock.PLANNER), engine.begin() as writing:
         assert writing.execute(text("DELETE FROM cooldowns")).rowcount == 0
+
+
+def test_a_turn_of_one_that_is_frozen_goes_to_the_next(postgresql_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "FROZEN_SECONDS", 1)
+    frozen, next_one = open_database(postgresql_url), open_database(postgresql_url)
+
+    with turn(frozen, Lock.PLANNER) as connection:
+        assert connection
+        time.sleep(1.5)  # as a process that is stopped
+        with turn(next_one, Lock.PLANNER) as taken:
+            assert taken
+        with pytest.raises(DBAPIError):
+            connection.execute(text("SELECT 1"))
+
+    with turn(frozen, Lock.PLANNER) as again:
+        assert again
+    frozen.dispose()
+    next_one.dispose()
+
+
+def test_a_turn_leaves_the_session_as_it_was(postgresql_url: str) -> None:
+    engine = open_database(postgresql_url, pool_size=1)
+    limits = text("SELECT current_setting('idle_session_timeout'), current_setting('idle_in_transaction_session_timeout')")
+
+    with turn(engine, Lock.PLANNER) as connection:
+        assert connection
+        within = connection.execute(limits).one()
+
+    with engine.connect() as after:
+        assert (tuple(within), tuple(after.execute(limits).one())) == (("8s", "8s"), ("0", "0"))
+    engine.dispose()
+
+
+def test_two_paths_to_one_file_are_one_turn(sqlite_url: str) -> None:
+    path = Path(make_url(sqlite_url).database or "")
+    (path.parent / "link.db").symlink_to(path)
+    engine, by_link = open_database(sqlite_url), open_database(f"sqlite:///{path.parent}/link.db")
+
+    with turn(engine, Lock.PLANNER) as ours, turn(by_link, Lock.PLANNER) as theirs:
+        assert (ours is not None, theirs) == (True, None)
+    engine.dispose()
+    by_link.dispose()
 
 
 def test_a_turn_ends_with_a_fault(engine: Engine) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlalchemy import Engine, func, select, text, update
+from sqlalchemy.exc import OperationalError
 
 from routing import sentry
 from routing.alert import Json
@@ -37,7 +39,8 @@ class Verdict:
 def time_passes(engine: Engine) -> None:
     """What waits for another try, or for a vendor that had failed, waits no more: the hours until then are not spent here."""
     now = datetime.now(UTC)
-    with engine.begin() as connection:
+    # Where the service writes without a pause, the next time will do.
+    with suppress(OperationalError), engine.begin() as connection:
         connection.execute(update(notifications).where(notifications.c.state == State.PLANNED).values(next_attempt_at=now))
         connection.execute(update(gates).values(opens_at=now, closed_until=None, trips=0))
 
