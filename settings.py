@@ -63,6 +63,9 @@ class Settings(BaseModel):
         None, description="folder in which webhooks wait while the database is away, on another disk if possible; unset, they get 503 then"
     )
     redis_url: str = Field("redis://127.0.0.1:6379/0", repr=False, description="Redis for RQ; unset, `make run` starts one of its own")
+    rq_key_prefix: str = Field(
+        "rq", description="how RQ's keys begin; for a Redis Cluster `{alert-router}`. RQ reads it itself: from the environment, not `.env`"
+    )
     rules_file: Path = Field(Path("rules.yaml"), description="the rules")
     sentry_base_url: BaseUrl = Field("https://sentry.io", description="Sentry's address, for links to issues that came without one")
     sentry_api_token: SecretStr | None = Field(
@@ -142,8 +145,16 @@ class Settings(BaseModel):
     @field_validator("redis_url")
     @classmethod
     def _redis_scheme(cls, value: str) -> str:
-        if not _has_sound_port(value) or urlsplit(value).scheme not in {"redis", "rediss", "unix"}:
-            raise ValueError("write redis://host:port/0, rediss://… or unix://…")
+        parts = urlsplit(value)
+        hosts = parts.netloc.rpartition("@")[2].split(",")
+        is_sound = all(_has_sound_port(f"//{host}") for host in hosts)
+        if parts.scheme in {"redis+sentinel", "rediss+sentinel"}:
+            if is_sound and parts.path.strip("/"):
+                return value
+            raise ValueError("write redis+sentinel://host:26379,host:26379/name-of-the-service/0")
+        is_of_one = parts.scheme in {"redis", "rediss", "unix"} and len(hosts) == 1
+        if not is_sound or not (is_of_one or parts.scheme in {"redis+cluster", "rediss+cluster"}):
+            raise ValueError("write redis://host:port/0, rediss://…, unix://…, redis+sentinel://… or redis+cluster://…")
         return value
 
     @field_validator("database_url")
@@ -171,6 +182,13 @@ class Settings(BaseModel):
             raise ValueError("ALLOW_UNSIGNED: refused in production; set SENTRY_CLIENT_SECRETS instead")
         if not self.sentry_client_secrets and not self.allow_unsigned:
             raise ValueError(_UNSIGNED)
+        return self
+
+    @model_validator(mode="after")
+    def _together(self) -> Self:
+        if "+cluster://" in self.redis_url and not re.search(r"\{[^}]+\}", self.rq_key_prefix):
+            words = "a Redis Cluster keeps only keys together that share what is in braces; set it to {alert-router}"
+            raise ValueError(f"RQ_KEY_PREFIX: {words}")
         return self
 
     @property

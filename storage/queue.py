@@ -8,14 +8,15 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 import structlog
-from redis import Redis
 from redis.exceptions import RedisError
 from rq import Queue
+from rq.defaults import RQ_KEY_PREFIX
 from rq.serializers import JSONSerializer
 from rq.timeouts import TimerDeathPenalty
 from rq.worker import SimpleWorker
 
 from routing.notification import Lane
+from storage.redis_connection import connect
 
 PLAN = "plan"
 """The bell of the planner; the lanes' bells bear the lanes' names."""
@@ -40,30 +41,26 @@ class Bell:
     """Rings for work. One that has rung and was not yet heard is not rung again. Never fails: what nobody heard, the sweep finds."""
 
     def __init__(self, redis_url: str) -> None:
-        self._redis = Redis.from_url(redis_url, socket_connect_timeout=1, socket_timeout=5, health_check_interval=30)
-        self._queue = Queue(QUEUE, connection=self._redis, serializer=JSONSerializer)
+        self._redis_url = redis_url
+        self._queue: Queue | None = None
         self._redis_is_there = True
         self._log = structlog.get_logger()
 
     def ring(self, name: str) -> None:
         """Say that there is work, unless that has been said and not been heard."""
-        self._try_to(lambda: self._ring(name))
+        self._try_to(lambda queue: _ring(queue, name))
 
     def heard(self, name: str) -> None:
         """Take the flag down, as the first step of the work, so that what comes in from now on rings again."""
-        self._try_to(lambda: self._redis.delete(_flag(name)))
+        self._try_to(lambda queue: queue.connection.delete(_flag(name)))
 
-    def _ring(self, name: str) -> None:
-        if self._redis.set(_flag(name), b"1", nx=True, ex=FLAG_SECONDS):
-            function, arguments = JOBS[name]
-            # No limit on time: TERM ends the work between two batches, and what dies with a worker the sweep takes up.
-            self._queue.enqueue(function, args=arguments, result_ttl=0, failure_ttl=3600, job_timeout=-1)
-
-    def _try_to(self, use_redis: Callable[[], object]) -> None:
+    def _try_to(self, use_redis: Callable[[Queue], object]) -> None:
         """Use Redis if it is there; say so once when it goes and once when it is back."""
         try:
-            use_redis()
+            queue = self._queue = self._queue or self._opened()
+            use_redis(queue)
         except (RedisError, OSError) as error:
+            self._queue = None  # another server may have its place
             if self._redis_is_there:
                 self._log.warning("redis_away", error=type(error).__name__, effect="workers poll the database until it is back")
             self._redis_is_there = False
@@ -71,6 +68,10 @@ class Bell:
         if not self._redis_is_there:
             self._log.info("redis_back")
         self._redis_is_there = True
+
+    def _opened(self) -> Queue:
+        connection = connect(self._redis_url, socket_connect_timeout=1, socket_timeout=5, health_check_interval=30)
+        return Queue(QUEUE, connection=connection, serializer=JSONSerializer)
 
 
 class BackgroundBell:
@@ -120,11 +121,19 @@ class Listener(SimpleWorker):
 
 def listen(redis_url: str) -> None:
     """Run the jobs of the bells until a fault of Redis ends RQ's loop; call it again then."""
-    redis = Redis.from_url(redis_url, socket_connect_timeout=1)
-    queue = Queue(QUEUE, connection=redis, serializer=JSONSerializer)
     with suppress(RedisError):
+        redis = connect(redis_url, socket_connect_timeout=1)
+        queue = Queue(QUEUE, connection=redis, serializer=JSONSerializer)
         Listener([queue], connection=redis, serializer=JSONSerializer).work(logging_level="CRITICAL")
 
 
+def _ring(queue: Queue, name: str) -> None:
+    if queue.connection.set(_flag(name), b"1", nx=True, ex=FLAG_SECONDS):
+        function, arguments = JOBS[name]
+        # No limit on time: TERM ends the work between two batches, and what dies with a worker the sweep takes up.
+        queue.enqueue(function, args=arguments, result_ttl=0, failure_ttl=3600, job_timeout=-1)
+
+
 def _flag(name: str) -> str:
-    return f"{QUEUE}:rung:{name}"
+    """With RQ's prefix: beside its keys in a Cluster, and apart from another router's on the same server."""
+    return f"{RQ_KEY_PREFIX}:{QUEUE}:rung:{name}"

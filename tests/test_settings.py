@@ -94,7 +94,7 @@ def test_all_problems_are_told_at_once_each_with_its_variable() -> None:
 FAULTS: Mapping[str, tuple[str, str]] = {
     "PORT": ("65536", "PORT: write a number less than 65536"),
     "MAX_BODY_BYTES": ("5 MB", "MAX_BODY_BYTES: write a whole number"),
-    "REDIS_URL": ("localhost:6379", "REDIS_URL: write redis://host:port/0, rediss://… or unix://…"),
+    "REDIS_URL": ("localhost:6379", "REDIS_URL: write redis://host:port/0, rediss://…, unix://…, redis+sentinel://… or redis+cluster://…"),
     "DATABASE_URL": (
         "mysql://localhost/x",
         "DATABASE_URL: write postgresql://user:password@host:5432/name, in the password @ : / as %40 %3A %2F, or sqlite:///path",
@@ -177,9 +177,39 @@ def test_the_embedded_database_is_in_the_data_folder() -> None:
     assert settings(DATA_DIR="/srv/router").database == "sqlite:////srv/router/router.db"
 
 
-@pytest.mark.parametrize("url", ["redis://h/1", "rediss://:pw@h:6380/0", "unix:///run/redis.sock?db=2"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://h/1",
+        "rediss://:pw@h:6380/0",
+        "unix:///run/redis.sock?db=2",
+        "redis+sentinel://:pw@h:26379,i,j:26380/main/0",
+        "rediss+cluster://h,i:7001",
+    ],
+)
 def test_redis_may_be_reached_in_each_of_its_ways(url: str) -> None:
-    assert settings(REDIS_URL=url).redis_url == url
+    assert settings(REDIS_URL=url, RQ_KEY_PREFIX="{alert-router}:rq").redis_url == url
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("redis://h,i/0", "write redis://host:port/0"),
+        ("redis+sentinel://h,i", "write redis+sentinel://host:26379,host:26379/name-of-the-service/0"),
+        ("redis+sentinel://h,i:0/main", "write redis+sentinel://"),
+        ("redis+cluster://h,i:x", "write redis://host:port/0"),
+    ],
+)
+def test_several_hosts_are_refused_where_they_make_no_sense(url: str, said: str) -> None:
+    (found,) = problems(REDIS_URL=url)
+
+    assert found.startswith(f"REDIS_URL: {said}")
+
+
+def test_in_a_cluster_rqs_keys_have_to_stay_together() -> None:
+    assert problems(REDIS_URL="redis+cluster://h") == [
+        "RQ_KEY_PREFIX: a Redis Cluster keeps only keys together that share what is in braces; set it to {alert-router}"
+    ]
 
 
 def test_a_base_address_loses_the_slash_at_its_end() -> None:

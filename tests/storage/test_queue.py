@@ -98,7 +98,7 @@ def test_after_a_bell_was_heard_the_next_ring_is_a_job_again(redis: Redis, redis
 def test_a_flag_whose_ringer_died_does_not_stop_others_for_ever(redis: Redis, redis_url: str) -> None:
     Bell(redis_url).ring(PLAN)
 
-    lives = [redis.ttl(key) for key in redis.scan_iter(f"{QUEUE}:rung:*")]
+    lives = [redis.ttl(key) for key in redis.scan_iter(f"rq:{QUEUE}:rung:*")]
 
     assert len(lives) == 1
     assert 0 < lives[0] <= 10

@@ -113,14 +113,15 @@ def run(
 
 
 def _settle(stage: Stage, say: Callable[[str], None]) -> None:
-    """Wait until nothing waits; a worker that is killed is given up for dead after some seconds."""
-    deadline = time.monotonic() + SETTLE_SECONDS
-    calm, left = 0, [""]
-    while calm < 3 and time.monotonic() < deadline:
+    """Wait until nothing waits, as long as it gets less; a worker that is killed is given up for dead after some seconds."""
+    calm, left, deadline = 0, [""], 0.0
+    while calm < 3 and (calm or not deadline or time.monotonic() < deadline):
         time_passes(stage.database)
         time.sleep(1)
-        left = unsettled(stage.database, stage.folder / "spool")
+        before, left = left, unsettled(stage.database, stage.folder / "spool")
         calm = 0 if left else calm + 1
+        if left != before:
+            deadline = time.monotonic() + SETTLE_SECONDS
     say(f"not settled: {', '.join(left)}" if left else "settled")
 
 

@@ -144,7 +144,7 @@ def _incident(message: Mapping[str, Json]) -> str:
 
 def _of_pagerduty(stories: Sequence[Story], pagerduty: PagerDuty) -> Iterator[str]:
     by_issue: dict[str, list[str]] = {}
-    for alert in pagerduty.alerts.values():
+    for alert in list(pagerduty.alerts.values()):
         title = str(alert.events[0].get("payload", {}))
         issue = next((word for word in title.replace("'", " ").replace(":", " ").split() if word.isdigit()), "?")
         by_issue.setdefault(issue, []).append(alert.state)
