@@ -15,6 +15,7 @@ from sqlalchemy import Engine, create_engine, text
 
 from storage.database import open_database, upgrade
 from tests.service import free_port
+from tests.vendors import Vendors, all_vendors
 
 # A busy machine is no fault of the code; what must be fast has a benchmark.
 hypothesis.settings.register_profile("suite", deadline=None)
@@ -103,6 +104,13 @@ def engine(database_url: str) -> Iterator[Engine]:
     engine = open_database(database_url)
     yield engine
     engine.dispose()
+
+
+@pytest.fixture
+def vendors() -> Iterator[Vendors]:
+    """Stand-ins of all vendors of the shipped rules."""
+    with all_vendors() as found:
+        yield found
 
 
 @pytest.fixture(scope="session")

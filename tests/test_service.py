@@ -5,8 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,51 +16,12 @@ from demo.samples import samples
 from routing.notification import State
 from tests.factories import SECRET, Webhook, event_alert_webhook, issue_webhook
 from tests.service import Service, end, environment, redis_of_its_own
-from tests.stand_ins import jira, slack
-from tests.stand_ins.jira import Jira
-from tests.stand_ins.pagerduty import ROUTING_KEY, PagerDuty
 from tests.stand_ins.server import Server
 from tests.stand_ins.slack import Slack
-from tests.stand_ins.smtp import MailServer
+from tests.vendors import CHANNELS, Vendors, critical_error
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
-
-EVERYTHING = "1000000"
-"""These vendors have no limit."""
-CHANNELS = {f"C0{name.upper().replace('-', '')}": name for name in ("errors", "alerts", "payments", "performance", "new-errors")}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Vendors:
-    """The vendors of the shipped rules, each holding what it is told to its own specification."""
-
-    slack: Server[Slack]
-    pagerduty: Server[PagerDuty]
-    jira: Server[Jira]
-    mail: MailServer
-
-    def environment(self) -> dict[str, str]:
-        """The credentials and addresses that lead to them."""
-        return {
-            "SLACK_BOT_TOKEN": slack.TOKEN,
-            "SLACK_API_URL": f"{self.slack.url}/api",
-            "SLACK_PER_MINUTE": EVERYTHING,
-            "PAGERDUTY_PER_MINUTE": EVERYTHING,
-            "PAGERDUTY_EVENTS_URL": self.pagerduty.url,
-            "PAGERDUTY_CRITICAL_KEY": ROUTING_KEY,
-            "PAGERDUTY_ON_CALL_KEY": ROUTING_KEY,
-            "JIRA_URL": self.jira.url,
-            "JIRA_TOKEN": jira.TOKEN,
-            "SMTP_URL": f"smtp://127.0.0.1:{self.mail.port}?starttls=off",
-            "MAIL_FROM": "Alerts <alerts@thebot.local>",
-        }
-
-    def told(self) -> dict[str, int]:
-        """How much each was told; Jira by the issues that were asked for."""
-        issues = [request for request in self.jira.requests if request.method == "POST" and request.path.endswith("/issue")]
-        requests = {"slack": self.slack.requests, "pagerduty": self.pagerduty.requests, "jira": issues}
-        return {name: len(got) for name, got in requests.items()} | {"mail": len(self.mail.received)}
 
 
 class Closed:
@@ -76,19 +36,6 @@ class Closed:
         self.waiting.release()
         self.door.wait()
         return self.vendor(environ, start_response)
-
-
-@pytest.fixture
-def vendors() -> Iterator[Vendors]:
-    with ExitStack() as stack:
-        yield Vendors(
-            slack=stack.enter_context(Server(Slack(channels=CHANNELS))),
-            pagerduty=stack.enter_context(Server(PagerDuty())),
-            jira=stack.enter_context(
-                Server(Jira(now=datetime.now(UTC), is_cloud=False, projects=("OPS", "PAY"), issue_types=("Bug", "Incident")))
-            ),
-            mail=stack.enter_context(MailServer()),
-        )
 
 
 @pytest.fixture
@@ -168,7 +115,7 @@ def test_a_worker_killed_between_claim_and_answer_loses_nothing_and_doubles_noth
     with service(tmp_path, {**environment(sqlite_url, redis_url, **vendors.environment()), **held_slack}) as running:
         running.start_web()
         worker = running.start_worker()
-        running.post(_critical_error())
+        running.post(critical_error())
         assert held.app.waiting.acquire(timeout=30)
 
         end(worker, signal.SIGKILL)
@@ -187,7 +134,7 @@ def test_a_worker_told_to_end_gives_back_what_hangs_within_ten_seconds(
     with service(tmp_path, {**environment(sqlite_url, redis_url, **vendors.environment()), **held_slack}) as running:
         running.start_web()
         worker = running.start_worker()
-        running.post(_critical_error())
+        running.post(critical_error())
         assert held.app.waiting.acquire(timeout=30)
 
         seconds = end(worker, signal.SIGTERM)
@@ -202,9 +149,9 @@ def test_redis_killed_for_good_with_fifty_waiting_delays_them_and_loses_none(tmp
         service(tmp_path, environment(sqlite_url, redis_url, **vendors.environment())) as running,
     ):
         running.start_web()
-        posted = [running.post(_critical_error(number))[0] for number in range(50)]
+        posted = [running.post(critical_error(number))[0] for number in range(50)]
         kill()
-        still_taken, _ = running.post(_critical_error(50))
+        still_taken, _ = running.post(critical_error(50))
 
         running.start_worker()
 
@@ -220,11 +167,11 @@ def test_redis_that_comes_and_goes_under_a_working_worker_is_not_missed(tmp_path
     ):
         running.start_web()
         running.start_worker()
-        running.post(_critical_error(1))
+        running.post(critical_error(1))
         running.until("the first is sent", lambda: running.states() == {State.SENT: 3})
 
         kill()
-        running.post(_critical_error(2))
+        running.post(critical_error(2))
 
         running.until("the second is sent", lambda: running.states() == {State.SENT: 6})
 
@@ -236,7 +183,7 @@ def test_two_workers_share_the_work_and_double_nothing(tmp_path: Path, database_
         running.start_worker()
 
         for number in range(20):
-            running.post(_critical_error(number))
+            running.post(critical_error(number))
 
         running.until("all are sent", lambda: running.states() == {State.SENT: 60})
     assert vendors.told() == {"slack": 20, "pagerduty": 20, "jira": 20, "mail": 0}
@@ -251,7 +198,7 @@ def test_what_was_announced_is_closed_although_its_receivers_are_gone_and_the_wo
     with service(tmp_path, {**variables, "RULES_FILE": str(rules)}) as running:
         running.start_web()
         worker = running.start_worker()
-        running.post(_critical_error())
+        running.post(critical_error())
         running.until("it is told", lambda: running.states() == {State.SENT: 4})
         end(worker, signal.SIGKILL)
         rules.write_text(TOLD_NOWHERE)
@@ -279,7 +226,7 @@ def test_a_bad_edit_of_the_rules_keeps_the_old_ones_in_force(tmp_path: Path, sql
         rules.write_text("rules: [this is not right]")
 
         running.until("the edit is refused", lambda: "rules_refused" in running.log("worker"))
-        running.post(_critical_error())
+        running.post(critical_error())
         running.until("the old rules tell", lambda: running.states() == {State.SENT: 3})
 
 
@@ -327,20 +274,6 @@ def _paging_rules(folder: Path) -> str:
         """
     )
     return str(path)
-
-
-def _critical_error(number: int = 1) -> Webhook:
-    """An error that only the rule for critical errors asks for, of an issue of its own."""
-    return event_alert_webhook(
-        event_id=f"{number:032x}",
-        issue_id=str(7000 + number),
-        title="KeyError: 'currency'",
-        culprit="shop.cart in total",
-        metadata={"type": "KeyError", "value": "'currency'"},
-        exception={"values": [{"type": "KeyError", "value": "'currency'"}]},
-        transaction="total",
-        tags=[["critical", "true"]],
-    )
 
 
 COMING_BACK = """
