@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 REVISION = "0001"
-"""The newest migration; `flask db upgrade` brings a database to it."""
+"""The newest migration; `flask db upgrade` brings a database to it. They are numbered, and each only adds to what was there."""
 
 ANSWER_MILLISECONDS = 800
 """Under the second that Sentry waits (sentry-webhooks, 3.1), so that a refusal still reaches it."""
@@ -173,13 +173,13 @@ def _comes(is_ours: Callable[[], bool]) -> bool:
 
 
 def check_schema(engine: Engine) -> None:
-    """Do nothing if the tables are those of this code.
+    """Do nothing if the tables have all that this code wants: they may be those of a later one, beside which it works.
 
     Raises:
-        SchemaError: they are older, newer or missing; says what to run.
+        SchemaError: they are older or missing; says what to run.
     """
     found = current_revision(engine)
-    if found != REVISION:
+    if found is None or found < REVISION:
         raise SchemaError(f"the database is at revision {found or 'none'}, this code needs {REVISION}: run `flask db upgrade`")
 
 

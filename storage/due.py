@@ -46,6 +46,8 @@ def is_due() -> tuple[ColumnElement[bool], ...]:
     )
     return (
         notifications.c.state == PLANNED,
+        # What a later version of the router has planned, and this one has never heard of, is for workers of that version.
+        notifications.c.reason.in_(tuple(Reason)),
         notifications.c.lane == bindparam("lane"),
         notifications.c.next_attempt_at <= NOW,
         ~gates.is_closed(NOW, SOON),

@@ -36,6 +36,8 @@ class Service:
 
     environment: Mapping[str, str]
     folder: Path
+    root: Path = ROOT
+    """Where the code is."""
     web: str = "app:serve"
     """Its factory."""
     worker: tuple[str, ...] = ("worker.py",)
@@ -132,7 +134,7 @@ class Service:
     def _start(self, name: str, command: list[str]) -> subprocess.Popen[bytes]:
         with (self.folder / f"{name}-{len(self._started)}.log").open("wb") as log:
             process = subprocess.Popen(  # noqa: S603 - our own programs
-                command, cwd=ROOT, env=dict(self.environment), stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+                command, cwd=self.root, env=dict(self.environment), stdout=log, stderr=subprocess.STDOUT, start_new_session=True
             )
         self._started.append(process)
         return process

@@ -35,6 +35,14 @@ def test_an_empty_database_is_refused_with_the_command_that_mends_it(tmp_path: P
         check_schema(engine)
 
 
+def test_a_database_of_a_later_version_passes_for_what_is_there_only_grows(sqlite_url: str) -> None:
+    engine = open_database(sqlite_url)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '0999'"))
+
+    check_schema(engine)
+
+
 def test_a_database_that_is_not_there_is_refused_with_the_reason() -> None:
     engine = open_database("postgresql+psycopg://nobody@127.0.0.1:1/none")
 

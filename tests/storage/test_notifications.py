@@ -193,6 +193,13 @@ class TestClaiming:
 
         assert (again.id, again.told and again.told.reference) == (lesser, {"ts": "1.0"})
 
+    def test_leaves_what_a_later_version_has_planned_to_workers_of_that_version(self, engine: Engine) -> None:
+        known, unknown = make_many(engine, 1, 2)
+        with engine.begin() as connection:
+            connection.execute(tables.notifications.update().where(tables.notifications.c.id == unknown).values(reason="foretold"))
+
+        assert ids(claim(engine)) == [known]
+
     def test_takes_nothing_that_is_held(self, engine: Engine) -> None:
         for event in (1, 2):
             store(engine, issue(1, event))
