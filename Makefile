@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test nightly torture lint format lock mutate bench schema
+.PHONY: help demo run test nightly torture machines lint format lock mutate bench schema
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ nightly: $(VENV)/.dev ## 2,000 random lives of incidents, and 1,000 with real no
 
 torture: $(VENV)/.dev ## 10,000 webhooks while everything fails that can, on both databases; SEED=n repeats a run (some 5 minutes)
 	@$(BIN)/python -W ignore -m tests.torture $(if $(SEED),--seed $(SEED)) $(if $(WEBHOOKS),--webhooks $(WEBHOOKS))
+
+machines: $(VENV)/.dev ## workers on hosts of their own, cut off for a time from PostgreSQL or Redis; needs root (some 2 minutes)
+	@$(BIN)/python -m pytest -n 0 --override-ini addopts= --import-mode=importlib tests/machines
 
 lint: $(VENV)/.dev ## ruff, mypy --strict and the import table
 	@$(BIN)/ruff check .

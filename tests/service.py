@@ -81,9 +81,9 @@ class Service:
         os.killpg(self._web.pid, signal.SIGKILL)
         self._web.wait()
 
-    def start_worker(self) -> subprocess.Popen[bytes]:
-        """Start one more worker."""
-        return self._start("worker", [sys.executable, *self.worker])
+    def start_worker(self, within: tuple[str, ...] = ()) -> subprocess.Popen[bytes]:
+        """Start one more worker, behind a command that sees to where that is."""
+        return self._start("worker", [*within, sys.executable, *self.worker])
 
     def post(self, webhook: Webhook, **headers: str) -> tuple[int, Mapping[str, int]]:
         """Post to the endpoint of integrations; the status and what it says."""

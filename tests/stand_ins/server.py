@@ -48,12 +48,12 @@ class Request:
 class Server(Generic[AppT]):
     """A stand-in at work, from `with` to its end: `url`, the stand-in itself as `app`, and the `requests` so far."""
 
-    def __init__(self, app: AppT) -> None:
+    def __init__(self, app: AppT, *, host: str = "127.0.0.1") -> None:
         self.app = app
         self.requests: list[Request] = []
-        self._server = make_server("127.0.0.1", 0, self._record, threaded=True, request_handler=_Silent)
+        self._server = make_server(host, 0, self._record, threaded=True, request_handler=_Silent)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self.url = f"http://{host}:{self._server.server_port}"
 
     def __enter__(self) -> Self:
         self._thread.start()
