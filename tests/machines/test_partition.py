@@ -116,4 +116,5 @@ def longest_wait(engine: Engine) -> timedelta:
     first = select(notifications.c.event_id, func.min(notifications.c.created_at).label("at")).group_by(notifications.c.event_id).subquery()
     query = select(events.c.received_at, first.c.at).join(first, first.c.event_id == events.c.id)
     with engine.connect() as connection:
-        return max(planned - received for received, planned in connection.execute(query))
+        waits: list[timedelta] = [planned - received for received, planned in connection.execute(query)]
+    return max(waits)
