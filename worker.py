@@ -173,7 +173,7 @@ class Worker:
         try:
             self._reload_rules()
             self._look_at_the_clock()
-            if taken := claims.take_from_dead(self._engine, self._clock(), alive_at=workers.steady()):
+            if taken := claims.take_from_dead(self._engine, self._clock(), by=self.id, alive_at=workers.steady()):
                 log.warning("claims_taken_over", count=taken)
             self._remind()
             self._planner.plan_for(SWEEP_SECONDS)

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from enum import StrEnum
-from itertools import chain
 from typing import TYPE_CHECKING, Annotated, ClassVar, Protocol, Self
 
 from pydantic import BeforeValidator, SecretStr, field_validator, model_validator
@@ -26,7 +25,8 @@ from routing.notification import Notification, Reason
 from routing.payload import text
 
 if TYPE_CHECKING:
-    from notifiers.slack_client import Answer, Bot, Webhook
+    from notifiers.slack_client import Answer, Bot, Channel, Message, Webhook
+    from notifiers.slack_readings import Pages, Readings
 
 EVENT_TYPE = "sentry_alert"
 _CLOCKS_DIFFER = timedelta(minutes=15)
@@ -163,22 +163,23 @@ class SlackOptions(ReceiverOptions[SlackSettings]):
         where, whom = (text(pressed.get(key)) or "" for key in ("channel", "user"))
         return {"channel": where or self.channel, "user": whom, "text": escaped(notification.why, MAX_TEXT), "parse": "none"}
 
-    def open(self, settings: SlackSettings, *, network: Network, clock: Clock) -> Notifier:  # noqa: ARG002 - Slack stamps the messages
+    def open(self, settings: SlackSettings, *, network: Network, clock: Clock) -> Notifier:
         """The notifier of the one way or of the other."""
         # Here, not above: with it comes slack_sdk, and the web process opens no notifier.
         from notifiers.slack_client import Bot, Webhook  # noqa: PLC0415
+        from notifiers.slack_readings import readings_of  # noqa: PLC0415
 
         if self.webhook_url:
             return SlackWebhookNotifier(self, Webhook(self.webhook_url, network, allow_private=self.allow_private))
         bot = Bot(settings.slack_bot_token or SecretStr(""), settings.slack_api_url, network)
-        return SlackNotifier(self, bot, has_buttons=settings.slack_signing_secret is not None)
+        return SlackNotifier(self, bot, readings_of(network, clock), has_buttons=settings.slack_signing_secret is not None)
 
 
 class SlackNotifier:
     """Posts with a bot token, changes what it posted, and can look for it."""
 
-    def __init__(self, options: SlackOptions, bot: Bot, *, has_buttons: bool) -> None:
-        self._options, self._bot, self._has_buttons = options, bot, has_buttons
+    def __init__(self, options: SlackOptions, bot: Bot, readings: Readings, *, has_buttons: bool) -> None:
+        self._options, self._bot, self._readings, self._has_buttons = options, bot, readings, has_buttons
 
     def send(self, notification: Notification) -> Receipt:
         """Post the incident's message; where there is one, change it and say in its thread what is new."""
@@ -205,20 +206,33 @@ class SlackNotifier:
         """Look through what the channel got since the notification was made, or the thread, for its id in the metadata."""
         if notification.reason is Reason.ANSWER:
             return None  # no history has it
+        channel, root = notification.reference.get("channel") or self._channel_id(notification), notification.reference.get("ts")
+        message = self._found(channel, root, notification)
+        if message is None:
+            return None
+        is_line = message.thread_ts == root or self._options.follow_up is FollowUp.CHANNEL
+        # A message that began anew is the incident's from now on.
+        is_root = not root or self._begins_anew(notification) or not is_line
+        reference = {"channel": channel, "ts": message.ts} if is_root else notification.reference
+        return Receipt(payload=self._options.render(notification), excerpt="found in the channel", reference=reference)
+
+    def _found(self, channel: str, root: str | None, notification: Notification) -> Message | None:
         wanted = _metadata(notification)
-        oldest = f"{(notification.created_at - _CLOCKS_DIFFER).timestamp():.6f}"
-        channel, root = notification.reference.get("channel") or self._channel_id(), notification.reference.get("ts")
-        pages = [self._bot.history(channel, oldest=oldest)]
-        if root:
-            pages.append(self._bot.replies(channel, root, oldest=oldest))
-        for message in (message for page in chain(*pages) for message in page.messages):
-            if message.metadata == wanted and message.ts != root:
-                is_line = message.thread_ts == root or self._options.follow_up is FollowUp.CHANNEL
-                # A message that began anew is the incident's from now on.
-                is_root = not root or self._begins_anew(notification) or not is_line
-                reference = {"channel": channel, "ts": message.ts} if is_root else notification.reference
-                return Receipt(payload=self._options.render(notification), excerpt="found in the channel", reference=reference)
-        return None
+        # A round one, so that those who look at the same moment look at the same reading.
+        seconds = _CLOCKS_DIFFER.total_seconds()
+        oldest = f"{(notification.created_at.timestamp() // seconds - 1) * seconds:.6f}"
+
+        def is_wanted(message: Message) -> bool:
+            return message.metadata == wanted and message.ts != root
+
+        def read() -> Pages[Message]:
+            return (page.messages for page in self._bot.history(channel, oldest=oldest))
+
+        found = self._readings.of((channel, oldest), read, after=notification.tried_until).find(is_wanted)
+        if found or not root:
+            return found
+        pages = self._bot.replies(channel, root, oldest=oldest)
+        return next((message for page in pages for message in page.messages if is_wanted(message)), None)
 
     def _begins_anew(self, notification: Notification) -> bool:
         """Whether what comes back is told by a message of its own."""
@@ -259,15 +273,18 @@ class SlackNotifier:
                 return _receipt(plain, say(plain), f"{refusal}; sent as text")
             raise
 
-    def _channel_id(self) -> str:
+    def _channel_id(self, notification: Notification) -> str:
         """History is by id only; a name is looked up."""
         channel = self._options.channel or ""
         if not channel.startswith("#"):
             return channel
-        for page in self._bot.channels():
-            for found in page.channels:
-                if found.name == channel[1:]:
-                    return found.id
+
+        def read() -> Pages[Channel]:
+            return (page.channels for page in self._bot.channels())
+
+        found = self._readings.of(("channels",), read, after=notification.tried_until).find(lambda one: one.name == channel[1:])
+        if found:
+            return found.id
         raise PermanentError(f"channel {channel} is not in conversations.list")
 
 

@@ -114,13 +114,13 @@ class Bot:
             )
 
     def history(self, channel: str, *, oldest: str) -> Iterator[Answer]:
-        """The newest thousand messages of a channel since `oldest`, in pages, with their metadata.
+        """The newest two thousand messages of a channel since `oldest`, in pages, with their metadata.
 
         Raises:
             PermanentError: also behind the last page, if there are more.
         """
         with _translate_refusals("conversations.history"):
-            yield from _pages(self._client.conversations_history(channel=channel, oldest=oldest, include_all_metadata=True, limit=100))
+            yield from _pages(self._client.conversations_history(channel=channel, oldest=oldest, include_all_metadata=True, limit=200))
 
     def channels(self) -> Iterator[Answer]:
         """The first two thousand channels that the bot may see, in pages; as `history`."""

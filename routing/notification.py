@@ -227,6 +227,8 @@ class Notification:
     """The vendor's name for what stands there for the incident already; empty where nothing does."""
     so_far: Mapping[str, str] = field(default_factory=dict)
     """What earlier attempts have done of it, in the vendor's terms; empty: nothing that is known of."""
+    tried_until: datetime | None = None
+    """When the last attempt was over that may have arrived; None: there was none."""
     of_others: frozenset[str] = frozenset()
     """The vendor's names for what stands there and is of other notifications; looked for where an earlier attempt may have arrived."""
     closed_at: datetime | None = None

@@ -36,7 +36,7 @@ from storage.events import Event, event_of
 from storage.gates import Closed
 from storage.incidents import numbers_of
 from storage.tables import UtcDateTime, attempts, events, incidents, notifications
-from storage.told import WAS_AMBIGUOUS, Told, last_told, links_beside, of_others, told_before
+from storage.told import WAS_AMBIGUOUS, Lost, Told, last_told, links_beside, lost, told_before
 from storage.workers import lives
 
 _P = ParamSpec("_P")
@@ -75,8 +75,8 @@ class Claimed:
     """What is known of the incident by now."""
     links: tuple[Link, ...] = ()
     """Where else it stands by now."""
-    of_others: frozenset[str] = frozenset()
-    """The vendor's names for what may be taken for this one, and is another."""
+    lost: Lost | None = None
+    """What helps to find it, where an earlier attempt may have gone out."""
     fires: bool = True
     """Whether the incident does, by now."""
     began_at: datetime | None = None
@@ -104,7 +104,8 @@ class Claimed:
             then=self.then,
             reference=self.told.reference if self.told else {},
             so_far=self.so_far,
-            of_others=self.of_others,
+            of_others=self.lost.of_others if self.lost else frozenset(),
+            tried_until=self.lost.until if self.lost else None,
             acknowledged_by=self.acknowledged_by,
             fires=self.fires,
             numbers=self.numbers,
@@ -174,7 +175,7 @@ def claim(
         known = _Known(
             told=told_before(connection, rows),
             links=links_beside(connection, rows),
-            of_others=of_others(connection, rows),
+            lost=lost(connection, rows),
             opted_out=opt_outs.since(connection, {row.place for row in rows}),
         )
     events_by_id: dict[int, Event] = {}
@@ -196,9 +197,13 @@ def give_back(engine: Engine, ids: Sequence[int], *, worker: str, now: datetime)
     _reopen(engine, ours, now, "the worker stopped")
 
 
-def take_from_dead(engine: Engine, now: datetime, *, alive_at: datetime | None = None) -> int:
-    """Return what workers had claimed that no longer say that they live, by the clock by which they say it; says how many."""
-    orphaned = and_(notifications.c.state == State.SENDING, ~lives(engine, notifications.c.claimed_by, alive_at or now))
+def take_from_dead(engine: Engine, now: datetime, *, by: str = "", alive_at: datetime | None = None) -> int:
+    """Return what workers had claimed that no longer say that they live, by the clock by which they say it; says how many.
+
+    Whoever asks, by its name, lives, even if the database was too busy for it to say so.
+    """
+    is_dead = ~lives(engine, notifications.c.claimed_by, alive_at or now)
+    orphaned = and_(notifications.c.state == State.SENDING, notifications.c.claimed_by != by, is_dead)
     with engine.connect() as connection:
         if connection.execute(select(notifications.c.id).where(orphaned).limit(1)).first() is None:
             return 0
@@ -218,7 +223,7 @@ class _Known(NamedTuple):
     """By number."""
     links: Mapping[int, tuple[Link, ...]]
     """By number."""
-    of_others: Mapping[int, frozenset[str]]
+    lost: Mapping[int, Lost]
     """By number."""
     opted_out: Mapping[str, datetime]
     """By destination."""
@@ -255,7 +260,7 @@ def _claimed(row: Row[tuple[object, ...]], events_by_id: dict[int, Event], known
         tried_under=row.rules_version if row.may_be_there else None,
         numbers=numbers_of(row),
         links=known.links.get(row.id, ()),
-        of_others=known.of_others.get(row.id, frozenset()),
+        lost=known.lost.get(row.id),
         began_at=row.began_at,
         opted_out_at=known.opted_out.get(row.place),
         so_far=msgspec.json.decode(row.reference, type=dict[str, str]) if row.reference else {},

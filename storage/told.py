@@ -43,6 +43,16 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Lost:
+    """What helps to find a message that may have gone out."""
+
+    until: datetime | None
+    """When the last attempt was over that may have arrived."""
+    of_others: frozenset[str]
+    """The vendor's names for what may be taken for it, and is another."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
     """What stands at a destination for an incident."""
 
@@ -135,17 +145,22 @@ def members(connection: Connection, standing: Standing) -> tuple[str, ...]:
     return (last.key, *(one.incident for one in msgspec.json.decode(last.others, type=list[Mention])))
 
 
-def of_others(connection: Connection, rows: Sequence[Row[tuple[object, ...]]]) -> dict[int, frozenset[str]]:
-    """By number, of those that may have gone out, the vendor's names for what else has gone there lately."""
-    found = {}
-    for row in rows:
-        if row.may_be_there:
-            near = (notifications.c.id > row.id - NEAR, notifications.c.id != row.id, notifications.c.place == row.place)
-            references = connection.execute(
-                select(notifications.c.reference).where(*near, notifications.c.reference.is_not(None))
-            ).scalars()
-            found[row.id] = frozenset(name for one in references for name in msgspec.json.decode(one, type=dict[str, str]).values())
-    return found
+def lost(connection: Connection, rows: Sequence[Row[tuple[object, ...]]]) -> dict[int, Lost]:
+    """By number what helps to find those that may have gone out."""
+    return {
+        row.id: Lost(until=_tried_until(connection, row.id), of_others=_names_near(connection, row)) for row in rows if row.may_be_there
+    }
+
+
+def _tried_until(connection: Connection, id_: int) -> datetime | None:
+    is_lost = (attempts.c.notification_id == id_, attempts.c.outcome == Outcome.AMBIGUOUS)
+    return connection.execute(select(func.max(attempts.c.ended_at)).where(*is_lost)).scalar()
+
+
+def _names_near(connection: Connection, row: Row[tuple[object, ...]]) -> frozenset[str]:
+    near = (notifications.c.id > row.id - NEAR, notifications.c.id != row.id, notifications.c.place == row.place)
+    references = connection.execute(select(notifications.c.reference).where(*near, notifications.c.reference.is_not(None))).scalars()
+    return frozenset(name for one in references for name in msgspec.json.decode(one, type=dict[str, str]).values())
 
 
 def passed_on_in_vain(connection: Connection, passed_on: Mapping[str, datetime]) -> frozenset[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 import pytest
 from hypothesis import given
@@ -326,6 +327,38 @@ def test_a_message_and_a_channel_are_found_on_a_later_page() -> None:
         found = bot.find(NOTIFICATION)
 
     assert found is not None
+
+
+def test_those_who_look_at_the_same_moment_read_the_channel_once(slack: Server[Slack]) -> None:
+    bot = open_at(slack.url, Network(), SlackOptions(channel="#errors"))
+    assert isinstance(bot, Reconciler)
+    several = [replace(NOTIFICATION, id=number, tried_until=NOW - timedelta(seconds=1)) for number in range(2, 12)]
+    for one in several:
+        bot.send(one)
+    slack.requests.clear()
+
+    assert all(map(bot.find, several))
+    assert [request.path for request in slack.requests] == ["/api/conversations.list", "/api/conversations.history"]
+
+
+def test_what_was_read_before_an_attempt_was_over_says_nothing_about_it(bot: SlackNotifier) -> None:
+    assert bot.find(replace(NOTIFICATION, tried_until=NOW)) is None
+    bot.send(NOTIFICATION)
+
+    assert bot.find(replace(NOTIFICATION, tried_until=NOW + timedelta(seconds=1)))
+    assert bot.find(replace(NOTIFICATION, tried_until=None))
+
+
+def test_what_slack_refuses_it_refuses_to_all_who_look_at_that_moment() -> None:
+    with Server(Slack(scopes=stand_in.ALL_SCOPES - {"channels:history"})) as slack:
+        bot = open_at(slack.url, Network(), SlackOptions(channel="C0ERRORS1"))
+        assert isinstance(bot, Reconciler)
+
+        for number in (2, 3):
+            with pytest.raises(PermanentError, match="missing_scope"):
+                bot.find(replace(NOTIFICATION, id=number, tried_until=NOW - timedelta(seconds=1)))
+
+    assert len(slack.requests) == 1
 
 
 def busy_channel(messages: int) -> Slack:

@@ -56,6 +56,12 @@ class TestAWorkerThatDied:
         assert claims.take_from_dead(engine, NOW + timedelta(seconds=30)) == 0
         assert only(engine, planned.id).state is State.SENDING
 
+    def test_is_not_the_one_who_asks_however_long_the_database_was_too_busy_to_hear_of_it(self, engine: Engine) -> None:
+        planned = self.die(engine)
+
+        assert claims.take_from_dead(engine, LATER, by=WORKER) == 0
+        assert only(engine, planned.id).state is State.SENDING
+
     @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True, ids=["all who use an SQLite file have one clock"])
     def test_is_not_one_whose_machine_has_another_time(self, engine: Engine) -> None:
         planned = notified(engine)
