@@ -53,6 +53,8 @@ class Load:
     rate: float | None = None
     alerts_of_an_issue: int = rig.ALERTS_OF_AN_ISSUE
     first_serial: int = 0
+    most: int | None = None
+    """Not more than so many."""
 
     @property
     def connections(self) -> int:
@@ -137,7 +139,7 @@ def four_jobs() -> Flask:
 
 def post(clients: Pool, load: Load) -> Answers:
     """Post new alerts from all client processes at once, each its share of the load."""
-    share = replace(load, rate=load.rate / CLIENTS if load.rate else None)
+    share = replace(load, rate=load.rate / CLIENTS if load.rate else None, most=load.most // CLIENTS if load.most else None)
     answers = clients.map(drive, [replace(share, first_serial=rig.new_serials()) for _ in range(CLIENTS)], chunksize=1)
     return Answers(
         accepted=sum(each.accepted for each in answers),
@@ -178,9 +180,10 @@ class _Client:
     def run(self) -> Answers:
         cpu_before, began = _cpu_seconds(), time.monotonic()
         ends, serial = began + self._load.seconds, self._load.first_serial
-        while (now := time.monotonic()) < ends or self._sent:
+        last = serial + self._load.most if self._load.most else None
+        while ((now := time.monotonic()) < ends and serial != last) or self._sent:
             due = began + (serial - self._load.first_serial) / self._load.rate if self._load.rate else now
-            may_send = bool(self._idle) and now < ends
+            may_send = bool(self._idle) and now < ends and serial != last
             if may_send and due <= now:
                 self._send(serial, due)
                 serial += 1

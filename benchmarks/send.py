@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import multiprocessing
-import re
 import statistics
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from multiprocessing.connection import Connection
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks import rig
 from benchmarks.receive import CLIENTS, Load, post
+from benchmarks.vendor import Arrival, Vendor, standing_in
 from notifiers.registry import KINDS
 from routing.alert import Json
 from routing.notification import State
@@ -51,37 +49,6 @@ RECEIVERS: Mapping[str, Mapping[str, Json]] = {
     "sms": {"kind": "sms", "to": "+15551234567"},
     "pagerduty": {"kind": "pagerduty", "routing_key": "0123456789abcdef0123456789abcdef"},
 }
-ANSWERS: Mapping[bytes, tuple[str, Mapping[str, Json]]] = {
-    b"/hook": ("200 OK", {}),
-    b"/api/": ("200 OK", {"ok": True, "channel": "C0BENCHMARK", "ts": "1772619330.000100"}),
-    b"/2010": ("201 Created", {"sid": "SM0123456789abcdef0123456789abcdef", "status": "queued"}),
-    b"/v2/e": ("202 Accepted", {"status": "success", "message": "Event processed", "dedup_key": "benchmark"}),
-}
-"""By the beginning of the path, what the vendor says."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Arrival:
-    """One request at the vendor."""
-
-    moment: float
-    """By the monotonic clock."""
-    serial: int | None
-    """Of the alert that it tells of, where its link is whole."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Vendor:
-    """The stand-in, in a process of its own."""
-
-    url: str
-    pipe: Connection
-
-    def arrivals(self) -> list[Arrival]:
-        """What has come since this was last asked."""
-        self.pipe.send(None)
-        arrived: list[Arrival] = self.pipe.recv()
-        return arrived
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,80 +72,13 @@ def main() -> None:
     with ExitStack() as stack:
         title = f"send: a vendor that takes {ANSWER_SECONDS * 1000:.0f} ms, worker.py as the Procfile starts it, {options.database}"
         folder = stack.enter_context(rig.report(title, options.folder))
-        redis_url, vendor = stack.enter_context(rig.redis(folder)), stack.enter_context(_vendor())
+        redis_url, vendor = stack.enter_context(rig.redis(folder)), stack.enter_context(standing_in(ANSWER_SECONDS))
         made = stack.enter_context(rig.databases(options.database, folder))
         variables = _environment(redis_url, vendor)
         if options.rounds:
             _print_sent(_rounds(made, vendor, variables, folder, options))
         if options.latency_seconds:
             _print_latency(_latencies(made, vendor, variables, folder, options.latency_seconds))
-
-
-class _Connection(asyncio.Protocol):
-    """One kept-alive connection to the vendor; an answer waits in the loop, so that hundreds cost nothing."""
-
-    def __init__(self, arrivals: list[Arrival]) -> None:
-        self._arrivals = arrivals
-        self._received = b""
-        self._transport: asyncio.Transport | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep what answers go to."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - a TCP server has no other; mypy cannot know
-        self._transport = transport
-
-    def data_received(self, data: bytes) -> None:
-        """Answer once a request is whole; clients of ours never send a second one before."""
-        self._received += data
-        head, _, body = self._received.partition(b"\r\n\r\n")
-        length = _CONTENT_LENGTH.search(head)
-        if length is None or len(body) < int(length[1]):
-            return
-        self._received = b""
-        event_id = _EVENT_ID.search(body)
-        self._arrivals.append(Arrival(moment=time.monotonic(), serial=int(event_id[1], 16) if event_id else None))
-        asyncio.get_running_loop().call_later(ANSWER_SECONDS, self._answer, head.split(b" ", 2)[1])
-
-    def _answer(self, path: bytes) -> None:
-        status, content = ANSWERS[path[:5]]
-        body = json.dumps(content)
-        if self._transport:
-            self._transport.write(
-                f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
-            )
-
-
-@contextmanager
-def _vendor() -> Iterator[Vendor]:
-    here, there = multiprocessing.Pipe()
-    port = rig.free_port()
-    process = multiprocessing.get_context("spawn").Process(target=_serve, args=(port, there), daemon=True)
-    process.start()
-    try:
-        here.recv()
-        yield Vendor(url=f"http://127.0.0.1:{port}", pipe=here)
-    finally:
-        process.terminate()
-        process.join()
-
-
-def _serve(port: int, pipe: Connection) -> None:
-    asyncio.run(_answer_until_killed(port, pipe))
-
-
-async def _answer_until_killed(port: int, pipe: Connection) -> None:
-    arrivals: list[Arrival] = []
-
-    def report() -> None:
-        pipe.recv()
-        pipe.send(arrivals)
-        arrivals.clear()
-
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: _Connection(arrivals), "127.0.0.1", port, backlog=1024)
-    loop.add_reader(pipe.fileno(), report)
-    pipe.send("ready")
-    await server.serve_forever()
 
 
 def _environment(redis_url: str, vendor: Vendor) -> dict[str, str]:
@@ -338,9 +238,6 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--folder", type=Path, default=rig.ROOT / "var", help="where databases are made, on the disk that is meant")
     return parser.parse_args()
 
-
-_CONTENT_LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
-_EVENT_ID = re.compile(rb"/events/([0-9a-f]{32})")
 
 if __name__ == "__main__":
     main()

@@ -28,7 +28,7 @@ from tests.service import Service, environment, free_port
 from tests.stand_ins import slack
 from tests.stand_ins.pagerduty import PagerDuty
 from tests.stand_ins.server import Server
-from tests.torture.stage import CHANNEL, RULES, CountingSlack
+from tests.torture.stage import CHANNELS, RULES, CountingSlack
 from tests.torture.traffic import Traffic, stories
 from tests.torture.verdict import judge, unsettled
 
@@ -76,7 +76,7 @@ def test_a_host_that_is_cut_off_loses_and_doubles_nothing_and_holds_nobody_up(tm
     with ExitStack() as stack:
         stack.enter_context(Addresses())
         hosts = [stack.enter_context(Host(number)) for number in (1, 2)]
-        chat = stack.enter_context(Server(CountingSlack(channels={CHANNEL: "machines"}), host=VENDORS))
+        chat = stack.enter_context(Server(CountingSlack(channels=CHANNELS), host=VENDORS))
         pages = stack.enter_context(Server(PagerDuty(), host=VENDORS))
         (tmp_path / "rules.yaml").write_text(RULES)
         variables = environment(

@@ -38,7 +38,7 @@ class Slack:
     """By id and handle the members."""
     scopes: frozenset[str] = ALL_SCOPES
     now: float = 1795428560.0
-    page_size: int = 100
+    page_size: int = 200
     refuses_layouts: bool = False
     refuses_metadata: bool = False
     refuses: str = ""

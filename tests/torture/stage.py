@@ -24,17 +24,21 @@ from tests.stand_ins.server import Server
 from tests.stand_ins.slack import Body, Slack
 from tests.torture.stepped import CLOCK_FILE
 
-CHANNEL = "C0TORTURE1"
+CHANNELS = {f"C0TORTURE{digit}": f"torture-{digit}" for digit in range(10)}
+"""By the last digit of the issue: one channel would get more messages than a real one can, and than anybody looks through."""
 DISK_MEGABYTES = 512
-RULES = """\
+_CHATS = "".join(f"  chat-{digit}: {{kind: slack, channel: {channel}}}\n" for digit, channel in enumerate(CHANNELS))
+_TOLD = "".join(
+    f"  - {{name: of-{digit}, when: 'title:\"*{digit}\"', notify: [chat-{digit}], cooldown: 0s}}\n" for digit in range(len(CHANNELS))
+)
+RULES = f"""\
 version: 1
 receivers:
-  chat: {kind: slack, channel: C0TORTURE1}
-  pager: {kind: pagerduty, routing_key: R0KEY5678901234567890123456789AB}
+  pager: {{kind: pagerduty, routing_key: R0KEY5678901234567890123456789AB}}
+{_CHATS}
 rules:
-  - {name: fatal, when: "level:fatal", severity: critical, notify: [pager], cooldown: 0s}
-  - {name: all, when: "", notify: [chat], cooldown: 0s}
-"""
+  - {{name: fatal, when: "level:fatal", severity: critical, notify: [pager], cooldown: 0s}}
+{_TOLD}"""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -72,7 +76,7 @@ class Stage:
 
     def __enter__(self) -> Self:
         stack = self._stack
-        self.slack = stack.enter_context(Server(CountingSlack(channels={CHANNEL: "torture"})))
+        self.slack = stack.enter_context(Server(CountingSlack(channels=CHANNELS)))
         self.pagerduty = stack.enter_context(Server(PagerDuty()))
         urls = self.slack.url, self.pagerduty.url
         self.proxies = [stack.enter_context(Proxy(url, share=self._share, seed=self._seed + number)) for number, url in enumerate(urls)]

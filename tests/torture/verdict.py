@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 
 from sqlalchemy import Engine, func, select, text, update
@@ -19,7 +20,7 @@ from storage import events
 from storage.tables import attempts, gates, notifications
 from storage.tables import events as event_rows
 from tests.stand_ins.pagerduty import PagerDuty
-from tests.torture.stage import CHANNEL, CountingSlack
+from tests.torture.stage import CountingSlack
 from tests.torture.traffic import Story
 
 BATCH = 500
@@ -123,7 +124,7 @@ def _doubled(slack: CountingSlack) -> Iterator[str]:
 
 def _of_slack(stories: Sequence[Story], slack: CountingSlack) -> Iterator[str]:
     roots: dict[str, list[Mapping[str, Json]]] = {}
-    for message in slack.messages.get(CHANNEL, ()):
+    for message in chain(*slack.messages.values()):
         if "thread_ts" not in message:
             roots.setdefault(_incident(message), []).append(message)
     for story in stories:
