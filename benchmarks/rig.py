@@ -158,10 +158,12 @@ def running(process: str, variables: Mapping[str, str], log: Path, *, instead_of
 
 
 @contextmanager
-def web(variables: Mapping[str, str], log: Path, *, instead_of_app: str = "app:serve") -> Iterator[int]:
-    """The web process, answering; gives its port."""
+def web(variables: Mapping[str, str], log: Path, *, instead_of_app: str = "app:serve", started: list[int] | None = None) -> Iterator[int]:
+    """The web process, answering; gives its port, and puts its number with those that were started."""
     port = free_port()
-    with running("web", {**variables, "PORT": str(port)}, log, instead_of_app=instead_of_app):
+    with running("web", {**variables, "PORT": str(port)}, log, instead_of_app=instead_of_app) as pid:
+        if started is not None:
+            started.append(pid)
         deadline = time.monotonic() + PATIENCE_SECONDS
         while not _listens(port):
             if time.monotonic() > deadline:
@@ -186,6 +188,18 @@ def peak_memory_mb(pid: int) -> float:
     command = ["ps", "-o", "rss=", "-p", str(pid)]
     shown = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 - nothing of it comes from outside
     return int(shown.stdout) / 1024
+
+
+def peak_memory_of_all_mb(pid: int) -> float:
+    """Of a process and all that it has started, each at its own peak."""
+    numbers = [int(path.name) for path in Path("/proc").iterdir() if path.name.isdecimal()]
+    return sum(peak_memory_mb(number) for number in numbers if _session(number) == pid)
+
+
+def _session(pid: int) -> int:
+    with suppress(OSError):
+        return os.getsid(pid)
+    return 0
 
 
 def cpu_seconds_of_children() -> float:

@@ -10,6 +10,9 @@ from routing.gate import UPDATES, Limit
 SLACK_UPDATES = 50
 """chat.update is a method of Tier 3: so many a minute and workspace (https://docs.slack.dev/apis/web-api/rate-limits)."""
 
+AT_ONCE = {"pagerduty": 0.5}
+"""PagerDuty counts by the minute (https://developer.pagerduty.com/docs/events-api-v2/overview), and a page must not wait for its turn."""
+
 
 class LimitSettings(Protocol):
     """What is read of the environment; `settings.Settings` has it."""
@@ -43,4 +46,4 @@ def limits(settings: LimitSettings) -> Mapping[str, Limit]:
         "email": settings.smtp_per_minute,
         "sms": settings.twilio_per_minute,
     }
-    return {kind: Limit.per_minute(most) for kind, most in a_minute.items() if most}
+    return {kind: Limit.per_minute(most, at_once=AT_ONCE.get(kind, 0.05)) for kind, most in a_minute.items() if most}

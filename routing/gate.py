@@ -56,9 +56,9 @@ class Limit:
     burst: int
 
     @classmethod
-    def per_minute(cls, most: int) -> Self:
-        """No minute holds more than so many, and of those a twentieth may come at once."""
-        burst = max(1, most // 20)
+    def per_minute(cls, most: int, *, at_once: float = 0.05) -> Self:
+        """No minute holds more than so many, and of those this share may come at once."""
+        burst = max(1, int(most * at_once))
         return cls(per_second=(most - burst + 1) / 60, burst=burst)
 
     @property

@@ -47,9 +47,9 @@ class TestLimit:
 
         assert gate.allowed(ONE_A_SECOND, NOW) == 1
 
-    @given(st.integers(1, 1000))
-    def test_no_minute_holds_more_than_a_limit_of_so_many(self, most: int) -> None:
-        limit, gate, taken = Limit.per_minute(most), Gate(), 0
+    @given(st.integers(1, 1000), st.sampled_from([0.05, 0.5, 1.0]))
+    def test_no_minute_holds_more_than_a_limit_of_so_many(self, most: int, at_once: float) -> None:
+        limit, gate, taken = Limit.per_minute(most, at_once=at_once), Gate(), 0
         for tenth in range(600):
             now = NOW + tenth * SECOND / 10
             count = gate.allowed(limit, now) or 0
