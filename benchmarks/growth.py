@@ -67,9 +67,11 @@ def main() -> None:
 def _measure(urls: Mapping[int, str], rules: RuleSet, options: argparse.Namespace) -> dict[int, list[Pace]]:
     """In turn, so that what disturbs the machine disturbs both; the first round only warms them."""
     engines = {stored: open_database(url) for stored, url in urls.items()}
-    rounds = []
-    for _ in range(options.rounds + 1):
-        rounds.append({stored: _take_and_plan(engine, rules, options.events) for stored, engine in engines.items()})
+
+    def one_round() -> dict[int, Pace]:
+        return {stored: _take_and_plan(engine, rules, options.events) for stored, engine in engines.items()}
+
+    rounds = [one_round() for _ in range(options.rounds + 1)]
     for engine in engines.values():
         engine.dispose()
     return {stored: [each[stored] for each in rounds[1:]] for stored in urls}

@@ -43,15 +43,15 @@ rules:
 
 @dataclass(slots=True, kw_only=True)
 class CountingSlack(Slack):
-    """Keeps, beside its channels, the numbers of the notifications that were posted."""
+    """Keeps, beside its channels, the numbers of the notifications that were posted, each with when."""
 
-    posted: list[str] = field(default_factory=list)
+    posted: list[tuple[str, float]] = field(default_factory=list)
 
     def _keep(self, channel: str, body: Body) -> Body:
         self.now = time.time()
         answer = Slack._keep(self, channel, body)  # noqa: SLF001 - a class with slots has no super() here
         if "ts" in answer:
-            self.posted.append(_number_of(body))
+            self.posted.append((_number_of(body), self.now))
         return answer
 
 

@@ -119,7 +119,13 @@ def _dead(engine: Engine) -> Iterator[str]:
 
 
 def _doubled(slack: CountingSlack) -> Iterator[str]:
-    yield from (f"notification {number} was posted {count} times in Slack" for number, count in Counter(slack.posted).items() if count > 1)
+    at: dict[str, list[float]] = {}
+    for number, moment in slack.posted:
+        at.setdefault(number, []).append(moment)
+    for number, moments in at.items():
+        if len(moments) > 1:
+            times = ", ".join(f"{datetime.fromtimestamp(moment, UTC):%H:%M:%S.%f}" for moment in moments)
+            yield f"notification {number} was posted {len(moments)} times in Slack: {times}"
 
 
 def _of_slack(stories: Sequence[Story], slack: CountingSlack) -> Iterator[str]:
