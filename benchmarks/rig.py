@@ -146,9 +146,16 @@ def running(process: str, variables: Mapping[str, str], log: Path, *, instead_of
         instead_of_app: another WSGI application for the same server.
     """
     command = parse_procfile((ROOT / "Procfile").read_text(encoding="utf-8")).processes[process].replace("app:serve", instead_of_app)
+    # The line has its own `exec`, so the number is the program's.
+    with program(command, variables, log) as pid:
+        yield pid
+
+
+@contextmanager
+def program(command: str, variables: Mapping[str, str], log: Path) -> Iterator[int]:
+    """A program by its line for a shell, until the end of the `with`; by a session of its own a signal reaches all that it started."""
     with log.open("wb") as output:
-        # The line has its own `exec`, so the number is the program's; by a session of its own a signal reaches all that it started.
-        started = subprocess.Popen(  # noqa: S602 - the project's own command
+        started = subprocess.Popen(  # noqa: S602 - the benchmarks' own commands
             command, shell=True, cwd=ROOT, env=dict(variables), stdout=output, stderr=output, start_new_session=True
         )
         try:
@@ -164,12 +171,17 @@ def web(variables: Mapping[str, str], log: Path, *, instead_of_app: str = "app:s
     with running("web", {**variables, "PORT": str(port)}, log, instead_of_app=instead_of_app) as pid:
         if started is not None:
             started.append(pid)
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while not _listens(port):
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"the web process does not answer:\n{log.read_text()[-2000:]}")
-            time.sleep(0.02)
+        wait_for(port, log)
         yield port
+
+
+def wait_for(port: int, log: Path) -> None:
+    """Until somebody listens there."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not _listens(port):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"it does not answer:\n{log.read_text()[-2000:]}")
+        time.sleep(0.02)
 
 
 def free_port() -> int:

@@ -42,9 +42,6 @@ OPTED_OUT_FOR = timedelta(days=1)
 NOTIFIERS_KEPT = 200
 """For each thread: alerts may name any number of destinations."""
 
-
-_WORST_FIRST = tuple(Severity)
-
 SHOW_ALL = frozenset(Reason) - DONE_IN_SENTRY - {Reason.ANSWER, Reason.RESOLVED}
 """Reasons of messages that tell all there is."""
 
@@ -323,4 +320,4 @@ def _is_known(claimed: Claimed) -> bool:
     if told is None or told.reason is Reason.RESOLVED or claimed.reason in FOLLOW_UPS:
         return False
     was_told_since = told.at is not None and (claimed.began_at is None or told.at >= claimed.began_at)
-    return was_told_since and _WORST_FIRST.index(claimed.severity) >= _WORST_FIRST.index(told.severity)
+    return was_told_since and claimed.severity.rank >= told.severity.rank

@@ -166,22 +166,22 @@ class JiraNotifier:
         if known is None:
             return Receipt(payload=self._options.render(notification), excerpt="the incident has no issue, so none was closed")
         if known.is_done:
-            return self._told(known, notification, f"{known.key} is closed already")
+            return self._told(known, f"{known.key} is closed already")
         name = self._site.move(known.key, to_done=True, name=self._options.resolve_transition)
-        return self._told(known, notification, f"closed {known.key} by {name}")
+        return self._told(known, f"closed {known.key} by {name}", {"transition": name})
 
     def _bring_back(self, known: FoundIssue, notification: Notification) -> Receipt:
         """Open it again and say why, unless it is open; no second issue is made."""
         if not known.is_done:
-            return self._told(known, notification, f"{known.key} is open already, so no second issue was made")
+            return self._told(known, f"{known.key} is open already, so no second issue was made")
         if known.resolution in self._options.wont_fix:
-            return self._told(known, notification, f"{known.key} is closed as {known.resolution}, so it was left alone")
+            return self._told(known, f"{known.key} is closed as {known.resolution}, so it was left alone")
         # Said first: where it stands shows whether it was moved.
         words = comment(compose(notification), mark=_mark(notification))
         if not any(_mark(notification) in said for said in self._site.comments(known.key)):
             self._site.comment(known.key, words)
         name = self._site.move(known.key, to_done=False, name=self._options.reopen_transition)
-        return self._told(known, notification, f"opened {known.key} again by {name}")
+        return self._told(known, f"opened {known.key} again by {name}", {"comment": words, "transition": name})
 
     def _create_issue(self, notification: Notification) -> Receipt:
         """By one request; by a second one, with less, only if Jira has refused the first one for a field that can be done without.
@@ -247,9 +247,9 @@ class JiraNotifier:
             raise explained(error, sent=fields, written=written) from None
         return self._receipt(key, fields, status=201, excerpt=f"created {key}")
 
-    def _told(self, known: FoundIssue, notification: Notification, excerpt: str) -> Receipt:
+    def _told(self, known: FoundIssue, excerpt: str, sent: Mapping[str, Json] | None = None) -> Receipt:
         reference = {"key": known.key, "url": f"{self._site.url}/browse/{known.key}"}
-        return Receipt(payload=self._options.render(notification), status_code=HTTPStatus.OK, excerpt=excerpt, reference=reference)
+        return Receipt(payload=readable(sent) if sent else "", status_code=HTTPStatus.OK, excerpt=excerpt, reference=reference)
 
     def _receipt(self, key: str, fields: Mapping[str, Json], *, status: int | None, excerpt: str) -> Receipt:
         reference = {"key": key, "url": f"{self._site.url}/browse/{key}"}

@@ -11,7 +11,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from routing.alert import ENDS, SENTRY, UNTIL_ITS_END, Alert, Status
-from routing.notification import PlannedNotification, Reason, Severity, State
+from routing.notification import PlannedNotification, Reason, Severity, State, worst_of
 from routing.plain_text import one_line
 from routing.rules import Receiver
 
@@ -33,8 +33,6 @@ _HOW: Mapping[str, str] = {
     "regressed": "after a regression",
     "escalating": "for it escalates",
 }
-
-_WORST_FIRST = tuple(Severity)
 
 
 GROUP = "group:"
@@ -88,7 +86,7 @@ class Announcement:
     def heard(self, notification: PlannedNotification, event: int) -> Announcement:
         """With what a further message has told, of that event."""
         rules = tuple(dict.fromkeys((*self.rules, *notification.rules)))
-        severity = min(self.severity, notification.severity, key=_WORST_FIRST.index)
+        severity = worst_of((self.severity, notification.severity))
         return replace(announced_by(notification, event), rules=rules, severity=severity)
 
 

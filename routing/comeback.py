@@ -15,7 +15,7 @@ from routing.durations import spell_duration
 from routing.history import History
 from routing.holding import Situation
 from routing.incident import Cause, Timer
-from routing.notification import Mention, PlannedNotification, Reason, Severity
+from routing.notification import Mention, PlannedNotification, Reason
 from routing.rules import Rule, RuleSet, Unless
 from routing.silences import Silence
 from routing.voice import Voice, is_called_off, next_step, notifications_of, timers_of
@@ -24,7 +24,6 @@ _LATE = frozenset({Cause.WINDOW, Cause.INHIBITION, Cause.GROUP})
 """What was not said when its alert came."""
 MAX_TITLE = 300
 """Of each incident that a message of a group names beside the first."""
-_WORST_FIRST = tuple(Severity)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,7 +196,7 @@ def _timers(due: Due, voice: Voice, now: datetime) -> Iterator[Timer]:
 
 def _headline(pair: tuple[_Answer, Voice]) -> tuple[int, float]:
     answer, voice = pair
-    return _WORST_FIRST.index(voice.severity), -answer.due.alert.occurred_at.timestamp()
+    return voice.severity.rank, -answer.due.alert.occurred_at.timestamp()
 
 
 def _mention(due: Due) -> Mention:

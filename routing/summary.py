@@ -18,7 +18,6 @@ MOST = 1000
 """Of incidents that one summary tells of."""
 MOST_CRITICAL = 8
 """Of critical ones: as many as every layout gives a line."""
-_WORST_FIRST = tuple(Severity)
 
 
 class Queue(NamedTuple):
@@ -106,7 +105,7 @@ def summaries(waiting: Iterable[Waiting]) -> Iterator[Summary]:
         key = (one.receiver, one.place, one.changes, one.rule, one.severity is Severity.CRITICAL)
         alike.setdefault(key, []).append(one)
     for (*_, is_critical), found in alike.items():
-        ordered = sorted(found, key=lambda one: (_WORST_FIRST.index(one.severity), -one.id))
+        ordered = sorted(found, key=lambda one: (one.severity.rank, -one.id))
         for together in _batches(ordered, MOST_CRITICAL if is_critical else MOST):
             if len(together) > 1:
                 yield _summary(together)

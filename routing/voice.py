@@ -9,7 +9,7 @@ from datetime import datetime
 from routing.addressing import Address, address
 from routing.history import History
 from routing.incident import Cause, Timer
-from routing.notification import Mention, PlannedNotification, Reason, Severity, State
+from routing.notification import Mention, PlannedNotification, Reason, Severity, State, worst_of
 from routing.query import Facts
 from routing.rules import Rule, RuleSet, Step, Unless
 
@@ -17,7 +17,6 @@ SILENT = frozenset({Reason.COOLDOWN, Reason.GROUP, Reason.INHIBITED, Reason.SILE
 """Reasons for which a rule does not speak now."""
 
 _CAUSES = {Reason.WINDOW: Cause.WINDOW, Reason.INHIBITED: Cause.INHIBITION, Reason.GROUP: Cause.GROUP}
-_WORST_FIRST = tuple(Severity)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +58,7 @@ class Voice:
 def worst(voices: Sequence[Voice], receiver: str | None = None) -> Severity:
     """How bad the worst of them says it is, to one receiver or by itself."""
     said = [voice.severity_for(receiver) if receiver else voice.severity for voice in voices]
-    return min(said, key=_WORST_FIRST.index)
+    return worst_of(said)
 
 
 def notifications_of(

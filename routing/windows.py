@@ -29,7 +29,6 @@ _STRIDE = timedelta(days=6)
 """No zone changes its clocks twice in it: the shortest summer since 2000, that of Boa Vista in 2000, took a week."""
 _NEVER = datetime.max.replace(tzinfo=UTC)
 _UTC = ZoneInfo("UTC")
-_WORST_FIRST = tuple(Severity)
 _WEEKDAYS = {
     name[:length]: number
     for number, name in enumerate(("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"))
@@ -117,7 +116,7 @@ class Window:
 
     def allows(self, severity: Severity) -> bool:
         """Whether a message as bad as that passes at any time."""
-        return self.allow is not None and _WORST_FIRST.index(severity) <= _WORST_FIRST.index(self.allow)
+        return self.allow is not None and severity.rank <= self.allow.rank
 
     def next_change(self, moment: datetime) -> datetime | None:
         """The first moment after this one, in UTC, at which the window opens if it is shut and shuts if it is open.

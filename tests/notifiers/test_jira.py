@@ -206,6 +206,7 @@ def test_a_repeat_makes_no_second_issue_while_one_is_open(jira: Server[Jira], no
 
     assert len(jira.app.issues) == 1
     assert receipt.excerpt == "OPS-1 is open already, so no second issue was made"
+    assert receipt.payload == ""
     assert receipt.reference["key"] == "OPS-1"
 
 
