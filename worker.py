@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import secrets
 import signal
@@ -38,6 +39,8 @@ from storage.rules_file import RulesFile
 SWEEP_SECONDS = 1.0
 REMIND_EVERY = timedelta(minutes=1)
 """Silences that are about to end, or old, are looked for."""
+GARBAGE = (100_000, 50, 100)
+"""How many new objects there are before Python looks for cycles among them; rarely among the older ones."""
 CLOCK_MOVES = timedelta(seconds=5)
 """A clock that is kept on time is never moved so much at once."""
 STOP_SECONDS = 4.0
@@ -125,6 +128,9 @@ class Worker:
     def run(self) -> None:
         """Serve the bells in a thread and the clock in this one, until told to stop."""
         self._begin()
+        # A batch is half a million values that all go with it: looked through for cycles every few hundred, it took a fifth longer.
+        gc.freeze()
+        gc.set_threshold(*GARBAGE)
         threading.Thread(target=self._listen, name="listen", daemon=True).start()
         alive = (self._engine, self.id, workers.steady, self.stopping)
         threading.Thread(target=workers.keep_alive, args=alive, name="alive", daemon=True).start()

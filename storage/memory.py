@@ -82,7 +82,8 @@ class Memory:
         """Store what has changed."""
         incidents.save(connection, self.kept.values())
         if self.world.turns:
-            connection.execute(insert(incident_turns), [_turn_row(self.ids[one.incident], one) for one in self.world.turns])
+            ids = self.ids
+            connection.execute(insert(incident_turns), [_turn_row(ids[one.incident], one) for one in self.world.turns])
         surroundings.save(connection, self.world, rules)
         if self.world.new_samples:
             # As old as what is planned, not as the planner's clock: a backlog is decided by what came before it.
