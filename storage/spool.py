@@ -8,7 +8,7 @@ import secrets
 import threading
 import zlib
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from struct import Struct
 from typing import BinaryIO, TypeAlias
@@ -22,6 +22,7 @@ TRY_EVERY_SECONDS = 1.0
 _HEAD = Struct(">II")
 """Before each record: its length, and its checksum, by which one is known that was cut off and never answered."""
 _SUFFIX, _BROKEN = ".spool", ".broken"
+_STAMP = "%Y%m%dT%H%M%S.%f"
 
 Store: TypeAlias = Callable[[str, bytes, datetime], object]
 """Keeps a webhook of a resource, with its body and when it came; raises StorageError. To keep one twice is to keep it once."""
@@ -41,9 +42,9 @@ class Spool:
     As long as anything is in it, everything that comes goes into it, for what came first is to be decided first.
     """
 
-    def __init__(self, folder: Path, store: Store) -> None:
+    def __init__(self, folder: Path, store: Store, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         """Begin to read in what is there already."""
-        self._folder, self._store = folder, store
+        self._folder, self._store, self._clock = folder, store, clock
         self._lock = threading.Lock()
         self._file: BinaryIO | None = None
         """Where to append; None: nothing has come since the last file was closed."""
@@ -96,7 +97,7 @@ class Spool:
 
     def _begin_file(self) -> BinaryIO:
         self._folder.mkdir(parents=True, exist_ok=True)
-        path = self._folder / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}-{os.getpid()}-{secrets.token_hex(4)}{_SUFFIX}"
+        path = self._folder / f"{self._stamp()}-{os.getpid()}-{secrets.token_hex(4)}{_SUFFIX}"
         file: BinaryIO = path.open("xb", buffering=0)
         fcntl.flock(file, fcntl.LOCK_EX)
         folder = os.open(self._folder, os.O_RDONLY)
@@ -106,6 +107,14 @@ class Spool:
             os.close(folder)
         self._file = file
         return file
+
+    def _stamp(self) -> str:
+        """By which files are in their order, also when the clock has been put back since the last one."""
+        now = self._clock()
+        others = sorted(path.name.partition("-")[0] for path in self._folder.glob(f"*{_SUFFIX}"))
+        if others and others[-1] >= now.strftime(_STAMP):
+            now = datetime.strptime(others[-1], _STAMP).replace(tzinfo=UTC) + timedelta(microseconds=1)
+        return now.strftime(_STAMP)
 
     def _read_in(self, path: Path) -> None:
         try:

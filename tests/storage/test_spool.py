@@ -68,6 +68,17 @@ def test_what_came_while_it_was_away_is_read_in_in_its_order_and_then_the_spool_
     assert list(tmp_path.iterdir()) == []
 
 
+def test_that_order_outlives_a_clock_that_is_put_back(tmp_path: Path, database: Database) -> None:
+    times = iter((NOON, NOON - timedelta(minutes=10), NOON - timedelta(minutes=9)))
+    spool = Spool(tmp_path, database.store, clock=lambda: next(times))
+    for body in (b"1", b"2", b"3"):
+        append(spool, body)
+        spool.read_in()  # in vain: but what comes next begins another file
+    database.is_away = False
+
+    eventually(lambda: database.kept == [b"1", b"2", b"3"])
+
+
 def test_what_comes_while_it_is_read_in_comes_after_that(spool: Spool, database: Database) -> None:
     append(spool, b"1")
     database.is_away = False
