@@ -83,7 +83,8 @@ def plan_batch(
 def _heard(decisions: Sequence[Decision], memory: Memory) -> list[tuple[int, Incident]]:
     """The incidents of which Sentry has said something, with their numbers."""
     keys = {one.incident_key for one in decisions if one.incident_key and one.alert and one.alert.origin == SENTRY}
-    return [(memory.ids[key], memory.world.incidents[key]) for key in sorted(keys)]
+    ids = memory.ids
+    return [(ids[key], memory.world.incidents[key]) for key in sorted(keys)]
 
 
 def _said(decisions: Sequence[Decision], memory: Memory) -> Iterator[Said]:
