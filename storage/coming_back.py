@@ -91,8 +91,9 @@ def _due(connection: Connection, now: datetime) -> list[Row[Any]]:
         select(*columns).where(timers.c.due_at <= now).order_by(timers.c.due_at, timers.c.incident_id, timers.c.rule).limit(BATCH)
     ).all()
     groups = {(row.cause, row.group_key) for row in first if row.group_key and row.cause in BRINGS_ALL}
-    is_member = tuple_(timers.c.cause, timers.c.group_key).in_(groups)
-    members = connection.execute(select(*columns).where(is_member).order_by(timers.c.due_at).limit(MAX_MEMBERS)) if groups else ()
+    # The groups by themselves, too: pairs are no index's to SQLite.
+    is_member = (timers.c.group_key.in_({key for _, key in groups}), tuple_(timers.c.cause, timers.c.group_key).in_(groups))
+    members = connection.execute(select(*columns).where(*is_member).order_by(timers.c.due_at).limit(MAX_MEMBERS)) if groups else ()
     return [*(row for row in first if (row.cause, row.group_key) not in groups), *members]
 
 

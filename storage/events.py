@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 from isal import isal_zlib
-from sqlalchemy import Connection, Engine, Row, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Engine, Row, and_, bindparam, func, insert, literal, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from routing.alert import Alert
@@ -60,9 +60,19 @@ class Decision:
     error: str | None = None
 
 
+def is_yet(state: EventState) -> ColumnElement[bool]:
+    """In a statement: whether an event is in a state in which it is not planned.
+
+    In the words of the index of just those: SQLite takes an index of a part only where the statement says the same of that part, and no
+    database does for a parameter. Without it each look at what waits is one at all that ever came.
+    """
+    planned, wanted = (literal(one.value, literal_execute=True) for one in (EventState.PLANNED, state))
+    return and_(events.c.state != planned, events.c.state == wanted)
+
+
 def waiting(connection: Connection, limit: int) -> tuple[Event, ...]:
     """The events that wait for a decision, in the order in which they were stored: so many, or fewer if they are large."""
-    is_waiting = events.c.state == EventState.WAITING
+    is_waiting = is_yet(EventState.WAITING)
     sizes = connection.execute(select(events.c.id, func.length(events.c.body)).where(is_waiting).order_by(events.c.id).limit(limit))
     ids = _first_of_size([(id_, size) for id_, size in sizes], MAX_BATCH_BYTES)
     return of(connection, ids)
@@ -119,7 +129,7 @@ def unpack_inputs(packed: bytes) -> History:
 def is_waiting(engine: Engine) -> bool:
     """Whether any event waits for a decision."""
     with engine.connect() as connection:
-        return connection.execute(select(events.c.id).where(events.c.state == EventState.WAITING).limit(1)).first() is not None
+        return connection.execute(select(events.c.id).where(is_yet(EventState.WAITING)).limit(1)).first() is not None
 
 
 def first_with_content(connection: Connection, content_keys: Sequence[str]) -> dict[str, int]:
@@ -148,7 +158,7 @@ def add(connection: Connection, new: Sequence[Event]) -> None:
 def retry_failed(engine: Engine) -> int:
     """Let events whose planning failed be planned again; says how many."""
     with engine.begin() as connection:
-        return connection.execute(update(events).where(events.c.state == EventState.FAILED).values(state=EventState.WAITING)).rowcount
+        return connection.execute(update(events).where(is_yet(EventState.FAILED)).values(state=EventState.WAITING)).rowcount
 
 
 def _row(decision: Decision, ids: Mapping[str, int], rules_version: str, now: datetime) -> dict[str, object]:

@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.sql.elements import ColumnElement
 
 from storage.database import ANSWER_MILLISECONDS
-from storage.events import EventState, pack
+from storage.events import EventState, is_yet, pack
 from storage.tables import events, incidents
 
 SAME_BYTES_WINDOW = timedelta(hours=1)
@@ -183,7 +183,7 @@ def _is_meant(row: Mapping[str, object]) -> ColumnElement[bool]:
     later = events.alias("later")
     changed_since = exists().where(incidents.c.id == events.c.incident_id, incidents.c.last_change != events.c.content_key)
     # Of what still waits nobody knows which issue it is about: then the planner says whether it was meant.
-    perhaps_changed = exists().where(events.c.state == EventState.WAITING, later.c.resource == "issue", later.c.id > events.c.id)
+    perhaps_changed = exists().where(is_yet(EventState.WAITING), later.c.resource == "issue", later.c.id > events.c.id)
     return or_(
         events.c.received_at < received_at - SAME_BYTES_WINDOW,
         # Who resolves an issue, reopens it and resolves it again makes Sentry say the same thing twice, and means it; not so what

@@ -119,7 +119,10 @@ def known_as(connection: Connection, names: Sequence[tuple[str, str]]) -> dict[t
     """What stands at vendors under these names, each after the kind of receiver, as far as it is ours."""
     columns = (notifications.c.kind, notifications.c.vendor_key, notifications.c.place, notifications.c.subject, incidents.c.key)
     query = select(*columns).join(incidents, incidents.c.id == notifications.c.incident_id).order_by(notifications.c.id)
-    rows = connection.execute(query.where(tuple_(notifications.c.vendor_key, notifications.c.kind).in_([name[::-1] for name in names])))
+    keys = [name[::-1] for name in names]
+    # The keys by themselves, too: pairs are no index's to SQLite.
+    is_known = notifications.c.vendor_key.in_([key for key, _ in keys])
+    rows = connection.execute(query.where(is_known, tuple_(notifications.c.vendor_key, notifications.c.kind).in_(keys)))
     found = {(row.kind, row.vendor_key): Standing(incident=row.key, place=row.place, subject=row.subject) for row in rows}
     return {name: replace(one, told=_last_sayings(connection, one)) for name, one in found.items()}
 
