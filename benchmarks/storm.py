@@ -90,6 +90,7 @@ def _storm(folder: Path, options: argparse.Namespace) -> Storm:
             REDIS_URL=stack.enter_context(rig.redis(folder / str(rig.new_serials()))),
             DATABASE_URL=url,
             RULES_FILE=str(folder / "rules.yaml"),
+            SPOOL_DIR=str(folder / "spool"),
             SLACK_API_URL=f"{vendor.url}/api",
             SLACK_BOT_TOKEN="xoxb-benchmark",
             PAGERDUTY_EVENTS_URL=vendor.url,
