@@ -81,6 +81,11 @@ class Service:
         os.killpg(self._web.pid, signal.SIGKILL)
         self._web.wait()
 
+    def end_web(self) -> None:
+        """End the web process as systemd does; when this returns, its children are gone, too."""
+        assert self._web, "no web process was started"
+        end(self._web, signal.SIGTERM)
+
     def start_worker(self, within: tuple[str, ...] = ()) -> subprocess.Popen[bytes]:
         """Start one more worker, behind a command that sees to where that is."""
         return self._start("worker", [*within, sys.executable, *self.worker])
