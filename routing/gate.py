@@ -46,6 +46,8 @@ class Said(NamedTuple):
     until: datetime | None = None
     """When it may be told again, if the vendor says that."""
     words: str = ""
+    began_at: datetime | None = None
+    """When it was begun; None: nobody knows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +79,7 @@ class Gate:
     why: str = ""
     """Why it is closed."""
     window_began_at: datetime | None = None
+    """Since when attempts are counted; of one that was closed for failures, from when on it may be tried."""
     fine: int = 0
     """How many attempts of the window ended so."""
     failed: int = 0
@@ -128,7 +131,7 @@ def gate_of(kind: str, reason: Reason, place: str) -> str:
 
 
 def _in_window(gate: Gate, now: datetime) -> Gate:
-    if gate.window_began_at and now - gate.window_began_at < WINDOW:
+    if gate.window_began_at and (gate.trips or now - gate.window_began_at < WINDOW):
         return gate
     return replace(gate, window_began_at=now, fine=0, failed=0)
 
@@ -140,6 +143,8 @@ def _judged(gate: Gate, said: Said, now: datetime) -> Gate:
             return replace(opened, fine=opened.fine + 1)
         case End.PUT_OFF:
             return replace(gate, closed_until=max(said.until or now, gate.closed_until or now), why=said.words)
+        case _ if _was_under_way(gate, said):
+            return gate  # hundreds of them are one failure, not as many trials
         case _:
             gate = replace(gate, failed=gate.failed + 1)
             is_broken = gate.failed >= MIN_FAILURES and gate.failed >= TRIP_SHARE * (gate.failed + gate.fine)
@@ -148,4 +153,9 @@ def _judged(gate: Gate, said: Said, now: datetime) -> Gate:
 
 def _tripped(gate: Gate, words: str, now: datetime) -> Gate:
     pause = min(FIRST_PAUSE * 2**gate.trips, LONGEST_PAUSE)
-    return replace(gate, trips=min(gate.trips + 1, 10), closed_until=now + pause, why=words, failed=0, fine=0)
+    return replace(gate, trips=min(gate.trips + 1, 10), closed_until=now + pause, why=words, window_began_at=now + pause, failed=0, fine=0)
+
+
+def _was_under_way(gate: Gate, said: Said) -> bool:
+    """Whether an attempt is no trial of a gate that was closed for failures: it was claimed before that."""
+    return bool(gate.trips and said.began_at and gate.window_began_at and said.began_at < gate.window_began_at)

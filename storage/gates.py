@@ -114,7 +114,7 @@ def _way(row: Row[tuple[object, ...]], name: str, limits: Mapping[str, Limit]) -
 def _said(attempt: Attempt) -> Said:
     if attempt.was_put_off and attempt.retry_after:
         return Said(End.PUT_OFF, attempt.ended_at + attempt.retry_after, attempt.excerpt)
-    return Said(_ENDS[attempt.outcome], words=attempt.excerpt)
+    return Said(_ENDS[attempt.outcome], words=attempt.excerpt, began_at=attempt.began_at)
 
 
 def _closed(receiver: str, gate: Gate) -> Closed:

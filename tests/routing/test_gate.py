@@ -42,6 +42,15 @@ class TestLimit:
         assert (Gate().allowed(ONE_A_SECOND, NOW), allowed) == (3, [0, 1, 2, 3, 3])
         assert gate.opens_at(ONE_A_SECOND, NOW) == NOW + SECOND
 
+    def test_what_was_under_way_when_it_was_closed_closes_it_for_no_longer(self) -> None:
+        gate, failed = Gate(), Said(End.FAILED, began_at=NOW - SECOND)
+        for _ in range(200):
+            gate = gate.heard(failed, None, NOW)
+        trial = gate.took(1, None, NOW + FIRST_PAUSE).heard(Said(End.FAILED, began_at=NOW + FIRST_PAUSE), None, NOW + FIRST_PAUSE + SECOND)
+
+        assert (gate.trips, gate.opens_at(None, NOW)) == (1, NOW + FIRST_PAUSE)
+        assert (trial.trips, trial.opens_at(None, NOW)) == (2, NOW + 3 * FIRST_PAUSE + SECOND)
+
     def test_what_was_not_used_is_given_back(self) -> None:
         gate = Gate().took(3, ONE_A_SECOND, NOW).heard(Said(End.UNUSED), ONE_A_SECOND, NOW)
 

@@ -141,7 +141,13 @@ class TestWhatFails:
         self.fail(engine, rules)
         trial = claim(engine, after=FIRST_PAUSE, pace=Pace())
 
-        again = claims.record(engine, [(one.id, ended(2, Outcome.RETRY, ended_at=NOW + FIRST_PAUSE, retry_after=SECOND)) for one in trial])
+        again = claims.record(
+            engine,
+            [
+                (one.id, ended(2, Outcome.RETRY, began_at=NOW + FIRST_PAUSE, ended_at=NOW + FIRST_PAUSE, retry_after=SECOND))
+                for one in trial
+            ],
+        )
 
         assert [one.until for one in again] == [NOW + 3 * FIRST_PAUSE]
 
