@@ -11,7 +11,9 @@ def given(**variables: str) -> dict[str, Limit]:
 
 
 def test_vendors_that_say_how_fast_they_may_be_told_are_told_no_faster() -> None:
-    assert given() == {"slack": Limit.per_minute(60), f"slack{UPDATES}": Limit.per_minute(50), "pagerduty": Limit.per_minute(120)}
+    pages = Limit.per_minute(120, at_once=0.5)
+
+    assert given() == {"slack": Limit.per_minute(60), f"slack{UPDATES}": Limit.per_minute(50), "pagerduty": pages}
 
 
 def test_others_are_told_as_fast_as_the_environment_says() -> None:
