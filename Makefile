@@ -43,6 +43,8 @@ mutate: $(VENV)/.dev ## change the shipped rules one thing at a time; what their
 
 bench: $(VENV)/.dev ## the benchmarks, each prints a table
 	@for bench in receive plan send storm growth sent_once; do $(BIN)/python benchmarks/$$bench.py || exit 1; done
+	@if command -v prometheus-alertmanager > /dev/null; then $(BIN)/python benchmarks/peers.py; \
+	else echo "benchmarks/peers.py is left out: apt-get install --no-install-recommends prometheus-alertmanager"; fi
 
 schema: $(VENV)/.run ## write rules.schema.json anew, from the forms of rules.yaml
 	@ALLOW_UNSIGNED=true $(BIN)/flask rules schema > rules.schema.json.new && mv rules.schema.json.new rules.schema.json

@@ -1,218 +1,294 @@
 """Debian's Alertmanager and this service, side by side: how soon they answer and tell, what they need, and what a kill -9 leaves.
 
 Alertmanager takes an unsigned alert of 0.8 kB and keeps it in memory; this service a signed webhook of 20 kB, which is on the disk
-before it answers.
+before it answers. Both tell the same vendor on loopback of every alert, by itself and at once; it answers at once.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import multiprocessing
-import os
-import shutil
-import signal
+import socket
+import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from multiprocessing.pool import Pool
 from pathlib import Path
-from typing import TypeAlias
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks import rig
-from benchmarks.receive import CLIENTS, Load, post
-from benchmarks.vendor import Arrival, Vendor, standing_in
+from benchmarks import rig, sides
+from benchmarks.client import CLIENTS, Answers, Load, post
+from benchmarks.send import WANTED_LATENCY_MS
+from benchmarks.sides import Side, Start
+from benchmarks.vendor import Vendor, standing_in
 
-PROGRAM = "prometheus-alertmanager"
-PACES = (200, 500, 1000)
-PACE = 50
-KEPT = 1000
-KEPT_WITHIN_SECONDS = 120.0
-OURS, THEIRS = "this service", "Alertmanager"
-SECRET = "whsec_YmVuY2htYXJrLWJlbmNobWFyay1iZW5jaG1hcms="
-RULES: Mapping[str, object] = {
-    "version": 1,
-    "receivers": {"vendor": {"kind": "webhook", "url": "${VENDOR}/hook", "secret": SECRET, "allow_private": True}},
-    "rules": [{"name": "every-error", "when": "level:error", "notify": ["vendor"]}],
-}
-CONFIGURATION = """
-route: {{receiver: vendor, group_by: ['...'], group_wait: 0s, group_interval: 1s, repeat_interval: 4h}}
-receivers: [{{name: vendor, webhook_configs: [{{url: '{vendor}/hook', send_resolved: false}}]}}]
-"""
+RATES = (200, 500, 1000)
+TELLING_RATE = 50
+FILLING_RATE = 500
+WARMING_SECONDS = 3.0
+STARTING_SECONDS = 2.0
+ANSWER_SECONDS = 0.0
+QUIET_SECONDS = 60.0
+"""Who tells nothing for so long counts as having nothing left to tell: a receiver that failed is left alone for half a minute at first."""
+LONGEST_SECONDS = 3600.0
+"""A load ends when all of it was sent, however late."""
+THEIRS, OURS = "Alertmanager", "this service"
+SIDES: Mapping[str, Start] = {THEIRS: sides.alertmanager, OURS: sides.service}
+WANTED_OF_THEIRS = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Peer:
-    """One of the two, at work."""
+class Bench:
+    """What all parts need."""
 
-    port: int
-    sessions: tuple[int, ...]
-    """The numbers of what was started, each the leader of a session."""
-    request: Callable[[int, int], bytes] | None = None
+    folder: Path
+    clients: Pool
+
+    def new_folder(self) -> Path:
+        """One that nobody has."""
+        folder = self.folder / str(rig.new_serials())
+        folder.mkdir()
+        return folder
+
+    def post(self, side: Side, *, rate: float, number: int) -> Answers:
+        """So many alerts at a pace, and what was answered."""
+        load = Load(port=side.port, request=side.request, rate=rate, most=number, seconds=LONGEST_SECONDS)
+        return post(self.clients, load)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What became of alerts that were posted."""
+
+    answers: Answers
+    moments: Mapping[int, float]
+    """When the vendor was first told of each."""
+    twice: int
+    """Requests at the vendor that told what was told."""
 
     @property
-    def memory_mb(self) -> float:
-        """Of all its processes, each at its peak."""
-        return sum(map(rig.peak_memory_of_all_mb, self.sessions))
+    def never(self) -> int:
+        """Accepted alerts of which the vendor was not told."""
+        return self.answers.accepted - len(self.moments)
 
-    def kill(self) -> None:
-        """All of it, at once."""
-        for session in self.sessions:
-            os.killpg(session, signal.SIGKILL)
-
-
-Starting: TypeAlias = AbstractContextManager[Peer]
+    def wait_ms(self, share: float) -> float:
+        """From when an alert was due until the vendor was told, which this share did not exceed; what never came counts as endless."""
+        waits = sorted(self.moments.get(serial, float("inf")) - due for serial, due in self.answers.due.items())
+        return rig.percentile(waits, share) * 1000
 
 
-def alert_of_prometheus(serial: int, _: int) -> bytes:
-    """A request with an alert like no other, of 0.8 kB."""
-    labels = {"alertname": "HighErrorRate", "level": "error", "instance": f"shop-{serial}", "job": "shop-api", "severity": "warning"}
-    notes = {"summary": "KeyError: 'currency' in shop.cart", "description": "It fails for customers. " * 20}
-    alert = {"labels": labels, "annotations": notes, "generatorURL": f"https://acme.example/events/{serial:032x}/"}
-    body = json.dumps([alert], separators=(",", ":")).encode()
-    head = f"POST /api/v2/alerts HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-    return head.encode() + body
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filled:
+    """One side after so many alerts."""
+
+    memory_mb: Mapping[str, float]
+    told: Told
+
+    @property
+    def whole_mb(self) -> float:
+        """Of all its processes."""
+        return sum(self.memory_mb.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """What outlived a kill -9."""
+
+    told: Told
+    last_after_seconds: float
+    """From the new start until the vendor was told of the last; not a number if of none."""
 
 
 def main() -> None:
     """Measure and print."""
     options = _options()
-    if shutil.which(PROGRAM) is None:
-        sys.exit(f"{PROGRAM} is not here: apt-get install {PROGRAM}")
+    if not sides.is_installed():
+        raise SystemExit(sides.MISSING)
+    title = f"peers: Alertmanager {sides.version()} beside this service (SQLite, one web process, one worker, Redis)"
+    with rig.report(title, options.folder) as folder, multiprocessing.get_context("spawn").Pool(CLIENTS) as clients:
+        bench = Bench(folder=folder, clients=clients)
+        if options.seconds:
+            _print_answers("nobody is told", [_keep_paces(bench, RATES, options.seconds) for _ in range(options.rounds)])
+            told = [_keep_paces_and_tell(bench, (TELLING_RATE, *RATES), options.seconds) for _ in range(options.rounds)]
+            _print_answers("the vendor is told of all", told)
+            _print_waits(told)
+        if options.alerts:
+            _print_memory([{name: _fill(bench, start, options.alerts) for name, start in SIDES.items()} for _ in range(options.rounds)])
+        if options.kept:
+            _print_kept([{name: _kill(bench, start, options.kept) for name, start in SIDES.items()} for _ in range(options.rounds)])
+
+
+def _keep_paces(bench: Bench, rates: Sequence[int], seconds: float, vendor: Vendor | None = None) -> dict[tuple[str, int], Told]:
+    """Both wait side by side and take turns at each pace; who has a backlog may first finish it."""
+    found = {}
     with ExitStack() as stack:
-        folder = stack.enter_context(
-            rig.report("peers: Debian's Alertmanager and this service, SQLite, one web process and a worker", options.folder)
-        )
-        clients = stack.enter_context(multiprocessing.get_context("spawn").Pool(CLIENTS))
-        vendor = stack.enter_context(standing_in(0.0))
-        redis_url = stack.enter_context(rig.redis(folder))
-        made = stack.enter_context(rig.databases("sqlite", folder))
+        url = vendor.url if vendor else None
+        started = {name: stack.enter_context(start(bench.new_folder(), url)) for name, start in SIDES.items()}
+        for side in started.values():
+            _tell(bench, vendor, side, rate=TELLING_RATE, number=int(TELLING_RATE * WARMING_SECONDS))
+        for rate in rates:
+            for name, side in started.items():
+                found[name, rate] = _tell(bench, vendor, side, rate=rate, number=int(rate * seconds))
+    return found
 
-        def start(name: str, url: str = vendor.url, state: str | None = None) -> Starting:
-            if name == THEIRS:
-                return alertmanager(folder, url, Path(state or folder / str(rig.new_serials())))
-            return service(folder, url, redis_url, state or made.create())
 
-        _print_answers(start, clients, options)
-        _print_told(start, clients, vendor, options)
-        _print_memory(start, clients, options)
-        states = {THEIRS: str(folder / "kept"), OURS: made.create()}
-        _print_kept(lambda name, url: start(name, url, states[name]), clients)
+def _keep_paces_and_tell(bench: Bench, rates: Sequence[int], seconds: float) -> dict[tuple[str, int], Told]:
+    with standing_in(ANSWER_SECONDS) as vendor:
+        return _keep_paces(bench, rates, seconds, vendor)
+
+
+def _fill(bench: Bench, start: Start, sizes: Sequence[int]) -> dict[int, Filled]:
+    """The memory in passing each number of alerts, from a new start; of both at the same pace."""
+    found, before = {}, 0
+    with standing_in(ANSWER_SECONDS) as vendor, start(bench.new_folder(), vendor.url) as side:
+        for size in sorted(sizes):
+            told = _tell(bench, vendor, side, rate=FILLING_RATE, number=size - before)
+            found[size], before = Filled(memory_mb=side.peak_memory_mb(), told=told), size
+    return found
+
+
+def _kill(bench: Bench, start: Start, number: int) -> Kept:
+    """Alerts are accepted while the vendor is away; all processes are killed at once; the vendor is back, and they are started again."""
+    folder = bench.new_folder()
+    with _closed_port() as port, start(folder, f"http://127.0.0.1:{port}") as side:
+        time.sleep(STARTING_SECONDS)
+        answers = bench.post(side, rate=FILLING_RATE, number=number)
+        side.kill()
+    began = time.monotonic()
+    with standing_in(ANSWER_SECONDS, port=port) as vendor, start(folder, vendor.url):
+        told = _wait_until_told(vendor, answers)
+    return Kept(told=told, last_after_seconds=max(told.moments.values(), default=float("nan")) - began)
 
 
 @contextmanager
-def service(folder: Path, vendor: str, redis_url: str, database: str) -> Iterator[Peer]:
-    """This service, as the Procfile starts it."""
-    (folder / "rules.yaml").write_text(json.dumps(RULES), encoding="utf-8")
-    variables = rig.environment(REDIS_URL=redis_url, VENDOR=vendor, DATABASE_URL=database, RULES_FILE=str(folder / "rules.yaml"))
-    started: list[int] = []
-    with (
-        rig.web(variables, folder / "web.log", started=started) as port,
-        rig.running("worker", variables, folder / "worker.log") as worker,
-    ):
-        time.sleep(1.5)
-        yield Peer(port=port, sessions=(*started, worker))
+def _closed_port() -> Iterator[int]:
+    """A port at which nobody answers, and which the system gives to nobody else until the end of the `with`."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        port: int = held.getsockname()[1]
+        yield port
 
 
-@contextmanager
-def alertmanager(folder: Path, vendor: str, state: Path) -> Iterator[Peer]:
-    """Alertmanager by itself, that tells each alert at once."""
-    state.mkdir(exist_ok=True)
-    (state / "alertmanager.yml").write_text(CONFIGURATION.format(vendor=vendor), encoding="utf-8")
-    port, log = rig.free_port(), folder / "alertmanager.log"
-    command = (
-        f"exec {PROGRAM} --config.file={state}/alertmanager.yml --storage.path={state} --web.listen-address=127.0.0.1:{port}"
-        " --cluster.listen-address="
+def _tell(bench: Bench, vendor: Vendor | None, side: Side, *, rate: float, number: int) -> Told:
+    answers = bench.post(side, rate=rate, number=number)
+    if vendor:
+        return _wait_until_told(vendor, answers)
+    while side.is_busy():
+        time.sleep(0.2)
+    return Told(answers=answers, moments={}, twice=0)
+
+
+def _wait_until_told(vendor: Vendor, answers: Answers) -> Told:
+    moments: dict[int, float] = {}
+    requests, last = 0, time.monotonic()
+    while len(moments) < answers.accepted and time.monotonic() - last < QUIET_SECONDS:
+        time.sleep(0.2)
+        for arrival in vendor.arrivals():
+            requests, last = requests + 1, time.monotonic()
+            if arrival.serial is not None:
+                moments.setdefault(arrival.serial, arrival.moment)
+    time.sleep(0.5)  # what comes twice may come late
+    return Told(answers=answers, moments=moments, twice=requests + len(vendor.arrivals()) - len(moments))
+
+
+def _print_answers(meanwhile: str, rounds: Sequence[Mapping[tuple[str, int], Told]]) -> None:
+    print(f"From when a request was due until it was answered, one alert in each, while {meanwhile}:\n")
+    header = ("a second", "answered by", "p50 ms", "p99 ms", "p50 of theirs", "p99 of theirs", "wanted", "refused")
+    rig.print_table(header, [_answers_row(rounds, name, rate) for rate in RATES for name in SIDES])
+
+
+def _answers_row(rounds: Sequence[Mapping[tuple[str, int], Told]], name: str, rate: int) -> tuple[str, ...]:
+    ours, theirs = ([each[which, rate].answers for each in rounds] for which in (name, THEIRS))
+    p50, p99 = ([one.percentile_ms(share) for one in ours] for share in (0.5, 0.99))
+    p50_of_theirs = _ratio(p50, [one.percentile_ms(0.5) for one in theirs])
+    p99_of_theirs = _ratio(p99, [one.percentile_ms(0.99) for one in theirs])
+    return (
+        f"{rate:,}",
+        name,
+        rig.median(p50),
+        rig.median(p99),
+        rig.figure(p50_of_theirs),
+        rig.figure(p99_of_theirs),
+        rig.verdict(p99_of_theirs, below=WANTED_OF_THEIRS) if name == OURS else "",
+        f"{sum(one.refused for one in ours)} of {sum(len(one.latencies) for one in ours):,}",
     )
-    with rig.program(command, rig.environment(), log) as pid:
-        rig.wait_for(port, log)
-        yield Peer(port=port, sessions=(pid,), request=alert_of_prometheus)
 
 
-def _print_answers(start: Callable[[str], Starting], clients: Pool, options: argparse.Namespace) -> None:
-    found: dict[tuple[str, int], list[tuple[float, float]]] = {}
-    for _ in range(options.rounds):
-        for name in (THEIRS, OURS):
-            with start(name) as peer:
-                post(clients, Load(port=peer.port, seconds=1, rate=PACE, request=peer.request))
-                for pace in PACES:
-                    answers = post(clients, Load(port=peer.port, seconds=options.seconds, rate=pace, request=peer.request))
-                    found.setdefault((name, pace), []).append((answers.percentile_ms(0.5), answers.percentile_ms(0.99)))
-    rows = [_answers_row(name, pace, found[name, pace], found[THEIRS, pace]) for pace in PACES for name in (THEIRS, OURS)]
-    rig.print_table(("answers, alerts a second", "by", "p50 ms", "p99 ms", "p99 of Alertmanager's", "wanted"), rows)
+def _print_waits(rounds: Sequence[Mapping[tuple[str, int], Told]]) -> None:
+    print(f"From when a request was due until its notification was at the vendor, {TELLING_RATE} a second:\n")
+    header = ("told by", "p50 ms", "wanted", "p99 ms", "wanted", "p50 of theirs", "p99 of theirs", "never came, came twice")
+    rig.print_table(header, [_waits_row(rounds, name) for name in SIDES])
 
 
-def _answers_row(name: str, pace: int, found: Sequence[tuple[float, float]], theirs: Sequence[tuple[float, float]]) -> tuple[str, ...]:
-    p99 = [each[1] for each in found]
-    of_theirs = sorted(mine / other for mine, (_, other) in zip(p99, theirs, strict=True))[len(found) // 2]
-    wanted = rig.verdict(of_theirs, below=1.0) if name == OURS else ""
-    return f"{pace:,}", name, rig.median([each[0] for each in found]), rig.median(p99), f"{of_theirs:.2f}", wanted
+def _waits_row(rounds: Sequence[Mapping[tuple[str, int], Told]], name: str) -> tuple[str, ...]:
+    ours, theirs = ([each[which, TELLING_RATE] for each in rounds] for which in (name, THEIRS))
+    cells, ratios = [], []
+    for share, wanted in WANTED_LATENCY_MS.items():
+        found = [one.wait_ms(share) for one in ours]
+        cells += [rig.median(found), rig.verdict(statistics.median(found), below=wanted) if name == OURS else ""]
+        ratios.append(rig.figure(_ratio(found, [one.wait_ms(share) for one in theirs])))
+    return name, *cells, *ratios, _lost_and_doubled(ours)
 
 
-def _print_told(start: Callable[[str], Starting], clients: Pool, vendor: Vendor, options: argparse.Namespace) -> None:
-    rows = []
-    for name in (THEIRS, OURS):
-        with start(name) as peer:
-            post(clients, Load(port=peer.port, seconds=2, rate=PACE, request=peer.request, alerts_of_an_issue=1))
-            time.sleep(1)
-            vendor.arrivals()
-            due = post(clients, Load(port=peer.port, seconds=options.seconds, rate=PACE, request=peer.request, alerts_of_an_issue=1)).due
-            time.sleep(2)
-            arrived = _first_arrivals(vendor.arrivals())
-        waits = sorted(arrived.get(serial, float("inf")) - moment for serial, moment in due.items())
-        rows.append(
-            (name, *(rig.figure(rig.percentile(waits, share) * 1000) for share in (0.5, 0.99)), str(len(due.keys() - arrived.keys())))
-        )
-    rig.print_table((f"from the alert to the vendor, {PACE} a second", "p50 ms", "p99 ms", "never came"), rows)
+def _print_memory(rounds: Sequence[Mapping[str, Mapping[int, Filled]]]) -> None:
+    print(f"The most that all processes of each had resident, {FILLING_RATE} alerts a second, and all told:\n")
+    header = ("alerts", "by", "peak MB", "each", "of theirs", "wanted", "never came, came twice")
+    rig.print_table(header, [_memory_row(rounds, name, size) for size in sorted(rounds[0][THEIRS]) for name in SIDES])
 
 
-def _print_memory(start: Callable[[str], Starting], clients: Pool, options: argparse.Namespace) -> None:
-    rows = []
-    for alerts in options.alerts:
-        memory = {}
-        for name in (THEIRS, OURS):
-            with start(name) as peer:
-                post(clients, Load(port=peer.port, seconds=1200, most=alerts, request=peer.request, alerts_of_an_issue=1))
-                time.sleep(5)
-                memory[name] = peer.memory_mb
-        of_theirs = memory[OURS] / memory[THEIRS]
-        rows.append(
-            (f"{alerts:,}", *(rig.figure(memory[name]) for name in (THEIRS, OURS)), f"{of_theirs:.2f}", rig.verdict(of_theirs, below=1.0))
-        )
-    rig.print_table(("alerts", f"{THEIRS}, peak MB", f"{OURS}, peak MB", "of Alertmanager's", "wanted"), rows)
+def _memory_row(rounds: Sequence[Mapping[str, Mapping[int, Filled]]], name: str, size: int) -> tuple[str, ...]:
+    ours, theirs = ([each[which][size] for each in rounds] for which in (name, THEIRS))
+    of_theirs = _ratio([one.whole_mb for one in ours], [one.whole_mb for one in theirs])
+    each = {program: statistics.median(one.memory_mb[program] for one in ours) for program in ours[0].memory_mb}
+    return (
+        f"{size:,}",
+        name,
+        rig.median([one.whole_mb for one in ours]),
+        ", ".join(f"{program} {rig.figure(found)}" for program, found in each.items()) if len(each) > 1 else "",
+        f"{of_theirs:.2f}",
+        rig.verdict(of_theirs, below=WANTED_OF_THEIRS) if name == OURS else "",
+        _lost_and_doubled([one.told for one in ours]),
+    )
 
 
-def _print_kept(start: Callable[[str, str], Starting], clients: Pool) -> None:
-    """Alerts come while the vendor is away; all is killed, and started again when the vendor is back."""
-    rows = []
-    for name in (THEIRS, OURS):
-        with start(name, f"http://127.0.0.1:{rig.free_port()}") as peer:
-            accepted = post(clients, Load(port=peer.port, seconds=60, most=KEPT, request=peer.request, alerts_of_an_issue=1)).accepted
-            peer.kill()
-        with standing_in(0.0) as back, start(name, back.url):
-            deadline, arrived = time.monotonic() + KEPT_WITHIN_SECONDS, set[int | None]()
-            while len(arrived) < accepted and time.monotonic() < deadline:
-                time.sleep(0.5)
-                arrived |= {one.serial for one in back.arrivals()}
-        rows.append(
-            (name, f"{accepted:,}", f"{len(arrived):,}", rig.verdict(len(arrived) / accepted, at_least=1.0) if name == OURS else "")
-        )
-    rig.print_table(("killed with -9 before it could tell", "accepted", "told after its start", "wanted"), rows)
+def _print_kept(rounds: Sequence[Mapping[str, Kept]]) -> None:
+    print("Accepted while the vendor was away, then kill -9 of all processes, and a new start with the vendor back:\n")
+    header = ("by", "accepted", "told after it", "of those accepted", "wanted", "came twice", "the last after s")
+    rig.print_table(header, [_kept_row(name, [each[name] for each in rounds]) for name in SIDES])
 
 
-def _first_arrivals(arrivals: Sequence[Arrival]) -> dict[int, float]:
-    return {one.serial: one.moment for one in reversed(arrivals) if one.serial is not None}
+def _kept_row(name: str, found: Sequence[Kept]) -> tuple[str, ...]:
+    accepted, told = sum(one.told.answers.accepted for one in found), sum(len(one.told.moments) for one in found)
+    return (
+        name,
+        f"{accepted:,}",
+        f"{told:,}",
+        f"{told / accepted:.3f}",
+        rig.verdict(told / accepted, at_least=1.0) if name == OURS else "",
+        str(sum(one.told.twice for one in found)),
+        rig.median([one.last_after_seconds for one in found]) if told else "",
+    )
+
+
+def _ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
+    """Round by round, for what slows one down slows the other."""
+    return statistics.median(one / other for one, other in zip(ours, theirs, strict=True))
+
+
+def _lost_and_doubled(found: Sequence[Told]) -> str:
+    return f"{sum(one.never for one in found)}, {sum(one.twice for one in found)}"
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=10.0, help="how long each pace is kept")
-    parser.add_argument("--alerts", type=int, nargs="*", default=[10_000], help="after how many the memory is looked at")
+    parser.add_argument("--rounds", type=int, default=3, help="how often each part is measured")
+    parser.add_argument("--seconds", type=float, default=10.0, help="how long each pace is kept; 0 leaves answers and notifications out")
+    parser.add_argument("--alerts", type=int, nargs="*", default=[10_000], help="after how many the memory is read; none leaves it out")
+    parser.add_argument("--kept", type=int, default=1000, help="how many are accepted before the kill -9; 0 leaves it out")
     parser.add_argument("--folder", type=Path, default=rig.ROOT / "var", help="where databases are made, on the disk that is meant")
     return parser.parse_args()
 

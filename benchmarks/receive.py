@@ -1,25 +1,17 @@
 """How many signed alerts of 20 kB one web process accepts, beside a bare Flask view and the usual four RQ jobs, and how it keeps a pace.
 
-Also holds the client by which other benchmarks post, and the two applications to compare with, which the web server loads from here.
+Also holds the two applications to compare with, which the web server loads from here.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
-import hmac
 import multiprocessing
-import re
-import resource
-import selectors
-import socket
 import statistics
 import sys
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
 from multiprocessing.pool import Pool
 from pathlib import Path
 
@@ -28,64 +20,18 @@ from flask import Flask, Response, abort, jsonify, request
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks import rig
+from benchmarks.client import CLIENTS, Answers, Load, post
 from routing.sentry import verify_signature
 from settings import Settings
 from storage.database import open_database
 from storage.events import is_waiting
 
-CLIENTS = 2
-CONNECTIONS = 8
-STEADY_CONNECTIONS = 32
 JOBS_AN_ALERT = 4
 RULES = 20
 WANTED_OF_BARE = {"sqlite": 0.30, "postgresql": 0.20}
 WANTED_OF_JOBS = 4.0
 WANTED_P99_MS = {200: 25.0, 500: 50.0}
 WANTED_SLOWEST_MS = 1000.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Load:
-    """What clients do: as many requests as they can, each over its own connections, or `rate` a second."""
-
-    port: int
-    seconds: float
-    rate: float | None = None
-    alerts_of_an_issue: int = rig.ALERTS_OF_AN_ISSUE
-    first_serial: int = 0
-    most: int | None = None
-    """Not more than so many."""
-    request: Callable[[int, int], bytes] | None = None
-    """Makes the request of this number, of so many of an issue; None: a signed alert of Sentry's."""
-
-    @property
-    def connections(self) -> int:
-        """Of one client. At a pace there are more than are needed, so that a slow answer holds up nobody."""
-        return STEADY_CONNECTIONS if self.rate else CONNECTIONS
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answers:
-    """What came back."""
-
-    accepted: int
-    refused: int
-    seconds: float
-    """From the first request to the last answer."""
-    latencies: Sequence[float]
-    """Sorted. At a rate they count from the moment when the request was due, so that no wait is hidden."""
-    client_cpu_seconds: float
-    due: Mapping[int, float] = field(default_factory=dict)
-    """At a rate, by serial: when each request was due, by the monotonic clock."""
-
-    @property
-    def per_second(self) -> float:
-        """Accepted requests."""
-        return self.accepted / self.seconds
-
-    def percentile_ms(self, share: float) -> float:
-        """The latency that this share of the requests did not exceed."""
-        return rig.percentile(self.latencies, share) * 1000
 
 
 def main() -> None:
@@ -137,94 +83,6 @@ def four_jobs() -> Flask:
         return jsonify(event=event["event_id"]), 202
 
     return app
-
-
-def post(clients: Pool, load: Load) -> Answers:
-    """Post new alerts from all client processes at once, each its share of the load."""
-    share = replace(load, rate=load.rate / CLIENTS if load.rate else None, most=load.most // CLIENTS if load.most else None)
-    answers = clients.map(drive, [replace(share, first_serial=rig.new_serials()) for _ in range(CLIENTS)], chunksize=1)
-    return Answers(
-        accepted=sum(each.accepted for each in answers),
-        refused=sum(each.refused for each in answers),
-        seconds=max(each.seconds for each in answers),
-        latencies=sorted(latency for each in answers for latency in each.latencies),
-        client_cpu_seconds=sum(each.client_cpu_seconds for each in answers),
-        due={serial: moment for each in answers for serial, moment in each.due.items()},
-    )
-
-
-def drive(load: Load) -> Answers:
-    """One client process's share."""
-    address = ("127.0.0.1", load.port)
-    with ExitStack() as sockets:
-        connections = [
-            sockets.enter_context(socket.create_connection(address, timeout=rig.PATIENCE_SECONDS)) for _ in range(load.connections)
-        ]
-        return _Client(load, connections).run()
-
-
-class _Client:
-    """Raw sockets, kept alive, in one thread: it costs a fraction of what the server does."""
-
-    def __init__(self, load: Load, connections: Sequence[socket.socket]) -> None:
-        self._load = load
-        self._idle = deque(connections)
-        self._sent: dict[socket.socket, float] = {}
-        self._partial: dict[socket.socket, bytes] = {}
-        self._latencies: list[float] = []
-        self._due: dict[int, float] = {}
-        self._refused = 0
-        self._selector = selectors.DefaultSelector()
-        for connection in connections:
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._selector.register(connection, selectors.EVENT_READ)
-
-    def run(self) -> Answers:
-        cpu_before, began = _cpu_seconds(), time.monotonic()
-        ends, serial = began + self._load.seconds, self._load.first_serial
-        last = serial + self._load.most if self._load.most else None
-        while ((now := time.monotonic()) < ends and serial != last) or self._sent:
-            due = began + (serial - self._load.first_serial) / self._load.rate if self._load.rate else now
-            may_send = bool(self._idle) and now < ends and serial != last
-            if may_send and due <= now:
-                self._send(serial, due)
-                serial += 1
-            else:
-                self._receive(due - now if may_send else rig.PATIENCE_SECONDS)
-        return Answers(
-            accepted=len(self._latencies) - self._refused,
-            refused=self._refused,
-            seconds=time.monotonic() - began,
-            latencies=sorted(self._latencies),
-            client_cpu_seconds=_cpu_seconds() - cpu_before,
-            due=self._due,
-        )
-
-    def _send(self, serial: int, due: float) -> None:
-        connection = self._idle.popleft()
-        self._sent[connection] = due
-        if self._load.rate:
-            self._due[serial] = due
-        connection.sendall((self._load.request or _request)(serial, self._load.alerts_of_an_issue))
-
-    def _receive(self, timeout: float) -> None:
-        ready = self._selector.select(timeout)
-        if not ready and timeout == rig.PATIENCE_SECONDS:
-            raise TimeoutError(f"no answer within {timeout:.0f} s")
-        for key, _ in ready:
-            connection = key.fileobj
-            assert isinstance(connection, socket.socket)  # noqa: S101 - nothing else is registered; mypy cannot know
-            received = connection.recv(65536)
-            if not received:
-                raise ConnectionError("the server hung up")
-            self._partial[connection] = self._partial.get(connection, b"") + received
-            if _is_whole(self._partial[connection]):
-                self._take(connection, self._partial.pop(connection))
-
-    def _take(self, connection: socket.socket, answer: bytes) -> None:
-        self._latencies.append(time.monotonic() - self._sent.pop(connection))
-        self._refused += not answer.startswith(b"HTTP/1.1 20")
-        self._idle.append(connection)
 
 
 def _throughput(
@@ -315,30 +173,6 @@ def _seconds_until_planned(url: str) -> float:
     return time.monotonic() - began
 
 
-def _request(serial: int, alerts_of_an_issue: int) -> bytes:
-    tail = rig.alert_tail(serial, alerts_of_an_issue)
-    # Nearly the whole body is the same for all: its part of the signature is reckoned once.
-    digest = _SIGNED_HEAD.copy()
-    digest.update(tail)
-    head = (
-        "POST /webhooks/sentry HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
-        f"Content-Length: {len(rig.ALERT_HEAD) + len(tail)}\r\nRequest-ID: {serial:032x}\r\nSentry-Hook-Resource: event_alert\r\n"
-        f"Sentry-Hook-Timestamp: {int(time.time())}\r\nSentry-Hook-Signature: {digest.hexdigest()}\r\n\r\n"
-    )
-    return head.encode() + rig.ALERT_HEAD + tail
-
-
-def _is_whole(answer: bytes) -> bool:
-    head, _, body = answer.partition(b"\r\n\r\n")
-    length = _CONTENT_LENGTH.search(head)
-    return length is not None and len(body) >= int(length[1])
-
-
-def _cpu_seconds() -> float:
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return used.ru_utime + used.ru_stime
-
-
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=3.0, help="how long each server is measured in each round")
@@ -354,8 +188,6 @@ _NAMES = {
     "sqlite": "this service, SQLite",
     "postgresql": "this service, PostgreSQL",
 }
-_CONTENT_LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
-_SIGNED_HEAD = hmac.new(rig.SECRET.encode(), rig.ALERT_HEAD, hashlib.sha256)
 
 if __name__ == "__main__":
     main()

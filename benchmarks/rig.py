@@ -205,7 +205,7 @@ def peak_memory_mb(pid: int) -> float:
 def peak_memory_of_all_mb(pid: int) -> float:
     """Of a process and all that it has started, each at its own peak."""
     numbers = [int(path.name) for path in Path("/proc").iterdir() if path.name.isdecimal()]
-    return sum(peak_memory_mb(number) for number in numbers if _session(number) == pid)
+    return sum(peak_memory_mb(number) for number in numbers if pid in {number, _session(number)})
 
 
 def _session(pid: int) -> int:

@@ -17,7 +17,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks import rig
-from benchmarks.receive import CLIENTS, Load, post
+from benchmarks.client import CLIENTS, Load, Webhook, post
 from benchmarks.vendor import Arrival, Vendor, standing_in
 from notifiers.registry import KINDS
 from routing.alert import Json
@@ -81,6 +81,12 @@ def main() -> None:
             _print_latency(_latencies(made, vendor, variables, folder, options.latency_seconds))
 
 
+def rules_text(receiver: Mapping[str, Json]) -> str:
+    """Rules by which every error goes there."""
+    rule = {"name": "every-error", "when": "level:error", "notify": ["vendor"]}
+    return json.dumps({"version": 1, "receivers": {"vendor": receiver}, "rules": [rule]})
+
+
 def _environment(redis_url: str, vendor: Vendor) -> dict[str, str]:
     return rig.environment(
         REDIS_URL=redis_url,
@@ -97,11 +103,6 @@ def _environment(redis_url: str, vendor: Vendor) -> dict[str, str]:
     )
 
 
-def _rules_text(kind: str) -> str:
-    rule = {"name": "every-error", "when": "level:error", "notify": ["vendor"]}
-    return json.dumps({"version": 1, "receivers": {"vendor": RECEIVERS[kind]}, "rules": [rule]})
-
-
 def _rounds(
     made: rig.Databases, vendor: Vendor, variables: Mapping[str, str], folder: Path, options: argparse.Namespace
 ) -> dict[tuple[str, int], list[Sent]]:
@@ -111,7 +112,7 @@ def _rounds(
     found: dict[tuple[str, int], list[Sent]] = {case: [] for case in cases}
     for _ in range(options.rounds):
         for kind, number in cases:
-            (folder / "rules.yaml").write_text(_rules_text(kind), encoding="utf-8")
+            (folder / "rules.yaml").write_text(rules_text(RECEIVERS[kind]), encoding="utf-8")
             of_case = {**variables, "DATABASE_URL": made.copy(waiting), "RULES_FILE": str(folder / "rules.yaml")}
             found[kind, number].append(_send_all(vendor, of_case, folder, workers=number, expected=options.deliveries))
     return found
@@ -125,7 +126,7 @@ def _staged(made: rig.Databases, deliveries: int) -> str:
     for serial in range(first, first + deliveries):
         body = rig.alert_body(serial, alerts_of_an_issue=1)
         intake.store(resource="event_alert", body=body, received_at=datetime.now(UTC))
-    rules = load(_rules_text("webhook"), kinds=KINDS, environment={"VENDOR": "http://127.0.0.1"})
+    rules = load(rules_text(RECEIVERS["webhook"]), kinds=KINDS, environment={"VENDOR": "http://127.0.0.1"})
     while plan_batch(engine, rules, lambda: datetime.now(UTC)).events:
         pass
     engine.dispose()
@@ -203,17 +204,17 @@ def _sent_row(kind: str, workers: int, runs: Sequence[Sent], by_one: Sequence[Se
 
 def _latencies(made: rig.Databases, vendor: Vendor, variables: Mapping[str, str], folder: Path, seconds: float) -> list[float]:
     """From the moment a webhook was due to its request at the vendor, sorted; an alert that never came counts as endless."""
-    (folder / "rules.yaml").write_text(_rules_text("webhook"), encoding="utf-8")
+    (folder / "rules.yaml").write_text(rules_text(RECEIVERS["webhook"]), encoding="utf-8")
     of_all = {**variables, "DATABASE_URL": made.create(), "RULES_FILE": str(folder / "rules.yaml")}
     with (
         rig.web(of_all, folder / "web.log") as port,
         rig.running("worker", of_all, folder / "worker.log"),
         multiprocessing.get_context("spawn").Pool(CLIENTS) as clients,
     ):
-        post(clients, Load(port=port, seconds=3, rate=PACE, alerts_of_an_issue=1))
+        post(clients, Load(port=port, seconds=3, rate=PACE, request=Webhook(alerts_of_an_issue=1)))
         time.sleep(1)
         vendor.arrivals()
-        due = post(clients, Load(port=port, seconds=seconds, rate=PACE, alerts_of_an_issue=1)).due
+        due = post(clients, Load(port=port, seconds=seconds, rate=PACE, request=Webhook(alerts_of_an_issue=1))).due
         time.sleep(1)
         arrived = {arrival.serial: arrival.moment for arrival in vendor.arrivals()}
     return sorted(arrived.get(serial, float("inf")) - moment for serial, moment in due.items())

@@ -19,7 +19,7 @@ import msgspec
 from sqlalchemy import Connection, select
 
 from benchmarks import rig
-from benchmarks.receive import CLIENTS, Answers, Load, post
+from benchmarks.client import CLIENTS, Answers, Load, Webhook, post
 from benchmarks.vendor import standing_in
 from routing.notification import Mention, Reason, State
 from storage.database import open_database
@@ -100,7 +100,7 @@ def _storm(folder: Path, options: argparse.Namespace) -> Storm:
         worker = stack.enter_context(rig.running("worker", variables, folder / "worker.log"))
         clients = stack.enter_context(multiprocessing.get_context("spawn").Pool(CLIENTS))
         time.sleep(2)
-        answers = post(clients, Load(port=port, seconds=PATIENCE_SECONDS, alerts_of_an_issue=1, most=options.alerts))
+        answers = post(clients, Load(port=port, seconds=PATIENCE_SECONDS, request=Webhook(alerts_of_an_issue=1), most=options.alerts))
         _wait_until_told(url)
         memory = {"worker": rig.peak_memory_mb(worker), "web": rig.peak_memory_of_all_mb(web[0])}
         return _read(url, answers, memory)

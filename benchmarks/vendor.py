@@ -108,10 +108,12 @@ class _Connection(asyncio.Protocol):
 
 
 @contextmanager
-def standing_in(answer_seconds: float, seconds_between: Mapping[bytes, float] | None = None) -> Iterator[Vendor]:
-    """All vendors at one address, until the end of the `with`."""
+def standing_in(
+    answer_seconds: float, seconds_between: Mapping[bytes, float] | None = None, *, port: int | None = None
+) -> Iterator[Vendor]:
+    """All vendors at one address, until the end of the `with`; without a port at any."""
     here, there = multiprocessing.Pipe()
-    port = rig.free_port()
+    port = port or rig.free_port()
     given = (port, there, answer_seconds, dict(seconds_between or {}))
     process = multiprocessing.get_context("spawn").Process(target=_serve, args=given, daemon=True)
     process.start()
