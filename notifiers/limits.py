@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from routing.gate import UPDATES, Limit
+from routing.gate import AT_ONCE, UPDATES, Limit
 
 SLACK_UPDATES = 50
 """chat.update is a method of Tier 3: so many a minute and workspace (https://docs.slack.dev/apis/web-api/rate-limits)."""
 
-AT_ONCE = {"pagerduty": 0.5}
+AT_ONCE_OF = {"pagerduty": 0.5}
 """PagerDuty counts by the minute (https://developer.pagerduty.com/docs/events-api-v2/overview), and a page must not wait for its turn."""
 
 
@@ -46,4 +46,4 @@ def limits(settings: LimitSettings) -> Mapping[str, Limit]:
         "email": settings.smtp_per_minute,
         "sms": settings.twilio_per_minute,
     }
-    return {kind: Limit.per_minute(most, at_once=AT_ONCE.get(kind, 0.05)) for kind, most in a_minute.items() if most}
+    return {kind: Limit.per_minute(most, at_once=AT_ONCE_OF.get(kind, AT_ONCE)) for kind, most in a_minute.items() if most}

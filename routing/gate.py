@@ -16,6 +16,8 @@ ACCOUNTS = frozenset({"email", "jira", "sentry", "sms"})
 """Kinds of receivers of which one account, or server, reaches every destination: it answers all of them or none."""
 UPDATES = " updates"
 """What stands somewhere is brought up to date by another method of the vendor's, with a limit of its own."""
+AT_ONCE = 0.05
+"""The share of a minute's messages that may go at once, unless a vendor is known to take more."""
 WINDOW = timedelta(minutes=1)
 """Failures are counted over this."""
 MIN_FAILURES = 5
@@ -58,7 +60,7 @@ class Limit:
     burst: int
 
     @classmethod
-    def per_minute(cls, most: int, *, at_once: float = 0.05) -> Self:
+    def per_minute(cls, most: int, *, at_once: float = AT_ONCE) -> Self:
         """No minute holds more than so many, and of those this share may come at once."""
         burst = max(1, int(most * at_once))
         return cls(per_second=(most - burst + 1) / 60, burst=burst)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, select, tuple_
+from sqlalchemy import Connection, Engine, Row, select
 
 from routing import sentry
 from routing.alert import Alert
@@ -22,6 +22,7 @@ from storage.database import Lock, turn
 from storage.memory import Memory
 from storage.notifications import Said
 from storage.pacing import paced
+from storage.pairs import is_one_of
 from storage.planning import Planned
 from storage.tables import timers
 
@@ -91,9 +92,8 @@ def _due(connection: Connection, now: datetime) -> list[Row[Any]]:
         select(*columns).where(timers.c.due_at <= now).order_by(timers.c.due_at, timers.c.incident_id, timers.c.rule).limit(BATCH)
     ).all()
     groups = {(row.cause, row.group_key) for row in first if row.group_key and row.cause in BRINGS_ALL}
-    # The groups by themselves, too: pairs are no index's to SQLite.
-    is_member = (timers.c.group_key.in_({key for _, key in groups}), tuple_(timers.c.cause, timers.c.group_key).in_(groups))
-    members = connection.execute(select(*columns).where(*is_member).order_by(timers.c.due_at).limit(MAX_MEMBERS)) if groups else ()
+    is_member = is_one_of([(key, cause) for cause, key in groups], timers.c.group_key, timers.c.cause)
+    members = connection.execute(select(*columns).where(is_member).order_by(timers.c.due_at).limit(MAX_MEMBERS)) if groups else ()
     return [*(row for row in first if (row.cause, row.group_key) not in groups), *members]
 
 

@@ -114,6 +114,10 @@ def _moments(stored: str | None) -> dict[str, datetime]:
     return msgspec.json.decode(stored, type=dict[str, datetime]) if stored else {}
 
 
+def _stored(moments: Mapping[str, datetime]) -> str | None:
+    return msgspec.json.encode(moments).decode() if moments else None
+
+
 def numbers_of(row: SqlRow[Any]) -> Numbers:
     """What is known of the incident in a row that has it."""
     return Numbers(**{name: getattr(row, name) for name in _NUMBERS}, trend=tuple(map(tuple, row.trend or ())))
@@ -132,8 +136,8 @@ def _row(incident: Incident) -> Row:
         **{name: getattr(incident.numbers, name) for name in _NUMBERS},
         "trend": incident.numbers.trend or None,
         "links": dict(incident.links) or None,
-        "passed_on": msgspec.json.encode(incident.passed_on).decode() if incident.passed_on else None,
-        "done_at": msgspec.json.encode(incident.done_at).decode() if incident.done_at else None,
+        "passed_on": _stored(incident.passed_on),
+        "done_at": _stored(incident.done_at),
     }
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, Engine, case, delete, func, literal, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Engine, case, delete, func, literal, select
 
 from routing.announcement import Announcement, Topic, refresh
 from routing.incident import Incident
 from routing.notification import Reason, State
 from storage import incidents
 from storage.notifications import Said, insert_planned
+from storage.pairs import is_one_of
 from storage.tables import UtcDateTime, attempts, notifications
 
 EVERY = timedelta(minutes=1)
@@ -57,7 +58,7 @@ def _last_told(connection: Connection, topics: Collection[Topic], now: datetime)
         (notifications.c.state == State.SENT, notifications.c.finished_at),
         (notifications.c.state == State.SENDING, literal(now, UtcDateTime())),
     )
-    query = select(*columns, func.max(at)).where(*_about(topics)).group_by(*columns)
+    query = select(*columns, func.max(at)).where(_is_about(topics)).group_by(*columns)
     rows = connection.execute(query.having(func.max(is_waiting) == 0, func.max(at).is_not(None)))
     return {Topic(subject, place): at for subject, place, at in rows}
 
@@ -65,14 +66,12 @@ def _last_told(connection: Connection, topics: Collection[Topic], now: datetime)
 def _forget(connection: Connection, topics: Collection[Topic], *, untried: bool) -> None:
     """Of what tells nobody only the last one is kept: one that waits gives way to a message, one that is over to the next."""
     state = notifications.c.state == State.PLANNED if untried else notifications.c.state.in_((State.SENT, State.HELD))
-    which = (*_about(topics), notifications.c.reason == Reason.UPDATED, state)
+    which = (_is_about(topics), notifications.c.reason == Reason.UPDATED, state)
     ids = connection.execute(select(notifications.c.id).where(*which)).scalars().all() if topics else ()
     if ids:
         connection.execute(delete(attempts).where(attempts.c.notification_id.in_(ids)))
         connection.execute(delete(notifications).where(notifications.c.id.in_(ids)))
 
 
-def _about(topics: Collection[Topic]) -> tuple[ColumnElement[bool], ...]:
-    """In a statement: whether a notification is about one of these; the subjects by themselves, too, for pairs are no index's to SQLite."""
-    subjects = {topic.subject for topic in topics}
-    return notifications.c.subject.in_(subjects), tuple_(notifications.c.subject, notifications.c.place).in_(list(topics))
+def _is_about(topics: Collection[Topic]) -> ColumnElement[bool]:
+    return is_one_of(topics, notifications.c.subject, notifications.c.place)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, FromClause, Row, and_, exists, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, FromClause, Row, and_, exists, func, or_, select
 from sqlalchemy.sql.selectable import ScalarSelect
 
 from routing.echo import Saying
 from routing.notification import Link, Mention, Outcome, Reason, Severity, State
+from storage.pairs import is_one_of
 from storage.tables import announcements, attempts, incidents, notifications
 
 WAS_AMBIGUOUS = exists().where(attempts.c.notification_id == notifications.c.id, attempts.c.outcome == Outcome.AMBIGUOUS)
@@ -120,9 +121,7 @@ def known_as(connection: Connection, names: Sequence[tuple[str, str]]) -> dict[t
     columns = (notifications.c.kind, notifications.c.vendor_key, notifications.c.place, notifications.c.subject, incidents.c.key)
     query = select(*columns).join(incidents, incidents.c.id == notifications.c.incident_id).order_by(notifications.c.id)
     keys = [name[::-1] for name in names]
-    # The keys by themselves, too: pairs are no index's to SQLite.
-    is_known = notifications.c.vendor_key.in_([key for key, _ in keys])
-    rows = connection.execute(query.where(is_known, tuple_(notifications.c.vendor_key, notifications.c.kind).in_(keys)))
+    rows = connection.execute(query.where(is_one_of(keys, notifications.c.vendor_key, notifications.c.kind)))
     found = {(row.kind, row.vendor_key): Standing(incident=row.key, place=row.place, subject=row.subject) for row in rows}
     return {name: replace(one, told=_last_sayings(connection, one)) for name, one in found.items()}
 
@@ -149,21 +148,34 @@ def members(connection: Connection, standing: Standing) -> tuple[str, ...]:
 
 
 def lost(connection: Connection, rows: Sequence[Row[tuple[object, ...]]]) -> dict[int, Lost]:
-    """By number what helps to find those that may have gone out."""
-    return {
-        row.id: Lost(until=_tried_until(connection, row.id), of_others=_names_near(connection, row)) for row in rows if row.may_be_there
-    }
+    """By number what helps to find those that may have gone out: after a crash that is each of a batch."""
+    of = [row for row in rows if row.may_be_there]
+    if not of:
+        return {}
+    until = _tried_until(connection, [row.id for row in of])
+    names = _names_at(connection, {row.place for row in of}, since=min(row.id for row in of) - NEAR)
+    return {row.id: Lost(until=until.get(row.id), of_others=_near(row, names.get(row.place, ()))) for row in of}
 
 
-def _tried_until(connection: Connection, id_: int) -> datetime | None:
-    is_lost = (attempts.c.notification_id == id_, attempts.c.outcome == Outcome.AMBIGUOUS)
-    return connection.execute(select(func.max(attempts.c.ended_at)).where(*is_lost)).scalar()
+def _tried_until(connection: Connection, ids: Sequence[int]) -> dict[int, datetime]:
+    is_lost = (attempts.c.notification_id.in_(ids), attempts.c.outcome == Outcome.AMBIGUOUS)
+    query = select(attempts.c.notification_id, func.max(attempts.c.ended_at).label("at")).where(*is_lost)
+    return {row.notification_id: row.at for row in connection.execute(query.group_by(attempts.c.notification_id))}
 
 
-def _names_near(connection: Connection, row: Row[tuple[object, ...]]) -> frozenset[str]:
-    near = (notifications.c.id > row.id - NEAR, notifications.c.id != row.id, notifications.c.place == row.place)
-    references = connection.execute(select(notifications.c.reference).where(*near, notifications.c.reference.is_not(None))).scalars()
-    return frozenset(name for one in references for name in msgspec.json.decode(one, type=dict[str, str]).values())
+def _names_at(connection: Connection, places: Collection[str], *, since: int) -> dict[str, list[tuple[int, tuple[str, ...]]]]:
+    """By destination, of each notification since that number, what the vendor calls it."""
+    is_there = (notifications.c.id > since, notifications.c.place.in_(places), notifications.c.reference.is_not(None))
+    found: dict[str, list[tuple[int, tuple[str, ...]]]] = {}
+    for id_, place, reference in connection.execute(
+        select(notifications.c.id, notifications.c.place, notifications.c.reference).where(*is_there)
+    ):
+        found.setdefault(place, []).append((id_, tuple(msgspec.json.decode(reference, type=dict[str, str]).values())))
+    return found
+
+
+def _near(row: Row[tuple[object, ...]], names: Iterable[tuple[int, tuple[str, ...]]]) -> frozenset[str]:
+    return frozenset(name for id_, found in names if id_ > row.id - NEAR and id_ != row.id for name in found)
 
 
 def passed_on_in_vain(connection: Connection, passed_on: Mapping[str, datetime]) -> frozenset[str]:
