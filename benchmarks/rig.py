@@ -25,10 +25,13 @@ from pathlib import Path
 
 import yaml
 from honcho.environ import parse_procfile
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import Engine, create_engine, make_url, text
 
 from routing.alert import Json
+from routing.notification import State
 from storage.database import open_database, upgrade
+from storage.events import is_waiting
+from storage.inspection import count_by_state
 from tests.factories import fixture
 
 ROOT = Path(__file__).parents[1]
@@ -218,6 +221,11 @@ def cpu_seconds_of_children() -> float:
     """What processes that were started from here, and have ended, used up in all."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
+
+
+def is_busy(engine: Engine) -> bool:
+    """Whether anything waits to be decided or told."""
+    return is_waiting(engine) or bool({State.PLANNED, State.SENDING} & count_by_state(engine).keys())
 
 
 def new_serials() -> int:

@@ -19,10 +19,7 @@ from sqlalchemy import Engine
 from benchmarks import rig
 from benchmarks.client import Request, Webhook
 from benchmarks.send import RECEIVERS, rules_text
-from routing.notification import State
 from storage.database import open_database, upgrade
-from storage.events import is_waiting
-from storage.inspection import count_by_state
 
 PROGRAM = "prometheus-alertmanager"
 MISSING = f"{PROGRAM} is not on PATH, so there is nothing to compare with; Debian has it: apt-get install --no-install-recommends {PROGRAM}"
@@ -112,7 +109,7 @@ def service(folder: Path, vendor: str | None) -> Iterator[Side]:
             rig.running("worker", variables, folder / "worker.log") as worker,
         ):
             programs = {"web": web[0], "worker": worker, "Redis": _redis_process(redis_url)}
-            yield Side(port=port, request=Webhook(alerts_of_an_issue=1), programs=programs, is_busy=lambda: _is_busy(engine))
+            yield Side(port=port, request=Webhook(alerts_of_an_issue=1), programs=programs, is_busy=lambda: rig.is_busy(engine))
 
 
 @contextmanager
@@ -121,10 +118,6 @@ def _database(url: str) -> Iterator[Engine]:
     upgrade(engine)
     yield engine
     engine.dispose()
-
-
-def _is_busy(engine: Engine) -> bool:
-    return is_waiting(engine) or bool({State.PLANNED, State.SENDING} & count_by_state(engine).keys())
 
 
 def _redis_process(url: str) -> int:

@@ -23,7 +23,6 @@ from benchmarks.client import CLIENTS, Answers, Load, Webhook, post
 from benchmarks.vendor import standing_in
 from routing.notification import Mention, Reason, State
 from storage.database import open_database
-from storage.inspection import count_by_state
 from storage.tables import events, incidents, notifications
 
 ANSWER_SECONDS = 0.2
@@ -111,9 +110,7 @@ def _wait_until_told(url: str) -> None:
     deadline, calm = time.monotonic() + PATIENCE_SECONDS, 0
     while calm < 3 and time.monotonic() < deadline:
         time.sleep(1)
-        with engine.connect() as connection:
-            waiting = connection.execute(select(events.c.id).where(events.c.state == "waiting").limit(1)).first()
-        calm = 0 if waiting or {State.PLANNED, State.SENDING} & count_by_state(engine).keys() else calm + 1
+        calm = 0 if rig.is_busy(engine) else calm + 1
     engine.dispose()
 
 

