@@ -39,8 +39,8 @@ ClaimedT = TypeVar("ClaimedT", bound=Claimable)
 class LanePorts(Generic[ClaimedT]):
     """What a lane does with the world."""
 
-    claim: Callable[[int, Sequence[ClaimedT]], Sequence[ClaimedT]]
-    """At most so many that are due, for nobody else to send; beside these, which are under way."""
+    claim: Callable[[int, Sequence[ClaimedT]], tuple[Sequence[ClaimedT], bool]]
+    """At most so many that are due, for nobody else to send; beside these, which are under way. And whether that is all."""
     deliver: Callable[[ClaimedT], Attempt]
     """Called in the pool; raises nothing."""
     record: Callable[[Sequence[tuple[ClaimedT, Attempt]]], None]
@@ -117,11 +117,11 @@ class DeliveryLane(Generic[ClaimedT]):
 
     def _fill(self) -> None:
         while not self._stopping.is_set() and (free := self._threads - len(self._in_flight)) > 0:
-            claimed = self._ports.claim(min(free, MAX_CLAIM), tuple(self._in_flight.values()))
+            claimed, are_all = self._ports.claim(min(free, MAX_CLAIM), tuple(self._in_flight.values()))
             for one in claimed:
                 self._in_flight[one.id] = one
                 self._pool.submit(self._deliver, one)
-            if not claimed:
+            if are_all or not claimed:
                 return
 
     def _deliver(self, claimed: ClaimedT) -> None:

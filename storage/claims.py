@@ -124,6 +124,14 @@ class Pace:
     """Those of the lane."""
 
 
+class Claims(NamedTuple):
+    """What was claimed at once."""
+
+    taken: tuple[Claimed, ...]
+    are_all: bool
+    """Whether nothing else was due, so that nobody needs to look again before something happens."""
+
+
 ANY_PACE = Pace()
 
 
@@ -151,7 +159,7 @@ def claim(
     rules_version: str | None = None,
     pace: Pace = ANY_PACE,
     under_way: Sequence[Claimed] = (),
-) -> tuple[Claimed, ...]:
+) -> Claims:
     """Take what is due in a lane, oldest first, at most one at a time of each destination and subject, so that order is kept.
 
     The attempt is on record, open, before it is made: whoever finds it open later knows that it may have gone out, and under which
@@ -165,8 +173,9 @@ def claim(
             connection.exec_driver_sql("BEGIN IMMEDIATE")
         yields = connection.execute(due.WANTED, {"lane": Lane.CRITICAL, **due.at(now)}).scalars().all() if lane is Lane.NORMAL else ()
         passed_over = {"full": shares.full, "yields": yields}
-        found = _one_of_each(connection.execute(_DUE_WITH_DETAILS, {"lane": lane, "limit": limit, **due.at(now), **passed_over}).all())
-        rows = gates.let_pass(connection, [row for row in found if shares.take(row.kind, row.place)], pace.limits, now)
+        found = connection.execute(_DUE_WITH_DETAILS, {"lane": lane, "limit": limit, **due.at(now), **passed_over}).all()
+        fair = [row for row in _one_of_each(found) if shares.take(row.kind, row.place)]
+        rows = gates.let_pass(connection, fair, pace.limits, now)
         if rows:
             ends.part(connection, [row.id for row in rows if row.reason == Reason.RESOLVED], now)
             ids = [row.id for row in rows]
@@ -179,7 +188,7 @@ def claim(
             opted_out=opt_outs.since(connection, {row.place for row in rows}),
         )
     events_by_id: dict[int, Event] = {}
-    return tuple(_claimed(row, events_by_id, known) for row in rows)
+    return Claims(tuple(_claimed(row, events_by_id, known) for row in rows), are_all=len(found) < limit)
 
 
 def record(engine: Engine, finished: Sequence[tuple[int, Attempt]], *, pace: Pace = ANY_PACE) -> tuple[Closed, ...]:

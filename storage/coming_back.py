@@ -54,7 +54,7 @@ def plan_due(engine: Engine, rules: RuleSet, clock: Callable[[], datetime]) -> P
             ids = memory.ids
             planned = [_said(one, ids[one.history.incident], notification) for one, notification in said]
             lanes = notifications.insert_planned(connection, paced(connection, planned, rules.receivers, now), now)
-    return Planned(events=len(due), lanes=lanes, failures=tuple(failures))
+    return Planned(events=len(due), are_all=False, lanes=lanes, failures=tuple(failures))
 
 
 def _timers(due: Iterable[Row[Any]], memory: Memory) -> list[tuple[Incident, Timer]]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from itertools import accumulate
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from isal import isal_zlib
@@ -21,7 +21,9 @@ from routing.plan import Disposition, Plan, RuleTrace
 from storage.tables import events
 
 MAX_BATCH_BYTES = 2 * 1024 * 1024
-"""Compressed; about ten times as much when it is read, and several times that once it is parsed."""
+"""Compressed; about four times as much when it is read, and several times that once it is parsed."""
+MAX_PLAIN_BYTES = 16 * 1024 * 1024
+"""Not compressed: what repeats itself packs a thousandfold."""
 
 
 class EventState(StrEnum):
@@ -57,6 +59,8 @@ class Decision:
     """Of the incident that it belongs to, None if it begins none."""
     duplicate_of: int | None = None
     plan: Plan | None = None
+    trace: bytes | None = None
+    """The plan's, packed: while it is stored, nobody else can write to SQLite."""
     error: str | None = None
 
 
@@ -70,19 +74,32 @@ def is_yet(state: EventState) -> ColumnElement[bool]:
     return and_(events.c.state != planned, events.c.state == wanted)
 
 
-def waiting(connection: Connection, limit: int) -> tuple[Event, ...]:
-    """The events that wait for a decision, in the order in which they were stored: so many, or fewer if they are large."""
+class Waiting(NamedTuple):
+    """The oldest events that wait for a decision, in the order in which they were stored."""
+
+    events: tuple[Event, ...] = ()
+    are_all: bool = True
+
+
+def waiting(connection: Connection, limit: int) -> Waiting:
+    """So many, or fewer if they are large."""
     is_waiting = is_yet(EventState.WAITING)
-    sizes = connection.execute(select(events.c.id, func.length(events.c.body)).where(is_waiting).order_by(events.c.id).limit(limit))
+    sizes = connection.execute(select(events.c.id, func.length(events.c.body)).where(is_waiting).order_by(events.c.id).limit(limit)).all()
     ids = _first_of_size([(id_, size) for id_, size in sizes], MAX_BATCH_BYTES)
-    return of(connection, ids)
+    found = tuple(_first_plain(_of(connection, ids), MAX_PLAIN_BYTES))
+    return Waiting(found, are_all=len(found) == len(sizes) < limit)
 
 
 def of(connection: Connection, ids: Iterable[int]) -> tuple[Event, ...]:
     """The events of these numbers, in their order."""
+    return tuple(_of(connection, ids))
+
+
+def _of(connection: Connection, ids: Iterable[int]) -> Iterator[Event]:
+    """One at a time, so that whoever has enough unpacks no more."""
     columns: tuple[ColumnElement[Any], ...] = tuple(events.c[name] for name in ("id", "received_at", "resource", "body", "findings"))
-    rows = connection.execute(select(*columns).where(events.c.id.in_(list(ids))).order_by(events.c.id))
-    return tuple(event_of(row, row.id) for row in rows)
+    for row in connection.execute(select(*columns).where(events.c.id.in_(list(ids))).order_by(events.c.id)).all():
+        yield event_of(row, row.id)
 
 
 def event_of(row: Row[Any], id_: int) -> Event:
@@ -95,6 +112,16 @@ def _first_of_size(sizes: Sequence[tuple[int, int]], limit: int) -> tuple[int, .
     """Of ids with their sizes the first ones that are together within the limit, at least one."""
     totals = accumulate(size for _, size in sizes)
     return tuple(id_ for index, ((id_, _), total) in enumerate(zip(sizes, totals, strict=True)) if index == 0 or total <= limit)
+
+
+def _first_plain(found: Iterable[Event], limit: int) -> Iterator[Event]:
+    """Those that are together within the limit, at least one."""
+    total = 0
+    for event in found:
+        total += len(event.body)
+        if total > limit and total > len(event.body):
+            return
+        yield event
 
 
 def pack(plain: bytes) -> bytes:
@@ -179,7 +206,7 @@ def _row(decision: Decision, ids: Mapping[str, int], rules_version: str, now: da
         "ignored_by": (plan and plan.ignored_by) or None,
         "findings": msgspec.json.encode(decision.event.findings).decode() if decision.event.findings else None,
         "rules_version": rules_version,
-        "trace": pack_trace(plan) if plan else None,
+        "trace": decision.trace,
         "planned_at": now,
     }
 

@@ -57,24 +57,25 @@ class Planner:
         finally:
             self._planning.release()
 
-    def _plan_batch(self) -> int:
-        """How many events were looked at, and timers."""
+    def _plan_batch(self) -> bool:
+        """Whether more may wait: events, or what is due by its time."""
         planned = plan_batch(self._engine, self._rules(), self._clock, inquire=self._inquire)
-        looked_at = self._announced(planned)
+        self._announce_all(planned)
         now = self._clock()
         is_behind = planned.until is not None and now - planned.until >= BEHIND
         self._behind_since = (self._behind_since or now) if is_behind else None
         # The backlog may say that what is due has been resolved meanwhile, and nobody is to be woken for that.
         is_put_off = self._behind_since is not None and now - self._behind_since < LONGEST_WAIT
-        if not is_put_off and is_due(self._engine, self._clock()):
-            looked_at += self._announced(plan_due(self._engine, self._rules(), self._clock))
-        return looked_at
+        if is_put_off or not is_due(self._engine, self._clock()):
+            return is_put_off or not planned.are_all
+        come_due = plan_due(self._engine, self._rules(), self._clock)
+        self._announce_all(come_due)
+        return not (planned.are_all and come_due.are_all)
 
-    def _announced(self, planned: Planned) -> int:
+    def _announce_all(self, planned: Planned) -> None:
         for event_id, error in planned.failures:
             self._log.error(
                 "event_not_planned", event_id=event_id, error=error, effect="kept; planned again after a change of rules or code"
             )
         for lane in planned.lanes:
             self._announce(lane)
-        return planned.events

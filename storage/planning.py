@@ -33,6 +33,8 @@ class Planned:
 
     events: int
     """How many were looked at; none means that nothing waits, or that somebody else is planning."""
+    are_all: bool = True
+    """Whether nothing more waited, so that nobody needs to look again before something happens."""
     lanes: frozenset[Lane] = frozenset()
     """Those that have something to send."""
     until: datetime | None = None
@@ -57,10 +59,10 @@ def plan_batch(
         limit: how many are decided at most.
     """
     with turn(engine, Lock.PLANNER) as connection:
-        read = [readings.read(event) for event in events.waiting(connection, limit)] if connection else []
-        if not connection or not read:
+        waiting = events.waiting(connection, limit) if connection else events.Waiting()
+        if not connection or not waiting.events:
             return Planned(events=0)
-        read = readings.recognize(connection, read)
+        read = readings.recognize(connection, [readings.read(event) for event in waiting.events])
         if inquire:
             connection.rollback()  # nobody waits for a vendor
             read = readings.find_out(read, inquire, rules)
@@ -77,7 +79,8 @@ def plan_batch(
             said += refreshes(connection, _heard(decisions, memory), said, now)
             lanes = notifications.insert_planned(connection, said, now)
     failures = tuple((decision.event.id, decision.error) for decision in decisions if decision.error and not decision.disposition)
-    return Planned(events=len(read), lanes=lanes, until=read[-1].event.received_at, failures=failures)
+    are_all = waiting.are_all and not any(one.follows for one in read)
+    return Planned(events=len(read), are_all=are_all, lanes=lanes, until=read[-1].event.received_at, failures=failures)
 
 
 def _heard(decisions: Sequence[Decision], memory: Memory) -> list[tuple[int, Incident]]:
@@ -122,7 +125,7 @@ def _decide(read: Reading, rules: RuleSet, memory: Memory) -> Decision:
     except Exception as error:  # noqa: BLE001 - a fault of ours must not stop the events behind this one
         decision.error = in_words("plan", error)
         return decision
-    decision.plan = planned
+    decision.plan, decision.trace = planned, events.pack_trace(planned)
     decision.disposition = planned.disposition
     decision.duplicate_of = planned.inputs.duplicate_of
     if planned.disposition in OF_NO_CONSEQUENCE or (

@@ -34,10 +34,10 @@ class World:
     release: threading.Event = field(default_factory=threading.Event)
     changed: threading.Condition = field(default_factory=threading.Condition)
 
-    def claim(self, limit: int, under_way: Sequence[Parcel]) -> Sequence[Parcel]:
+    def claim(self, limit: int, under_way: Sequence[Parcel]) -> tuple[Sequence[Parcel], bool]:
         self.seen_under_way.append(len(under_way))
         claimed, self.waiting = self.waiting[:limit], self.waiting[limit:]
-        return claimed
+        return claimed, len(claimed) < limit
 
     def deliver(self, parcel: Parcel) -> Attempt:
         with self.changed:

@@ -76,7 +76,7 @@ def notified(engine: Engine, *, at: datetime = NOW) -> Listed:
 def claim(
     engine: Engine, lane: Lane = Lane.NORMAL, *, worker: str = WORKER, after: timedelta = timedelta(), limit: int = 64
 ) -> tuple[Claimed, ...]:
-    return claims.claim(engine, lane, worker=worker, now=NOW + after, limit=limit)
+    return claims.claim(engine, lane, worker=worker, now=NOW + after, limit=limit).taken
 
 
 def only(engine: Engine, id_: int) -> Listed:

@@ -11,6 +11,7 @@ from storage import events, inspection
 from storage.events import EventState
 from storage.inspection import NoSuchEventError
 from storage.intake import Intake
+from storage.tables import events as table
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
@@ -25,7 +26,7 @@ def test_a_stored_event_waits_with_its_bytes_as_they_came(engine: Engine) -> Non
     event_id = store(engine, body)
 
     with engine.connect() as connection:
-        (waiting,) = events.waiting(connection, limit=10)
+        (waiting,) = events.waiting(connection, limit=10).events
     assert (waiting.id, waiting.resource, waiting.received_at, waiting.body) == (event_id, "issue", NOON, body)
 
 
@@ -33,9 +34,23 @@ def test_events_wait_in_the_order_in_which_they_were_stored(engine: Engine) -> N
     stored = [store(engine, b"%d" % number) for number in range(5)]
 
     with engine.connect() as connection:
-        waiting = events.waiting(connection, limit=3)
+        found = [events.waiting(connection, limit=limit) for limit in (3, 5, 6)]
 
-    assert [event.id for event in waiting] == stored[:3]
+    assert [event.id for event in found[0].events] == stored[:3]
+    assert [one.are_all for one in found] == [False, False, True]
+
+
+def test_large_events_are_read_a_few_at_a_time_however_well_they_pack(engine: Engine) -> None:
+    stored = [store(engine, b"%d" % number + bytes(events.MAX_PLAIN_BYTES // 2)) for number in range(3)]
+    alone = store(engine, bytes(events.MAX_PLAIN_BYTES + 1))
+
+    with engine.begin() as connection:
+        first = events.waiting(connection, limit=10)
+        connection.execute(table.update().where(table.c.id < alone).values(state=EventState.PLANNED))
+        last = events.waiting(connection, limit=10)
+
+    assert ([event.id for event in first.events], first.are_all) == (stored[:1], False)
+    assert ([event.id for event in last.events], last.are_all) == ([alone], True)
 
 
 def test_an_event_can_be_found_by_its_number(engine: Engine) -> None:

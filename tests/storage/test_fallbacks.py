@@ -38,7 +38,7 @@ def send(engine: Engine, outcome: Outcome = Outcome.DELIVERED, *, at: datetime =
     """What is due is tried; whom that told."""
     told = []
     for lane in Lane:
-        for one in claims.claim(engine, lane, worker="a", now=at, limit=64):
+        for one in claims.claim(engine, lane, worker="a", now=at, limit=64).taken:
             claims.record(engine, [(one.id, ended(one.tries.number, outcome, ended_at=at, **changes))])
             told.append(f"{one.receiver} {one.reason}")
     return told

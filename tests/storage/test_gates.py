@@ -43,7 +43,7 @@ def plan(engine: Engine, rules: RuleSet, *levels: str, first: int = 1) -> None:
 def claim(
     engine: Engine, lane: Lane = Lane.NORMAL, *, after: timedelta = timedelta(), pace: Pace = SLOW, under_way: tuple[Claimed, ...] = ()
 ) -> tuple[Claimed, ...]:
-    return claims.claim(engine, lane, worker="a", now=NOW + after, limit=64, pace=pace, under_way=under_way)
+    return claims.claim(engine, lane, worker="a", now=NOW + after, limit=64, pace=pace, under_way=under_way).taken
 
 
 def record(engine: Engine, claimed: tuple[Claimed, ...], outcome: Outcome, *, at: timedelta = timedelta(), **changes: object) -> None:

@@ -220,7 +220,7 @@ class Life(RuleBasedStateMachine):
         return Dispatch(Settings(allow_unsigned=True), lambda: rules, lambda: self.now, earlier=self.versions.__getitem__)
 
     def claim(self, lane: Lane, limit: int) -> tuple[Claimed, ...]:
-        return claims.claim(self.engine, lane, worker="a", now=self.now, limit=limit, rules_version=self.in_force.version)
+        return claims.claim(self.engine, lane, worker="a", now=self.now, limit=limit, rules_version=self.in_force.version).taken
 
     def deliver(self, lane: Lane, limit: int = 64) -> int:
         claimed = self.claim(lane, limit)

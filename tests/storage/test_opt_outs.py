@@ -53,7 +53,7 @@ class Service:
 
     def work(self) -> None:
         for lane in Lane:
-            while claimed := claims.claim(self.engine, lane, worker="a", now=self.now, limit=64):
+            while claimed := claims.claim(self.engine, lane, worker="a", now=self.now, limit=64).taken:
                 worker = self.dispatches[self.number % 2]
                 claims.record(self.engine, [(one.id, worker.deliver(one)) for one in claimed])
 

@@ -48,7 +48,7 @@ def send_all(engine: Engine) -> list[Claimed]:
     """Everything is sent, however long that takes."""
     sent: list[Claimed] = []
     for lane in Lane:
-        while claimed := claims.claim(engine, lane, worker="a", now=NOW + timedelta(hours=1), limit=500):
+        while claimed := claims.claim(engine, lane, worker="a", now=NOW + timedelta(hours=1), limit=500).taken:
             claims.record(engine, [(one.id, ended(one.tries.number, reference={"ts": str(one.id)})) for one in claimed])
             sent += claimed
     return sent

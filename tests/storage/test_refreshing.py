@@ -35,7 +35,7 @@ def hear(engine: Engine, after: timedelta, event: int = 1, **changes: str | int)
 
 def claim(engine: Engine, after: timedelta) -> list[Claimed]:
     """What is sent then, of both lanes."""
-    return [one for lane in Lane for one in claims.claim(engine, lane, worker="a", now=NOW + after, limit=64)]
+    return [one for lane in Lane for one in claims.claim(engine, lane, worker="a", now=NOW + after, limit=64).taken]
 
 
 def send(engine: Engine, after: timedelta, outcome: Outcome = Outcome.DELIVERED) -> list[str]:

@@ -147,7 +147,7 @@ class Service:
 def deliver(engine: Engine, at: datetime) -> None:
     """All that is planned goes out at once, as rule tests have it."""
     for lane in Lane:
-        while claimed := claims.claim(engine, lane, worker="a", now=at, limit=64):
+        while claimed := claims.claim(engine, lane, worker="a", now=at, limit=64).taken:
             claims.record(engine, [(one.id, ended(one.tries.number, began_at=at, ended_at=at)) for one in claimed])
 
 

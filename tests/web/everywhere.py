@@ -99,7 +99,7 @@ class Everywhere:
         self.slack.app.now, self.jira.app.now = now.timestamp(), now
         plan_all(self.engine, self.rules, at=now)
         for lane in Lane:
-            while claimed := claims.claim(self.engine, lane, worker="a", now=now + timedelta(minutes=2), limit=64):
+            while claimed := claims.claim(self.engine, lane, worker="a", now=now + timedelta(minutes=2), limit=64).taken:
                 claims.record(self.engine, [(one.id, self.dispatch.deliver(one)) for one in claimed])
 
     def later(self, **passed: int) -> None:

@@ -66,7 +66,7 @@ def sent(engine: Engine) -> None:
     """All that is planned has gone out."""
     now = datetime.now(UTC)
     for lane in Lane:
-        while claimed := claims.claim(engine, lane, worker="a", now=now, limit=64):
+        while claimed := claims.claim(engine, lane, worker="a", now=now, limit=64).taken:
             done = [
                 (one.id, ended(began_at=now, ended_at=now, reference={"dedup_key": f"{one.incident}/{one.receiver}"})) for one in claimed
             ]

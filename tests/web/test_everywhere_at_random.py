@@ -95,7 +95,7 @@ class Together(RuleBasedStateMachine):
     @rule(lane=st.sampled_from(Lane))
     def a_worker_dies(self, lane: Lane) -> None:
         """It had claimed something, and perhaps sent it."""
-        for claimed in claims.claim(self.all.engine, lane, worker="b", now=self.all.now, limit=2):
+        for claimed in claims.claim(self.all.engine, lane, worker="b", now=self.all.now, limit=2).taken:
             if claimed.id % 2:
                 self.all.dispatch.deliver(claimed)
         claims.take_from_dead(self.all.engine, self.all.now)

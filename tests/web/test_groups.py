@@ -67,7 +67,7 @@ def work(engine: Engine) -> None:
     plan_all(engine, RULES, at=now)
     plan_due(engine, RULES, lambda: now + LATER)
     for lane in Lane:
-        while claimed := claims.claim(engine, lane, worker="a", now=now + LATER, limit=64):
+        while claimed := claims.claim(engine, lane, worker="a", now=now + LATER, limit=64).taken:
             done = [(one.id, ended(began_at=now, ended_at=now, reference=names(one.receiver, one.incident))) for one in claimed]
             claims.record(engine, done)
 
