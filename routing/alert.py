@@ -79,7 +79,7 @@ class ExceptionValue:
     mechanism: str | None = None
     handled: bool | None = None
     """None where the SDK did not say."""
-    frames: tuple[Frame, ...] = ()
+    frames: Sequence[Frame] = ()
     """Oldest call first, as Sentry has them."""
 
 

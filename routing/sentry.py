@@ -113,7 +113,7 @@ def parse(
         raise UnreadableAlert("the body is JSON, but not an object")
     if own := own_events.read(resource, content, received_at):
         return enriched(own, findings)
-    webhook = _open(resource, content, received_at)
+    webhook = _open(resource, content, received_at, lambda: mapping(decode(body)))
     alert = _READERS.get(webhook.resource, resources.read_unknown)(webhook)
     return _linked(enriched(alert, findings), base_url, alert.organization or organization)
 
@@ -131,7 +131,7 @@ def resource_of(body: bytes) -> str | None:
     return found or ("legacy" if "project_name" in content and "event" in content else None)
 
 
-def _open(resource: str, content: Object, received_at: datetime) -> resources.Webhook:
+def _open(resource: str, content: Object, received_at: datetime, read_again: Callable[[], Object]) -> resources.Webhook:
     name = re.sub(r"[^a-z0-9_.-]", "", resource.lower())[:_MAX_RESOURCE]
     bare = name in _WITHOUT_ENVELOPE
     action = first_text(None if bare else content.get("action"), _ONLY_ACTION.get(name)) or ""
@@ -148,9 +148,14 @@ def _open(resource: str, content: Object, received_at: datetime) -> resources.We
             "by_app": _is_app(mapping(content.get("actor"))),
         },
         is_known=status is not None,
-        data=content if bare else mapping(content.get("data")),
+        data=content if bare else _data_of(content),
+        read_again=read_again if bare else lambda: _data_of(read_again()),
         organization=text(mapping(installation.get("organization")).get("slug")),
     )
+
+
+def _data_of(content: Object) -> Object:
+    return mapping(content.get("data"))
 
 
 def _actor(actor: Object) -> str | None:

@@ -5,13 +5,14 @@ Knows nothing of the envelope around it; `routing.sentry` opens that.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import TypedDict
 
 from routing.alert import Category, ExceptionValue, Frame, Json, User
 from routing.payload import NOTHING, Object, first_text, flag, label, mapping, moment, number, sequence, text, whole
+from routing.unread import UnreadFrames, UnreadObject
 
 # Group types by their thousands: slow code and profiles, monitors, replays, feedback, uptime, metric issues, web vitals.
 _CATEGORY_OF_OCCURRENCE = {
@@ -54,8 +55,12 @@ class EventFields(TypedDict):
     payload: Object
 
 
-def event_fields(event: Object) -> EventFields:
-    """What an event of any platform and of Sentry 8 or later says."""
+def event_fields(event: Object, read_again: Callable[[], Object]) -> EventFields:
+    """What an event of any platform and of Sentry 8 or later says.
+
+    Its frames, and the whole of it, are read again when somebody asks for them.
+    """
+    payload = UnreadObject(event, read_again)
     tags = event_tags(event)
     tagged = dict(reversed(tags))
     kind = text(event.get("type"))
@@ -67,10 +72,10 @@ def event_fields(event: Object) -> EventFields:
         "duration_ms": _duration_ms(event) if kind == "transaction" else None,
         "event_id": text(event.get("event_id")),
         "event_type": kind,
-        "exceptions": _exceptions(event),
+        "exceptions": _exceptions(event, payload),
         "tags": tags,
         "user": _user(_part(event, "user", "sentry.interfaces.User")),
-        "payload": event,
+        "payload": payload,
     }
 
 
@@ -125,28 +130,36 @@ def exceptions_of_metadata(metadata: Object) -> tuple[ExceptionValue, ...]:
     return (ExceptionValue(type=kind, value=text(metadata.get("value"))),) if kind else ()
 
 
-def _exceptions(event: Object) -> tuple[ExceptionValue, ...]:
+def _exceptions(event: Object, payload: Object) -> tuple[ExceptionValue, ...]:
+    found = tuple(_exception(raised, payload, index) for index, raised in enumerate(_raised(event)))
+    return found or exceptions_of_metadata(mapping(event.get("metadata")))
+
+
+def _raised(event: Object) -> list[Object]:
     """The last `MAX_EXCEPTIONS`, which are those that were raised, as opposed to their first causes."""
     chain = event.get("exception") or event.get("sentry.interfaces.Exception")
     holder = mapping(chain)
     # A chain is an object of values; old SDKs sent the bare list, or one exception alone.
     values = sequence(chain) or sequence(holder.get("values")) or ([holder] if "type" in holder or "value" in holder else ())
-    found = tuple(_exception(value) for value in values[-MAX_EXCEPTIONS:] if isinstance(value, dict))
-    return found or exceptions_of_metadata(mapping(event.get("metadata")))
+    return [value for value in values[-MAX_EXCEPTIONS:] if isinstance(value, dict)]
 
 
-def _exception(raised: Object) -> ExceptionValue:
-    """With the last `MAX_FRAMES` frames, which are the innermost."""
+def _exception(raised: Object, payload: Object, index: int) -> ExceptionValue:
     mechanism = mapping(raised.get("mechanism"))
-    frames = sequence(mapping(raised.get("stacktrace")).get("frames"))
     return ExceptionValue(
         type=text(raised.get("type")),
         value=text(raised.get("value")),
         module=text(raised.get("module")),
         mechanism=text(mechanism.get("type")),
         handled=flag(mechanism.get("handled")),
-        frames=tuple([_frame(frame) for frame in frames[-MAX_FRAMES:] if isinstance(frame, dict)]),
+        frames=UnreadFrames(lambda: _frames(_raised(payload)[index])) if raised.get("stacktrace") else (),
     )
+
+
+def _frames(raised: Object) -> tuple[Frame, ...]:
+    """The last `MAX_FRAMES`, which are the innermost."""
+    frames = sequence(mapping(raised.get("stacktrace")).get("frames"))
+    return tuple([_frame(frame) for frame in frames[-MAX_FRAMES:] if isinstance(frame, dict)])
 
 
 def _frame(frame: Object) -> Frame:

@@ -6,7 +6,7 @@ Which field stands where follows the table "Canonical fields" of the protocol re
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -95,6 +95,8 @@ class Webhook:
     is_known: bool
     """Whether its action is one that says something of an incident."""
     data: Object
+    read_again: Callable[[], Object]
+    """The same data, from the bytes."""
     organization: str | None
 
     @property
@@ -125,8 +127,8 @@ class Webhook:
 
 def read_event(webhook: Webhook) -> Alert:
     """An issue alert that fired, or an error as it came in: both hold one event."""
-    event = mapping(webhook.data.get("event")) or mapping(webhook.data.get("error"))
-    fields = event_fields(event)
+    event, read_again = _event_of(webhook.data), webhook.read_again
+    fields = event_fields(event, lambda: _event_of(read_again()))
     return Alert(
         **webhook.envelope,
         **fields,
@@ -147,9 +149,9 @@ def read_event(webhook: Webhook) -> Alert:
 
 def read_legacy(webhook: Webhook) -> Alert:
     """What the WebHooks plugin of any Sentry since 8 sends: a flat group with a raw event in it."""
-    group = webhook.data
-    event = mapping(group.get("event"))
-    fields = event_fields(event)
+    group, read_again = webhook.data, webhook.read_again
+    event = _event_of(group)
+    fields = event_fields(event, lambda: _event_of(read_again()))
     return Alert(
         **webhook.envelope,
         **fields,
@@ -378,6 +380,10 @@ def _title(webhook: Webhook, *candidates: Json) -> str:
 def _organization(webhook: Webhook, *urls: Json) -> str | None:
     found = (_found(pattern, url) for url in urls for pattern in _ORGANIZATION_IN_URL)
     return next(filter(None, found), webhook.organization)
+
+
+def _event_of(data: Object) -> Object:
+    return mapping(data.get("event")) or mapping(data.get("error"))
 
 
 def _project_of_event(event: Object) -> str | None:
