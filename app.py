@@ -11,6 +11,7 @@ from werkzeug.exceptions import HTTPException
 
 import cli
 import telemetry
+from notifiers.configuration import read_rules
 from routing.sentry import verify_signature
 from settings import Settings, SettingsError
 from storage.database import OutOfReachError, SchemaError, check_schema, open_database
@@ -19,7 +20,10 @@ from storage.queue import PLAN, BackgroundBell, Bell
 from storage.refusals import RefusalCounter
 from storage.spool import Spool
 from web.changes import add_changes
+from web.console import add_console
+from web.desk import Desk
 from web.intake import Keeper, accepted, check_token, whole_body
+from web.pages.sign_in import say_first_admin_of
 
 SIGNATURE_HEADERS = ("Sentry-Hook-Signature", "Sentry-App-Signature")
 RESOURCE_HEADER = "Sentry-Hook-Resource"
@@ -47,17 +51,30 @@ def create_app(settings: Settings | None = None) -> Flask:
     """
     settings = settings or _settings_of_the_environment()
     telemetry.configure(settings)
-    app = Flask("alert-router", static_folder=None)
+    app = Flask("alert-router", static_folder=None, static_url_path="/static")
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     engine = open_database(settings.database)
     cli.register(app, settings, engine)
     add_refusals(app, RefusalCounter(engine, lambda: datetime.now(UTC)))
     intake = Intake(open_database(settings.database, must_answer=True))
     spool = Spool(settings.spool_dir, partial(_store, intake)) if settings.spool_dir else None
-    keep = keeper(intake, BackgroundBell(Bell(settings.redis_url), PLAN), spool)
+    bell = Bell(settings.redis_url)
+    keep = keeper(intake, BackgroundBell(bell, PLAN), spool)
     add_webhooks(app, settings, keep)
     add_changes(app, settings, keep)
+    add_console(app, _desk(settings, bell))
     return app
+
+
+def _desk(settings: Settings, bell: Bell) -> Desk:
+    """What the console stands on: connections of its own, so that no page takes those of the webhooks."""
+    return Desk(
+        settings=settings,
+        engine=open_database(settings.database),
+        clock=lambda: datetime.now(UTC),
+        ring=bell.ring,
+        read_rules=lambda text, included: read_rules(text, settings, included),
+    )
 
 
 def serve() -> Flask:
@@ -68,20 +85,25 @@ def serve() -> Flask:
     """
     try:
         settings = Settings.load()
-        _check_database(settings)
-        return create_app(settings)
+        is_there = _check_database(settings)
+        app = create_app(settings)
+        if is_there:
+            say_first_admin_of(app, settings)
     except (SettingsError, SchemaError) as error:
         raise SystemExit(f"the web process cannot start:\n{error}") from None
+    return app
 
 
-def _check_database(settings: Settings) -> None:
-    """It must be ready; or away, if there is a spool for what comes meanwhile."""
+def _check_database(settings: Settings) -> bool:
+    """It must be ready; or away, if there is a spool for what comes meanwhile. Whether it is there."""
     try:
         check_schema(open_database(settings.database))
     except OutOfReachError as error:
         if settings.spool_dir is None:
             raise
         log.warning("database_away", error=str(error), effect="events are spooled until it is back")
+        return False
+    return True
 
 
 def _settings_of_the_environment() -> Settings:

@@ -8,8 +8,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
+from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
@@ -57,6 +58,32 @@ class Settings(BaseModel):
     allow_unsigned: bool = Field(default=False, description="take webhooks without a signature; refused in production")
     max_body_bytes: int = Field(5 * 1024 * 1024, gt=0, description="largest webhook body, larger ones get 413")
     port: int = Field(8000, gt=0, lt=65536, description="port of the web process")
+    public_url: BaseUrl | None = Field(
+        None, description="address at which people reach the console, `https://alerts.example.com`; its cookies are for https only then"
+    )
+    console_open_on_loopback: bool = Field(
+        default=False, description="whoever opens the console on this machine itself is an admin, as in `make demo`; refused in production"
+    )
+    oidc_issuer: BaseUrl | None = Field(None, description="issuer of OpenID Connect by which people sign in; unset, by passwords")
+    oidc_client_id: str | None = Field(None, description="the console's id at the issuer; its redirect address is `/sign-in/oidc/back`")
+    oidc_client_secret: SecretStr | None = Field(None, description="and its secret")
+    oidc_role_claim: str = Field("groups", description="claim of the issuer that decides the role")
+    oidc_admins: Annotated[tuple[str, ...], BeforeValidator(_comma_separated)] = Field(
+        (), description="values of that claim that make an admin, comma-separated"
+    )
+    oidc_operators: Annotated[tuple[str, ...], BeforeValidator(_comma_separated)] = Field(
+        (), description="values of that claim that make an operator; whoever else can sign in there is a viewer"
+    )
+    proxy_user_header: str | None = Field(
+        None, description="header in which a proxy that has signed people in names them, `X-Forwarded-User`; unset, none is believed"
+    )
+    proxy_addresses: Annotated[tuple[str, ...], BeforeValidator(_comma_separated)] = Field(
+        (), description="addresses or networks of that proxy, comma-separated; from others the header is not believed"
+    )
+    proxy_role: Literal["viewer", "operator", "admin"] = Field("viewer", description="role of whom the proxy names for the first time")
+    personal_data_for: Literal["viewer", "operator", "admin"] = Field(
+        "operator", description="lowest role that sees users, messages and requests of alerts; others see them masked"
+    )
     data_dir: Path = Field(Path("var"), description="folder of the embedded database and of the embedded Redis")
     database_url: str = Field("", repr=False, description="SQLAlchemy address: `postgresql+psycopg://…`; unset, SQLite in DATA_DIR")
     spool_dir: Path | None = Field(
@@ -168,6 +195,16 @@ class Settings(BaseModel):
             raise ValueError("write postgresql://user:password@host:5432/name, in the password @ : / as %40 %3A %2F, or sqlite:///path")
         return value
 
+    @field_validator("proxy_addresses")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for one in value:
+            try:
+                ip_network(one)
+            except ValueError:
+                raise ValueError(f'"{one}" is no address or network; write 10.0.0.7 or 10.0.0.0/24') from None
+        return value
+
     @field_validator("sentry_dsn")
     @classmethod
     def _dsn(cls, value: SecretStr | None) -> SecretStr | None:
@@ -182,6 +219,8 @@ class Settings(BaseModel):
             raise ValueError("ALLOW_UNSIGNED: refused in production; set SENTRY_CLIENT_SECRETS instead")
         if not self.sentry_client_secrets and not self.allow_unsigned:
             raise ValueError(_UNSIGNED)
+        if self.console_open_on_loopback and self.is_production:
+            raise ValueError("CONSOLE_OPEN_ON_LOOPBACK: refused in production; sign in")
         return self
 
     @model_validator(mode="after")
@@ -189,6 +228,11 @@ class Settings(BaseModel):
         if "+cluster://" in self.redis_url and not re.search(r"\{[^}]+\}", self.rq_key_prefix):
             words = "a Redis Cluster keeps only keys together that share what is in braces; set it to {alert-router}"
             raise ValueError(f"RQ_KEY_PREFIX: {words}")
+        oidc = (self.oidc_issuer, self.oidc_client_id, self.oidc_client_secret)
+        if any(oidc) and not (all(oidc) and self.public_url):
+            raise ValueError("OIDC_ISSUER: needs OIDC_CLIENT_ID, OIDC_CLIENT_SECRET and PUBLIC_URL beside it")
+        if self.proxy_user_header and not self.proxy_addresses:
+            raise ValueError("PROXY_USER_HEADER: needs PROXY_ADDRESSES, or anybody could name himself an admin")
         return self
 
     @property

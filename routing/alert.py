@@ -133,6 +133,8 @@ class Alert:
     transaction: str | None = None
     duration_ms: float | None = None
     """How long a transaction took."""
+    database_ms: float | None = None
+    """How much of that its spans spent in databases."""
     link: str | None = None
     """Where a person sees it in Sentry."""
     event_id: str | None = None

@@ -47,6 +47,7 @@ class EventFields(TypedDict):
     platform: str | None
     transaction: str | None
     duration_ms: float | None
+    database_ms: float | None
     event_id: str | None
     event_type: str | None
     exceptions: tuple[ExceptionValue, ...]
@@ -70,6 +71,7 @@ def event_fields(event: Object, read_again: Callable[[], Object]) -> EventFields
         "platform": text(event.get("platform")),
         "transaction": first_text(event.get("transaction"), tagged.get("transaction")),
         "duration_ms": _duration_ms(event) if kind == "transaction" else None,
+        "database_ms": _database_ms(event) if kind == "transaction" else None,
         "event_id": text(event.get("event_id")),
         "event_type": kind,
         "exceptions": _exceptions(event, payload),
@@ -191,7 +193,16 @@ def _duration_ms(event: Object) -> float | None:
     if began and ended:
         taken = (ended - began) / timedelta(milliseconds=1)
         return taken if taken >= 0 else None
-    measured = mapping(mapping(event.get("measurements")).get("duration"))
+    return _milliseconds(mapping(mapping(event.get("measurements")).get("duration")))
+
+
+def _database_ms(event: Object) -> float | None:
+    """As Relay sums it up (github.com/getsentry/relay, `relay-event-normalization`, breakdowns)."""
+    operations = mapping(mapping(event.get("breakdowns")).get("span_ops"))
+    return _milliseconds(mapping(operations.get("ops.db")))
+
+
+def _milliseconds(measured: Object) -> float | None:
     factor = _MILLISECONDS.get(text(measured.get("unit")) or "")
     value = number(measured.get("value"))
     return value * factor if value is not None and value >= 0 and factor else None

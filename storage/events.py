@@ -208,7 +208,28 @@ def _row(decision: Decision, ids: Mapping[str, int], rules_version: str, now: da
         "rules_version": rules_version,
         "trace": decision.trace,
         "planned_at": now,
+        **_counted_by(alert),
     }
+
+
+def _counted_by(alert: Alert | None) -> dict[str, object]:
+    """What dashboards count by."""
+    if alert is None:
+        return dict.fromkeys(_COUNTED_BY)
+    user, raised = alert.user, alert.exception
+    person = user and (user.id or user.email or user.username or user.ip_address)
+    return {
+        "release": alert.release and alert.release[:200],
+        "endpoint": alert.transaction and alert.transaction[:200],
+        "category": alert.category,
+        "error_type": raised and raised.type and raised.type[:200],
+        "person": person and person[:200],
+        "duration_ms": alert.duration_ms,
+        "database_ms": alert.database_ms,
+    }
+
+
+_COUNTED_BY = ("release", "endpoint", "category", "error_type", "person", "duration_ms", "database_ms")
 
 
 _DECIDE = (
@@ -234,6 +255,7 @@ _DECIDE = (
                 "rules_version",
                 "trace",
                 "planned_at",
+                *_COUNTED_BY,
             )
         }
     )

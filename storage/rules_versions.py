@@ -29,3 +29,10 @@ def texts_of(engine: Engine, version: str) -> dict[str, str] | None:
     with engine.connect() as connection:
         text = connection.execute(select(rules_versions.c.text).where(rules_versions.c.version == version)).scalar()
     return msgspec.json.decode(text, type=dict[str, str]) if text else None
+
+
+def latest(engine: Engine) -> str | None:
+    """The version that was put in force last; None if none ever was."""
+    query = select(rules_versions.c.version).order_by(rules_versions.c.in_force_at.desc()).limit(1)
+    with engine.connect() as connection:
+        return connection.execute(query).scalar()

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Date,
     DateTime,
     Dialect,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -118,9 +119,18 @@ events = Table(
     Column("rules_version", String(64)),
     Column("trace", LargeBinary),
     Column("planned_at", UtcDateTime),
+    # What dashboards count by.
+    Column("release", CleanString(200)),
+    Column("endpoint", CleanString(200)),
+    Column("category", String(16)),
+    Column("error_type", CleanString(200)),
+    Column("person", CleanString(200)),
+    Column("duration_ms", Float),
+    Column("database_ms", Float),
     Index("ix_events_state", "state", "id", sqlite_where=text("state <> 'planned'"), postgresql_where=text("state <> 'planned'")),
     Index("ix_events_content_key", "content_key"),
     Index("ix_events_incident", "incident_id", "id"),
+    Index("ix_events_received_at", "received_at"),
 )
 
 incidents = Table(
@@ -153,6 +163,8 @@ incidents = Table(
     Column("alert_count", Integer, nullable=False),
     Column("first_alert_at", UtcDateTime, nullable=False),
     Column("last_alert_at", UtcDateTime, nullable=False),
+    Index("ix_incidents_last_alert_at", "last_alert_at", "id"),
+    Index("ix_incidents_status", "status", "last_alert_at", "id"),
 )
 
 cooldowns = Table(
@@ -379,6 +391,9 @@ notifications = Table(
     ),
     Index("ix_notifications_claimed", "claimed_by", sqlite_where=text("state = 'sending'"), postgresql_where=text("state = 'sending'")),
     Index("ix_notifications_state", "state", "id"),
+    Index("ix_notifications_receiver", "receiver", "state", "id"),
+    Index("ix_notifications_created_at", "created_at"),
+    Index("ix_notifications_incident", "incident_id", "id"),
     Index(
         "ix_notifications_lost",
         "id",
@@ -447,4 +462,63 @@ refusals = Table(
     Column("path", String(16), primary_key=True),
     Column("status", SmallInteger, primary_key=True),
     Column("count", BigInteger, nullable=False),
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("name", CleanString(100), nullable=False),
+    # Who vouches for them: this service by a password, an OIDC issuer, a proxy. The same name at two is two people.
+    Column("origin", CleanString(200), nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("password_hash", String(200)),
+    Column("is_active", Boolean, nullable=False),
+    # Sessions that began earlier are over.
+    Column("sessions_since", UtcDateTime, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("last_seen_at", UtcDateTime),
+    UniqueConstraint("origin", "name", name="uq_users_name"),
+)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("name", CleanString(100), nullable=False),
+    Column("token_hash", LargeBinary(32), nullable=False, unique=True),
+    Column("scopes", String(100), nullable=False),
+    Column("made_by", CleanString(200), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime),
+    Column("last_used_at", UtcDateTime),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("who", CleanString(200), nullable=False),
+    Column("origin", CleanString(200), nullable=False),
+    Column("action", String(64), nullable=False),
+    Column("subject", CleanText, nullable=False),
+    Column("detail", CleanText, nullable=False),
+)
+
+saved_views = Table(
+    "saved_views",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("name", CleanString(100), nullable=False, unique=True),
+    Column("query", CleanText, nullable=False),
+    Column("made_by", CleanString(200), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+)
+
+kept_secrets = Table(
+    "kept_secrets",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("value", Text, nullable=False),
 )

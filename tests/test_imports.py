@@ -19,15 +19,15 @@ MAY_IMPORT = {
     "signals": set(),
     "telemetry": {"settings"},
     "cli": {"settings", "telemetry", "routing", "notifiers", "storage"},
-    "app": {"cli", "settings", "telemetry", "routing", "storage", "web"},
-    "web": {"settings", "routing", "web"},
+    "app": {"cli", "settings", "telemetry", "routing", "notifiers", "storage", "web"},
+    "web": {"settings", "routing", "storage", "web"},
     "worker": {"settings", "signals", "telemetry", "routing", "notifiers", "storage", "worker"},
     "local": {"settings", "signals"},
     "demo": {"demo", "local", "settings", "routing", "storage"},
 }
 
 ONLY_IN = {
-    "sqlalchemy": {"storage", "app", "cli", "worker"},
+    "sqlalchemy": {"storage", "app", "cli", "worker", "web"},
     "redis": {"storage"},
     "rq": {"storage"},
     "alembic": {"storage"},

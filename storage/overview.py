@@ -1,0 +1,167 @@
+"""What goes on now, in numbers: what fires, what the last hour brought, how each receiver does, what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+from sqlalchemy import Connection, Engine, Select, and_, case, func, literal, select, union_all
+from sqlalchemy.sql.elements import ColumnElement
+
+from routing.alert import Status
+from routing.notification import Reason, Severity, State
+from storage import gates, workers
+from storage.events import EventState, is_yet
+from storage.gates import Closed
+from storage.incident_desk import ListedIncident
+from storage.tables import announcements, events, incidents, notifications, rules_versions
+from storage.tables import workers as workers_table
+from storage.workers import steady
+
+STEPS = 12
+"""Parts of the time that is looked at."""
+_RANKS = {severity: severity.rank for severity in Severity}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Course:
+    """How many there were in each part of a time, the oldest first."""
+
+    events: tuple[int, ...]
+    sent: tuple[int, ...]
+    held: tuple[int, ...]
+    dead: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """How a receiver does."""
+
+    receiver: str
+    last_sent_at: datetime | None
+    last_dead_at: datetime | None
+    waiting: int
+    oldest: datetime | None
+    """Since when the first of those waits."""
+    closed: Closed | None
+    """That it is told nothing for now, and why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overview:
+    """All of it, as it was at one moment."""
+
+    firing: Mapping[Severity | None, int]
+    """Incidents by the worst severity under which they were announced; None: announced to nobody."""
+    latest: tuple[ListedIncident, ...]
+    course: Course
+    receivers: tuple[Health, ...]
+    workers: int
+    """How many live."""
+    waiting_since: datetime | None
+    """When the oldest event came that is not planned."""
+    failed: int
+    """Events that could not be planned."""
+    dead: int
+    """Notifications of the last day that were given up, and told nobody else instead."""
+    rules_version: str | None
+    rules_at: datetime | None
+
+
+def overview(engine: Engine, receivers: Sequence[str], now: datetime, *, span: timedelta = timedelta(hours=1)) -> Overview:
+    """As it is now, with these receivers beside those that were told anything lately."""
+    with engine.connect() as connection:
+        rules = connection.execute(_RULES).first()
+        return Overview(
+            firing=_firing(connection),
+            latest=tuple(ListedIncident(**{**row._asdict(), "status": Status(row.status)}) for row in connection.execute(_LATEST)),
+            course=_course(connection, now, span),
+            receivers=_health(engine, connection, receivers, now),
+            workers=connection.execute(
+                select(func.count()).select_from(workers_table).where(workers.lives(engine, workers_table.c.id, steady()))
+            ).scalar_one(),
+            waiting_since=connection.execute(_WAITING).scalar(),
+            failed=connection.execute(select(func.count()).select_from(events).where(is_yet(EventState.FAILED))).scalar_one(),
+            dead=connection.execute(_dead_since(now - timedelta(days=1))).scalar_one(),
+            rules_version=rules.version if rules else None,
+            rules_at=rules.in_force_at if rules else None,
+        )
+
+
+def _firing(connection: Connection) -> dict[Severity | None, int]:
+    worst = (
+        select(incidents.c.id, func.min(case(_RANKS, value=announcements.c.severity)).label("rank"))
+        .outerjoin(announcements, announcements.c.incident_id == incidents.c.id)
+        .where(incidents.c.status == Status.FIRING)
+        .group_by(incidents.c.id)
+        .subquery()
+    )
+    found = {row.rank: row.number for row in connection.execute(select(worst.c.rank, func.count().label("number")).group_by(worst.c.rank))}
+    return {**{severity: found.get(severity.rank, 0) for severity in Severity}, None: found.get(None, 0)}
+
+
+def _course(connection: Connection, now: datetime, span: timedelta) -> Course:
+    came = _counts(connection, events.c.received_at, now, span)
+    states = ((notifications.c.state == State.SENT), (notifications.c.state == State.HELD), (notifications.c.state == State.DEAD))
+    sent, held, dead = (_counts(connection, notifications.c.created_at, now, span, state) for state in states)
+    return Course(events=came, sent=sent, held=held, dead=dead)
+
+
+def _counts(
+    connection: Connection, at: ColumnElement[datetime], now: datetime, span: timedelta, *which: ColumnElement[bool]
+) -> tuple[int, ...]:
+    edges = [now - span + span / STEPS * number for number in range(STEPS + 1)]
+    parts = [func.sum(case((and_(at > begin, at <= end), 1), else_=0)) for begin, end in pairwise(edges)]
+    row = connection.execute(select(*parts).where(at > edges[0], at <= now, *which)).one()
+    return tuple(int(count or 0) for count in row)
+
+
+def _health(engine: Engine, connection: Connection, receivers: Sequence[str], now: datetime) -> tuple[Health, ...]:
+    waiting = {row.receiver: row for row in connection.execute(_QUEUES)}
+    closed = {one.receiver: one for one in gates.closed(engine, now)}
+    names = list(dict.fromkeys((*receivers, *waiting, *closed)))
+    last = {row.name: row for row in connection.execute(_last(names))} if names else {}
+    return tuple(
+        Health(
+            receiver=name,
+            last_sent_at=last[name].sent,
+            last_dead_at=last[name].dead,
+            waiting=waiting[name].number if name in waiting else 0,
+            oldest=waiting[name].oldest if name in waiting else None,
+            closed=closed.get(name),
+        )
+        for name in names
+    )
+
+
+def _last(names: Sequence[str]) -> Select[tuple[str, datetime | None, datetime | None]]:
+    """By receiver when it was told last, and when the last one was given up: one look at an index for each."""
+    named = union_all(*(select(literal(name).label("name")) for name in names)).subquery()
+
+    def finished(state: State) -> ColumnElement[datetime | None]:
+        of_it = (notifications.c.receiver == named.c.name, notifications.c.state == state)
+        return select(notifications.c.finished_at).where(*of_it).order_by(notifications.c.id.desc()).limit(1).scalar_subquery()
+
+    return select(named.c.name, finished(State.SENT).label("sent"), finished(State.DEAD).label("dead"))
+
+
+def _dead_since(since: datetime) -> Select[int]:
+    is_lost = (notifications.c.state == State.DEAD, ~notifications.c.fell_back, notifications.c.created_at > since)
+    return select(func.count()).select_from(notifications).where(*is_lost)
+
+
+_LATEST = (
+    select(*(incidents.c[name] for name in ListedIncident.__dataclass_fields__))
+    .where(incidents.c.status == Status.FIRING)
+    .order_by(incidents.c.last_alert_at.desc(), incidents.c.id.desc())
+    .limit(10)
+)
+_WAITING = select(events.c.received_at).where(is_yet(EventState.WAITING)).order_by(events.c.id).limit(1)
+_QUEUES = (
+    select(notifications.c.receiver, func.count().label("number"), func.min(notifications.c.created_at).label("oldest"))
+    .where(notifications.c.state.in_((State.PLANNED, State.SENDING)), notifications.c.reason != Reason.UPDATED)
+    .group_by(notifications.c.receiver)
+)
+_RULES = select(rules_versions.c.version, rules_versions.c.in_force_at).order_by(rules_versions.c.in_force_at.desc()).limit(1)

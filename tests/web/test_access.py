@@ -1,0 +1,147 @@
+"""Nobody sees or changes what is not theirs to: for every path that there is, so that a new one cannot forget."""
+
+from __future__ import annotations
+
+import pytest
+from flask import Flask
+from werkzeug.routing import Rule
+
+from storage.users import Role
+from tests.web.console import SAME_SITE, Browser, make_app, signed_in
+from web import access
+from web.security import HEADERS
+
+FOREIGN = {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}
+OPEN = {"console.sign_in", "console.sign_out", "console.first_admin", "console.dark_by_system", "console.choose_theme", "console.static"}
+"""Those that whoever is not signed in may ask for."""
+
+
+@pytest.fixture
+def app(sqlite_url: str) -> Flask:
+    return make_app(sqlite_url)
+
+
+def rules(app: Flask) -> list[Rule]:
+    return [rule for rule in app.url_map.iter_rules() if rule.endpoint.startswith("console.")]
+
+
+def address(rule: Rule) -> str:
+    """An address of it; it need not lead to anything that is there."""
+    _, path = rule.build(dict.fromkeys(rule.arguments, 1)) or ("", "")
+    return path
+
+
+def changing(app: Flask) -> list[tuple[str, str, Rule]]:
+    return [(method, address(rule), rule) for rule in rules(app) for method in sorted((rule.methods or set()) - access.CHANGES_NOTHING)]
+
+
+def test_only_what_is_known_to_be_open_is_open(app: Flask) -> None:
+    found = {rule.endpoint for rule in rules(app) if access.needed_role(app.view_functions[rule.endpoint]) is None}
+
+    assert found <= OPEN
+
+
+def test_every_other_path_wants_somebody_who_is_signed_in(app: Flask) -> None:
+    browser = Browser(app)
+
+    let_in = [
+        rule.endpoint
+        for rule in rules(app)
+        if rule.endpoint not in OPEN and "GET" in (rule.methods or ()) and browser.get(address(rule)).status_code != 302
+    ]
+
+    assert let_in == []
+
+
+def test_no_change_is_made_without_a_session(app: Flask) -> None:
+    browser = Browser(app)
+
+    made = [
+        (rule.endpoint, method)
+        for method, path, rule in changing(app)
+        if rule.endpoint not in OPEN
+        and browser.client.open(path, method=method, data={"csrf_token": browser.token()}, headers=dict(SAME_SITE)).status_code != 401
+    ]
+
+    assert made == []
+
+
+@pytest.mark.parametrize("role", [Role.VIEWER, Role.OPERATOR])
+def test_no_change_is_made_by_whoever_has_not_the_role(sqlite_url: str, role: Role) -> None:
+    browser = signed_in(sqlite_url, role)
+    app = browser.client.application
+
+    made = [
+        (rule.endpoint, method)
+        for method, path, rule in changing(app)
+        if (needed := access.needed_role(app.view_functions[rule.endpoint]))
+        and needed.rank > role.rank
+        and browser.client.open(path, method=method, data={"csrf_token": browser.token()}, headers=dict(SAME_SITE)).status_code != 403
+    ]
+
+    assert made == []
+
+
+@pytest.mark.parametrize(("headers", "has_token"), [(dict(SAME_SITE), False), (FOREIGN, True), ({"Origin": "null"}, True)])
+def test_no_change_is_made_for_another_site_or_without_a_token(sqlite_url: str, headers: dict[str, str], *, has_token: bool) -> None:
+    browser = signed_in(sqlite_url)
+    token = browser.token()
+
+    made = [
+        (rule.endpoint, method)
+        for method, path, rule in changing(browser.client.application)
+        if browser.client.open(path, method=method, data={"csrf_token": token} if has_token else {}, headers=headers).status_code != 400
+    ]
+
+    assert made == []
+
+
+def test_every_answer_has_the_headers(app: Flask) -> None:
+    for path in ("/", "/sign-in", "/theme.css", "/static/console.css", "/webhooks/sentry", "/nowhere"):
+        answer = Browser(app).get(path)
+        assert {name: answer.headers.get(name) for name in HEADERS} == HEADERS, path
+
+
+def test_over_https_cookies_are_for_https_only(sqlite_url: str) -> None:
+    browser = Browser(make_app(sqlite_url, PUBLIC_URL="https://alerts.example.com"))
+
+    answer = browser.get("/sign-in")
+
+    cookie = answer.headers["Set-Cookie"]
+    assert {"Secure", "HttpOnly", "SameSite=Lax"} <= {part.strip() for part in cookie.split(";")}
+    assert "max-age" in answer.headers["Strict-Transport-Security"]
+
+
+class TestOnLoopback:
+    def test_it_is_open_where_the_settings_say_so(self, sqlite_url: str) -> None:
+        browser = Browser(make_app(sqlite_url, CONSOLE_OPEN_ON_LOOPBACK="true"))
+
+        assert browser.get("/").status_code == 200
+
+    @pytest.mark.parametrize("headers", [{"Host": "evil.example"}, {"X-Forwarded-For": "10.0.0.1"}, {"Forwarded": "for=10.0.0.1"}])
+    def test_not_to_who_comes_by_another_name_or_through_a_proxy(self, sqlite_url: str, headers: dict[str, str]) -> None:
+        browser = Browser(make_app(sqlite_url, CONSOLE_OPEN_ON_LOOPBACK="true"))
+
+        assert browser.get("/", **headers).status_code == 302
+
+    def test_not_to_another_machine(self, sqlite_url: str) -> None:
+        browser = Browser(make_app(sqlite_url, CONSOLE_OPEN_ON_LOOPBACK="true"))
+
+        assert browser.client.get("/", environ_base={"REMOTE_ADDR": "10.0.0.7"}).status_code == 302
+
+
+class TestBehindAProxy:
+    SETTINGS = {"PROXY_USER_HEADER": "X-Forwarded-User", "PROXY_ADDRESSES": "10.0.0.0/24,127.0.0.9", "PROXY_ROLE": "operator"}
+
+    def test_whom_it_names_is_signed_in(self, sqlite_url: str) -> None:
+        browser = Browser(make_app(sqlite_url, **self.SETTINGS))
+
+        answer = browser.client.get("/", headers={"X-Forwarded-User": "ann"}, environ_base={"REMOTE_ADDR": "10.0.0.7"})
+
+        assert answer.status_code == 200
+        assert "ann (operator)" in answer.get_data(as_text=True)
+
+    def test_another_address_is_not_believed(self, sqlite_url: str) -> None:
+        browser = Browser(make_app(sqlite_url, **self.SETTINGS))
+
+        assert browser.get("/", **{"X-Forwarded-User": "ann"}).status_code == 302

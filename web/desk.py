@@ -1,0 +1,32 @@
+"""What the pages of the console stand on: settings, database, clock, and what only the wiring can do for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import cast
+
+from flask import current_app
+from sqlalchemy import Engine
+
+from routing.rules import RuleSet
+from settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Desk:
+    """One for an application; `desk()` is that of the request."""
+
+    settings: Settings
+    engine: Engine
+    clock: Callable[[], datetime]
+    ring: Callable[[str], None]
+    """Wakes the workers: by `PLAN` the planner, by the name of a lane what sends."""
+    read_rules: Callable[[str, Mapping[str, str]], RuleSet]
+    """Rules from the text of the first file and, by name, those of the others. Raises RulesError."""
+
+
+def desk() -> Desk:
+    """That of the application which answers this request."""
+    return cast("Desk", current_app.extensions["desk"])
