@@ -88,7 +88,9 @@ class Spool:
     def _write(self, record: bytes) -> None:
         file = self._file or self._begin_file()
         try:
-            file.write(record)
+            rest = memoryview(record)
+            while rest:  # a disk that is nearly full takes a part, and says no only to what is left
+                rest = rest[file.write(rest) :]
             os.fsync(file.fileno())
         except OSError:
             self._file = None  # nothing may follow half a record

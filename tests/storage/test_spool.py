@@ -151,6 +151,24 @@ def test_what_cannot_be_written_is_said_to_be_unstored(tmp_path: Path, database:
         Spool(in_the_way, database.store).append("issue", b"1", NOON)
 
 
+def test_what_a_disk_takes_only_a_part_of_is_said_to_be_unstored(tmp_path: Path) -> None:
+    code = f"""
+import resource, signal, sys; sys.path.insert(0, {str(ROOT)!r})
+import storage.spool; storage.spool.TRY_EVERY_SECONDS = 1000
+from datetime import UTC, datetime; from pathlib import Path
+from storage.intake import StorageError; from storage.spool import Spool
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+spool = Spool(Path({str(tmp_path)!r}), None)
+try:
+    spool.append("issue", b"1" * 400, datetime.now(UTC)); spool.append("issue", b"2" * 800, datetime.now(UTC))
+except StorageError as error:
+    print(error)
+"""
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout  # noqa: S603 - our own code
+
+    assert "the event could not be spooled: File too large" in said
+
+
 def test_threads_share_a_spool(spool: Spool, database: Database) -> None:
     threads = [threading.Thread(target=append, args=(spool, b"%d" % number)) for number in range(20)]
     for thread in threads:
