@@ -112,6 +112,8 @@ def _way(row: Row[tuple[object, ...]], name: str, limits: Mapping[str, Limit]) -
 
 
 def _said(attempt: Attempt) -> Said:
+    if not attempt.was_asked:
+        return Said(End.UNUSED)
     if attempt.was_put_off and attempt.retry_after:
         return Said(End.PUT_OFF, attempt.ended_at + attempt.retry_after, attempt.excerpt)
     return Said(_ENDS[attempt.outcome], words=attempt.excerpt, began_at=attempt.began_at)

@@ -137,6 +137,15 @@ class TestWhatFails:
         assert len(claim(engine, after=FIRST_PAUSE, pace=Pace())) > 1
         assert gates.closed(engine, NOW + FIRST_PAUSE) == ()
 
+    def test_is_not_one_that_was_never_asked_for_the_rules_have_no_such_receiver_any_more(self, engine: Engine, rules: RuleSet) -> None:
+        plan(engine, rules, *["error"] * 10)
+        claimed = claim(engine, pace=Pace())
+
+        record(engine, claimed, Outcome.RETRY, retry_after=SECOND, was_asked=False)
+
+        assert gates.closed(engine, NOW) == ()
+        assert len(claim(engine, after=SECOND, pace=Pace())) == 10
+
     def test_is_closed_once_not_with_each_failure(self, engine: Engine, rules: RuleSet) -> None:
         self.fail(engine, rules)
         trial = claim(engine, after=FIRST_PAUSE, pace=Pace())
