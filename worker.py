@@ -259,6 +259,7 @@ class Worker:
             deliver=self._dispatch.deliver,
             record=self._record,
             give_back=lambda ids: claims.give_back(self._engine, ids, worker=self.id, now=self._clock()),
+            give_back_others=lambda ids: claims.give_back_others(self._engine, lane, ids, worker=self.id, now=self._clock()),
             report_fault=lambda error: log.error("lane_fault", lane=lane, error=_cause(error), effect="tried again in a second"),
         )
 

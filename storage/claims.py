@@ -197,6 +197,12 @@ def give_back(engine: Engine, ids: Sequence[int], *, worker: str, now: datetime)
     _reopen(engine, ours, now, "the worker stopped")
 
 
+def give_back_others(engine: Engine, lane: Lane, ids: Sequence[int], *, worker: str, now: datetime) -> None:
+    """Return what this worker has claimed in a lane but these: its connection broke as that was committed, so nothing was begun."""
+    ours = and_(notifications.c.lane == lane, notifications.c.state == State.SENDING, notifications.c.claimed_by == worker)
+    _reopen(engine, and_(ours, notifications.c.id.not_in(ids)), now, "the claim was not heard of", Outcome.RETRY)
+
+
 def take_from_dead(engine: Engine, now: datetime, *, by: str = "", alive_at: datetime | None = None) -> int:
     """Return what workers had claimed that no longer say that they live, by the clock by which they say it; says how many.
 
@@ -309,13 +315,13 @@ def _state_after(attempt: Attempt) -> State:
     return State.DEAD
 
 
-def _reopen(engine: Engine, which: ColumnElement[bool], now: datetime, excerpt: str) -> int:
-    """Plan again what was being sent; its attempt has no end that we know of, so it counts as ambiguous."""
+def _reopen(engine: Engine, which: ColumnElement[bool], now: datetime, excerpt: str, outcome: Outcome = Outcome.AMBIGUOUS) -> int:
+    """Plan again what was being sent; an attempt that has no end that we know of counts as ambiguous."""
     again = update(notifications).where(which).values(state=State.PLANNED, next_attempt_at=now, claimed_by=None)
     with engine.begin() as connection:
         reopened = connection.execute(again.returning(notifications.c.id, notifications.c.attempts)).all()
         if reopened:
-            lost = {"ended_at": now, "outcome": Outcome.AMBIGUOUS, "status_code": None, "excerpt": excerpt, "payload": None}
+            lost = {"ended_at": now, "outcome": outcome, "status_code": None, "excerpt": excerpt, "payload": None}
             connection.execute(_CLOSE_ATTEMPT, [{"b_id": row.id, "b_number": row.attempts, **lost} for row in reopened])
     return len(reopened)
 

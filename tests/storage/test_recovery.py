@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from sqlalchemy import Engine
+from sqlalchemy.pool import PoolProxiedConnection
 
-from routing.notification import Outcome, Reason, State
+from routing.notification import Lane, Outcome, Reason, State
 from storage import claims, inspection, notifications, workers
 from storage.inspection import Listed
 from tests.factories import NOW
@@ -137,6 +140,23 @@ class TestGivingBack:
 
         assert only(engine, planned.id).state is State.SENT
 
+    def test_what_a_claim_took_that_broke_as_it_was_committed_lets_it_be_claimed_again_as_what_was_never_begun(
+        self, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        known, lost = make_many(engine, 1, 2)
+        claim(engine, limit=1)
+        with monkeypatch.context() as patched:
+            patched.setattr(engine.dialect, "do_commit", partial(_commit_and_break, engine.dialect.do_commit))
+            with pytest.raises(ConnectionResetError):
+                claim(engine)
+        assert only(engine, lost).state is State.SENDING
+
+        claims.give_back_others(engine, Lane.NORMAL, [known], worker=WORKER, now=NOW)
+
+        (again,) = claim(engine)
+        assert (again.id, again.tries.number, again.tries.may_be_there) == (lost, 2, False)
+        assert only(engine, known).state is State.SENDING
+
     def test_of_nothing_is_nothing(self, engine: Engine) -> None:
         planned = notified(engine)
         claim(engine)
@@ -144,6 +164,11 @@ class TestGivingBack:
         claims.give_back(engine, [], worker=WORKER, now=LATER)
 
         assert only(engine, planned.id).state is State.SENDING
+
+
+def _commit_and_break(commit: Callable[[PoolProxiedConnection], None], connection: PoolProxiedConnection) -> None:
+    commit(connection)
+    raise ConnectionResetError
 
 
 def test_what_waits_by_a_clock_that_was_put_back_is_tried_that_much_sooner(engine: Engine) -> None:
