@@ -127,7 +127,8 @@ class TestGivingBack:
 
         claims.give_back(engine, [planned.id], worker=WORKER, now=NOW + SECOND)
 
-        (again,) = claim(engine, worker="worker-b", after=SECOND)
+        assert claim(engine, worker="worker-b", after=claims.ANSWERED_WITHIN) == ()  # a slow vendor may still be at it
+        (again,) = claim(engine, worker="worker-b", after=claims.ANSWERED_WITHIN + SECOND)
         assert (again.tries.number, again.tries.may_be_there) == (2, True)
         assert inspection.tried(engine, planned.id)[0].excerpt == "the worker stopped"
 
