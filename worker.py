@@ -33,7 +33,7 @@ from storage import claims, events, fallbacks, notifications, overflow, refreshi
 from storage.claims import Claimed, Pace
 from storage.database import SchemaError, check_schema, open_database
 from storage.planner import Planner
-from storage.queue import PLAN, Bell, listen
+from storage.queue import PLAN, BackgroundBell, Bell, listen
 from storage.rules_file import RulesFile
 
 SWEEP_SECONDS = 1.0
@@ -106,6 +106,8 @@ class Worker:
         """So far the wall's clock is ahead of the one that nobody sets."""
         self._pace = Pace(limits=limits(settings), threads=settings.worker_threads)
         self._bell = Bell(settings.redis_url)
+        # A Redis that hangs holds who rings for seconds: that must not be who plans.
+        self._bells = {lane: BackgroundBell(self._bell, lane) for lane in Lane}
         enrichment = Enrichment(settings, clock)
         self._dispatch = Dispatch(settings, lambda: rules_file.rules, clock, earlier=self._earlier_rules, details=enrichment.details)
         self._planner = Planner(engine, lambda: rules_file.rules, clock, self._announce, enrichment.find_out)
@@ -277,7 +279,7 @@ class Worker:
     def _announce(self, lane: Lane) -> None:
         self._lanes[lane].ring()
         # For the other workers, should there be more than this one can take.
-        self._bell.ring(lane)
+        self._bells[lane].ring()
 
 
 def _log_attempt(claimed: Claimed, done: Attempt) -> None:
