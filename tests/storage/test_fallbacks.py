@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import Engine
 
+from routing.gate import Limit
 from routing.notification import Lane, Outcome, Reason, State
 from routing.rules import RuleSet
-from storage import claims, fallbacks, inspection, notifications
+from storage import claims, fallbacks, inspection, notifications, overflow
 from storage.fallbacks import FellBack
 from tests.factories import NOW, issue_webhook
 from tests.storage.planned import ended, issue, make_rules, plan_all, store
@@ -144,6 +145,20 @@ class TestWhatIsLate:
         send(engine, Outcome.REFUSED, at=NOW + 11 * MINUTE)
 
         assert fall_back(engine, rules, NOW + 12 * MINUTE) == []
+
+    def test_and_is_then_summed_up_with_others_is_told_once_more_with_them_if_that_fails(self, engine: Engine, rules: RuleSet) -> None:
+        at = NOW + 6 * MINUTE
+        store(engine, issue(1))
+        plan_all(engine, rules)
+        fall_back(engine, rules, at)
+        for number in range(2, 80):
+            store(engine, issue(number, level="info"), at=at)
+        plan_all(engine, rules, at=at)
+
+        overflow.sum_up(engine, rules, {"preview": Limit.per_minute(60)}, lambda: at)
+        send(engine, Outcome.REFUSED, at=at)
+
+        assert "chat to mail" in fall_back(engine, rules, at)
 
     def test_without_a_fallback_it_waits(self, engine: Engine, rules: RuleSet) -> None:
         store(engine, issue(1, level="fatal"))
