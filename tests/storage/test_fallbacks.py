@@ -90,6 +90,16 @@ class TestWhatIsDead:
 
         assert went == ["chat to mail", "mail to pager", "pager to ops", "ops to None"]
 
+    def test_does_not_come_back_by_the_dead_letters_to_where_it_has_failed_first(self, engine: Engine) -> None:
+        rules = make_rules(RULES.replace("[pager, ops]", "[chat]"))
+        die(engine, rules)
+        went = fall_back(engine, rules)
+        send(engine, Outcome.REFUSED)
+
+        went += fall_back(engine, rules)
+
+        assert went == ["chat to mail", "mail to None"]
+
     def test_is_closed_where_it_was_told(self, engine: Engine, rules: RuleSet) -> None:
         die(engine, rules)
         fall_back(engine, rules)
