@@ -182,9 +182,7 @@ def test_threads_share_a_spool(spool: Spool, database: Database) -> None:
     assert sorted(map(int, database.kept)) == list(range(20))
 
 
-def test_what_a_process_left_that_was_killed_another_reads_in_and_what_one_holds_that_lives_it_leaves(
-    tmp_path: Path, database: Database
-) -> None:
+def test_what_a_process_left_that_was_killed_another_reads_in_and_for_one_that_lives_it_waits(tmp_path: Path, database: Database) -> None:
     code = f"""
 import sys, time; sys.path.insert(0, {str(ROOT)!r})
 import structlog; structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
@@ -205,7 +203,43 @@ print("spooled", flush=True); time.sleep(60)
     Spool(tmp_path, database.store)
 
     eventually(lambda: database.kept == [b"1"])
-    assert while_it_lives == (True, [])
+    assert while_it_lives == (False, [])
+
+
+def test_what_came_to_several_processes_is_read_in_in_one_order(tmp_path: Path, database: Database) -> None:
+    one, other = Spool(tmp_path, database.store), Spool(tmp_path, database.store)
+    append(one, b"1")
+    append(other, b"2")
+    database.is_away = False
+
+    held = other.read_in()  # what came to the other one earlier is still being written
+    eventually(lambda: one.is_empty and other.is_empty)
+
+    assert not held
+    assert database.kept == [b"1", b"2"]
+
+
+def test_what_came_to_another_process_is_not_passed_by(tmp_path: Path, database: Database) -> None:
+    one, other = Spool(tmp_path, database.store), Spool(tmp_path, database.store)
+    append(one, b"1")
+
+    assert not other.is_empty
+
+    database.is_away = False
+    eventually(lambda: other.is_empty)
+
+
+def test_what_others_have_put_into_the_folder_is_left_alone(tmp_path: Path, database: Database) -> None:
+    (tmp_path / "notes.spool").write_text("not ours")
+    (tmp_path / "zz.spool").mkdir()
+    spool = Spool(tmp_path, database.store)
+    append(spool, b"1")
+    database.is_away = False
+
+    eventually(lambda: spool.is_empty)
+
+    assert database.kept == [b"1"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["notes.spool", "zz.spool"]
 
 
 def test_what_is_read_in_twice_is_one_event_even_if_its_issue_has_changed_since(engine: Engine) -> None:
