@@ -7,6 +7,7 @@ import os
 import re
 import secrets
 import threading
+import time
 import zlib
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -160,9 +161,10 @@ class Spool:
             threading.Thread(target=self._keep_reading_in, name="spool", daemon=True).start()
 
     def _keep_reading_in(self) -> None:
-        pause = threading.Event()
+        is_done = False
         while True:
-            pause.wait(TRY_EVERY_SECONDS)
+            if not is_done:  # else what came meanwhile is read in at once: with each time it is less, and then nothing
+                time.sleep(TRY_EVERY_SECONDS)
             try:
                 is_done = self.read_in()
             except Exception:  # noqa: BLE001 - without this thread all that ever comes would stay in the spool

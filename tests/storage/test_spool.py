@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -87,6 +88,27 @@ def test_what_comes_while_it_is_read_in_comes_after_that(spool: Spool, database:
     eventually(lambda: spool.is_empty)
 
     assert database.kept == [b"1", b"2"]
+
+
+def test_it_comes_to_an_end_although_more_comes_all_the_time(tmp_path: Path, database: Database) -> None:
+    def store(resource: str, body: bytes, received_at: datetime) -> None:
+        time.sleep(0.003)
+        database.store(resource, body, received_at)
+
+    spool = Spool(tmp_path, store)
+
+    def come() -> None:
+        while not spool.is_empty:
+            append(spool, b"1")
+            time.sleep(0.02)
+
+    append(spool, b"1")
+    coming = [threading.Thread(target=come, daemon=True) for _ in range(2)]
+    for thread in coming:
+        thread.start()
+    database.is_away = False
+
+    eventually(lambda: spool.is_empty)
 
 
 def test_nothing_is_lost_if_it_goes_away_again_meanwhile(spool: Spool, database: Database) -> None:
