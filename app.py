@@ -17,7 +17,7 @@ from storage.database import OutOfReachError, SchemaError, check_schema, open_da
 from storage.intake import Intake, StorageError
 from storage.queue import PLAN, BackgroundBell, Bell
 from storage.refusals import RefusalCounter
-from storage.spool import Spool
+from storage.spool import FolderError, Spool, check_folder
 from web.changes import add_changes
 from web.intake import Keeper, accepted, check_token, whole_body
 
@@ -68,9 +68,11 @@ def serve() -> Flask:
     """
     try:
         settings = Settings.load()
+        if settings.spool_dir:
+            check_folder(settings.spool_dir)
         _check_database(settings)
         return create_app(settings)
-    except (SettingsError, SchemaError) as error:
+    except (SettingsError, SchemaError, FolderError) as error:
         raise SystemExit(f"the web process cannot start:\n{error}") from None
 
 

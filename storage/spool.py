@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import re
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from struct import Struct
+from tempfile import TemporaryFile
 from typing import BinaryIO, TypeAlias
 
 import msgspec
@@ -38,6 +40,26 @@ class Spooled(msgspec.Struct, frozen=True, array_like=True):
     received_at: datetime
     resource: str
     body: bytes
+
+
+class FolderError(Exception):
+    """Nothing could be spooled in the folder; the text says why and what to do."""
+
+
+def check_folder(folder: Path) -> None:
+    """See whether files can be made there; that the disk is full may pass.
+
+    Raises:
+        FolderError: none can.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+            way_out = "give it to the user of the web process, or set SPOOL_DIR to another folder"
+            raise FolderError(f"SPOOL_DIR: no file can be made in {folder}: {error.strerror}; {way_out}") from None
 
 
 class Spool:
