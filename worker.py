@@ -34,6 +34,7 @@ from storage.claims import Claimed, Pace
 from storage.database import SchemaError, check_schema, open_database
 from storage.planner import Planner
 from storage.queue import PLAN, BackgroundBell, Bell, listen
+from storage.redis_connection import AddressError, check_options
 from storage.rules_file import RulesFile
 
 SWEEP_SECONDS = 1.0
@@ -70,7 +71,7 @@ def main() -> None:
     """
     try:
         worker = Worker.from_settings(Settings.load())
-    except (SettingsError, SchemaError, RulesError) as error:
+    except (SettingsError, SchemaError, AddressError, RulesError) as error:
         raise SystemExit(f"the worker cannot start:\n{error}") from None
     signals.listen(
         {
@@ -119,9 +120,11 @@ class Worker:
 
         Raises:
             SchemaError: the database is not at this code's revision.
+            AddressError: Redis has no such options.
             RulesError: rules.yaml cannot be put in force.
         """
         telemetry.configure(settings)
+        check_options(settings.redis_url)
         engine = open_database(settings.database, pool_size=10)
         check_schema(engine)
         rules_file = RulesFile(settings.rules_file, lambda text, included: read_rules(text, settings, included))
