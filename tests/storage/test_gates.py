@@ -104,6 +104,15 @@ class TestWhoSaysWhenToComeBack:
         assert early == []
         assert [one.receiver for one in claim(engine, Lane.CRITICAL, after=7 * SECOND)] == ["chat"]
 
+    def test_is_told_nothing_for_a_while_if_it_only_says_that_it_was_too_much(self, engine: Engine, rules: RuleSet) -> None:
+        plan(engine, rules, *["error"] * 5)
+        (first, *others) = claim(engine)
+        record(engine, (first,), Outcome.RETRY, retry_after=timedelta(hours=2), status_code=429)
+        record(engine, tuple(others), Outcome.DELIVERED)
+
+        assert claim(engine, after=FIRST_PAUSE - SECOND) == ()
+        assert len(claim(engine, after=FIRST_PAUSE)) == 2
+
     def test_is_listed_with_what_it_said(self, engine: Engine, rules: RuleSet) -> None:
         plan(engine, rules, "error")
         record(engine, claim(engine), Outcome.RETRY, retry_after=7 * SECOND, was_put_off=True, excerpt="HTTP 429")
