@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -141,6 +142,19 @@ def test_who_has_waited_for_a_commit_that_waits_for_a_lock_is_answered_in_time_t
     engine.dispose()
     other.dispose()
     assert max(seconds) < 1.3  # it was 1.6
+
+
+# psycopg waits at least two seconds for a connection, whatever `connect_timeout` says: the first request after PostgreSQL's host has gone
+# is answered after that. The mending is to have another thread connect and commit, and who leads wait for it no longer than the others.
+@pytest.mark.xfail(strict=True, reason="psycopg's shortest time-out of a connection is two seconds")
+def test_a_server_that_takes_a_connection_and_says_nothing_is_not_waited_for_longer_than_sentry_waits() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        engine = open_database(f"postgresql+psycopg://u:p@127.0.0.1:{silent.getsockname()[1]}/d", must_answer=True)
+        began = time.monotonic()
+        with pytest.raises(StorageError):
+            store(Intake(engine))
+
+    assert time.monotonic() - began < 1
 
 
 def test_a_connection_that_the_server_has_ended_costs_no_event(postgresql_url: str) -> None:
