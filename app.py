@@ -17,8 +17,9 @@ from settings import Settings, SettingsError
 from storage.database import OutOfReachError, SchemaError, check_schema, open_database
 from storage.intake import Intake, StorageError
 from storage.queue import PLAN, BackgroundBell, Bell
+from storage.redis_connection import AddressError, check_options
 from storage.refusals import RefusalCounter
-from storage.spool import Spool
+from storage.spool import FolderError, Spool, check_folder
 from web.changes import add_changes
 from web.console import add_console
 from web.desk import Desk
@@ -85,11 +86,14 @@ def serve() -> Flask:
     """
     try:
         settings = Settings.load()
+        check_options(settings.redis_url)
+        if settings.spool_dir:
+            check_folder(settings.spool_dir)
         is_there = _check_database(settings)
         app = create_app(settings)
         if is_there:
             say_first_admin_of(app, settings)
-    except (SettingsError, SchemaError) as error:
+    except (SettingsError, SchemaError, AddressError, FolderError) as error:
         raise SystemExit(f"the web process cannot start:\n{error}") from None
     return app
 
@@ -110,8 +114,9 @@ def _settings_of_the_environment() -> Settings:
     """For the `flask` commands, whose user is to see what is missing and no trace."""
     try:
         settings = Settings.load()
+        check_options(settings.redis_url)
         open_database(settings.database)
-    except (SettingsError, SchemaError) as error:
+    except (SettingsError, SchemaError, AddressError) as error:
         raise SystemExit(f"the command cannot run:\n{error}") from None
     return settings
 

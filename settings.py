@@ -172,15 +172,15 @@ class Settings(BaseModel):
     @field_validator("redis_url")
     @classmethod
     def _redis_scheme(cls, value: str) -> str:
-        parts = urlsplit(value)
-        hosts = parts.netloc.rpartition("@")[2].split(",")
-        is_sound = all(_has_sound_port(f"//{host}") for host in hosts)
-        if parts.scheme in {"redis+sentinel", "rediss+sentinel"}:
-            if is_sound and parts.path.strip("/"):
-                return value
-            raise ValueError("write redis+sentinel://host:26379,host:26379/name-of-the-service/0")
-        is_of_one = parts.scheme in {"redis", "rediss", "unix"} and len(hosts) == 1
-        if not is_sound or not (is_of_one or parts.scheme in {"redis+cluster", "rediss+cluster"}):
+        scheme, _, rest = value.partition("://")
+        *_, hosts = re.split(r"[/?#]", rest)[0].rpartition("@")
+        is_sound = all(_has_sound_port(f"//{host}") for host in hosts.split(","))
+        if scheme in {"redis+sentinel", "rediss+sentinel"}:
+            if not (is_sound and all(hosts.split(",")) and re.fullmatch(r"/[^/]+(/[0-9]*)?", urlsplit(value).path)):
+                raise ValueError("write redis+sentinel://host:26379,host:26379/name-of-the-service/0")
+            return value
+        is_of_one = scheme in {"redis", "rediss", "unix"} and "," not in hosts
+        if not is_sound or not (is_of_one or scheme in {"redis+cluster", "rediss+cluster"}):
             raise ValueError("write redis://host:port/0, rediss://…, unix://…, redis+sentinel://… or redis+cluster://…")
         return value
 

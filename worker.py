@@ -33,7 +33,8 @@ from storage import claims, events, fallbacks, notifications, overflow, refreshi
 from storage.claims import Claimed, Pace
 from storage.database import SchemaError, check_schema, open_database
 from storage.planner import Planner
-from storage.queue import PLAN, Bell, listen
+from storage.queue import PLAN, BackgroundBell, Bell, listen
+from storage.redis_connection import AddressError, check_options
 from storage.rules_file import RulesFile
 
 SWEEP_SECONDS = 1.0
@@ -70,7 +71,7 @@ def main() -> None:
     """
     try:
         worker = Worker.from_settings(Settings.load())
-    except (SettingsError, SchemaError, RulesError) as error:
+    except (SettingsError, SchemaError, AddressError, RulesError) as error:
         raise SystemExit(f"the worker cannot start:\n{error}") from None
     signals.listen(
         {
@@ -106,6 +107,8 @@ class Worker:
         """So far the wall's clock is ahead of the one that nobody sets."""
         self._pace = Pace(limits=limits(settings), threads=settings.worker_threads)
         self._bell = Bell(settings.redis_url)
+        # A Redis that hangs holds who rings for seconds: that must not be who plans.
+        self._bells = {lane: BackgroundBell(self._bell, lane) for lane in Lane}
         enrichment = Enrichment(settings, clock)
         self._dispatch = Dispatch(settings, lambda: rules_file.rules, clock, earlier=self._earlier_rules, details=enrichment.details)
         self._planner = Planner(engine, lambda: rules_file.rules, clock, self._announce, enrichment.find_out)
@@ -117,9 +120,11 @@ class Worker:
 
         Raises:
             SchemaError: the database is not at this code's revision.
+            AddressError: Redis has no such options.
             RulesError: rules.yaml cannot be put in force.
         """
         telemetry.configure(settings)
+        check_options(settings.redis_url)
         engine = open_database(settings.database, pool_size=10)
         check_schema(engine)
         rules_file = RulesFile(settings.rules_file, lambda text, included: read_rules(text, settings, included))
@@ -259,6 +264,7 @@ class Worker:
             deliver=self._dispatch.deliver,
             record=self._record,
             give_back=lambda ids: claims.give_back(self._engine, ids, worker=self.id, now=self._clock()),
+            give_back_others=lambda ids: claims.give_back_others(self._engine, lane, ids, worker=self.id, now=self._clock()),
             report_fault=lambda error: log.error("lane_fault", lane=lane, error=_cause(error), effect="tried again in a second"),
         )
 
@@ -276,7 +282,7 @@ class Worker:
     def _announce(self, lane: Lane) -> None:
         self._lanes[lane].ring()
         # For the other workers, should there be more than this one can take.
-        self._bell.ring(lane)
+        self._bells[lane].ring()
 
 
 def _log_attempt(claimed: Claimed, done: Attempt) -> None:

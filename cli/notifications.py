@@ -76,19 +76,19 @@ def notification_commands(engine: Engine, bell: Bell) -> AppGroup:
 
     @group.command("requeue")
     @click.argument("ids", metavar="ID...", type=NUMBER, nargs=-1)
-    @click.option("--all-dead", "state", flag_value=State.DEAD.value, help="Every dead one.")
-    @click.option("--all-previews", "state", flag_value=State.HELD.value, help="Every one that was only previewed.")
+    @click.option("--all-dead", "states", flag_value=State.DEAD.value, multiple=True, help="Every dead one.")
+    @click.option("--all-previews", "states", flag_value=State.HELD.value, multiple=True, help="Every one that was only previewed.")
     @_narrowing
     @click.option("--dry-run", is_flag=True, help="Only list what would be sent.")
     def requeue(
-        ids: Sequence[int], state: str | None, receiver: str | None, since: datetime | None, until: datetime | None, *, dry_run: bool
+        ids: Sequence[int], states: Sequence[str], receiver: str | None, since: datetime | None, until: datetime | None, *, dry_run: bool
     ) -> None:
         """Send dead notifications again, and previews now.
 
         At once if a worker is running. A preview is sent once the receiver's credential is set; until then it is previewed again.
         What is over is news to nobody and is left alone.
         """
-        chosen = _chosen(ids, state, {"receiver": receiver, "since": since, "until": until})
+        chosen = _chosen(ids, states, {"receiver": receiver, "since": since, "until": until})
         requeued = notifications.requeue(engine, **chosen, now=datetime.now(UTC), dry_run=dry_run)
         for line in _left_alone(ids, requeued):
             click.echo(line, err=True)
@@ -101,11 +101,11 @@ def notification_commands(engine: Engine, bell: Bell) -> AppGroup:
     return group
 
 
-def _chosen(ids: Sequence[int], state: str | None, narrowed: Narrowed) -> Chosen:
-    if bool(ids) == bool(state):
-        raise click.UsageError("name the ids, or say --all-dead or --all-previews")
-    if state:
-        return {"ids": None, "state": State(state), **narrowed}
+def _chosen(ids: Sequence[int], states: Sequence[str], narrowed: Narrowed) -> Chosen:
+    if bool(ids) + len(set(states)) != 1:
+        raise click.UsageError("name the ids, or say --all-dead or --all-previews, one of them")
+    if states:
+        return {"ids": None, "state": State(states[0]), **narrowed}
     if any(narrowed.values()):
         raise click.UsageError("--receiver, --since and --until narrow --all-dead and --all-previews; ids need no narrowing")
     return {"ids": ids, "state": State.DEAD, **narrowed}

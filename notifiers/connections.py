@@ -6,18 +6,24 @@ each request and answer cost as much again as all the rest of a delivery.
 
 from __future__ import annotations
 
+import socket
 import ssl
 import threading
+import time
 import weakref
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.client import HTTPConnection as StandardConnection
 from http.client import HTTPResponse
-from typing import NamedTuple, TypeAlias
+from io import BufferedReader, RawIOBase
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, SSLError
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 KEPT_PER_PEER = 256
 """As many as a worker has threads; with fewer kept, a burst would pay a TLS handshake per message."""
@@ -118,7 +124,50 @@ def ask(connection: Connection, method: str, path: str, headers: Mapping[str, st
         connection.putheader("Content-Length", str(len(body)))
     connection.endheaders(body)
     # Not urllib3's own: this one reads the head, and does nothing else.
+    connection.response_class = _Answer
     return StandardConnection.getresponse(connection)
+
+
+class _Answer(HTTPResponse):
+    """Its head has to come within the time for one piece of the rest: else one that drips would hold its thread for days."""
+
+    def __init__(self, sock: socket.socket, debuglevel: int = 0, method: str | None = None) -> None:
+        super().__init__(sock, debuglevel, method)
+        self._timed = _Timed(sock, self.fp.detach())
+        self.fp = BufferedReader(self._timed)
+
+    def begin(self) -> None:
+        """Read the head."""
+        super().begin()
+        self._timed.go_on()
+
+
+class _Timed(RawIOBase):
+    """What comes over a socket, for as long as the socket may take over one piece."""
+
+    def __init__(self, sock: socket.socket, pieces: RawIOBase) -> None:
+        self._sock, self._pieces, self._seconds = sock, pieces, sock.gettimeout() or 0.0
+        self._until: float | None = time.monotonic() + self._seconds
+
+    def go_on(self) -> None:
+        """From now on each piece has that long."""
+        self._until = None
+        self._sock.settimeout(self._seconds)
+
+    def readable(self) -> bool:
+        """As a BufferedReader wants it."""
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int | None:
+        """The next piece; raises TimeoutError when the time is up."""
+        if self._until is not None:
+            self._sock.settimeout(max(0.001, self._until - time.monotonic()))
+        return self._pieces.readinto(buffer)
+
+    def close(self) -> None:
+        """With what is below."""
+        self._pieces.close()
+        super().close()
 
 
 def _close_all(idle: Mapping[Peer, list[Connection]]) -> None:

@@ -216,7 +216,7 @@ class Dispatch:
             jitter=random.random,
         )
         if not found:
-            return done
+            return replace(done, was_asked=False)
         rules, receiver = found[0]
         if claimed.opted_out_at and done.outcome is Outcome.DELIVERED:
             done = replace(done, opted_out=False)

@@ -46,6 +46,8 @@ class LanePorts(Generic[ClaimedT]):
     record: Callable[[Sequence[tuple[ClaimedT, Attempt]]], None]
     """Called in the lane's own thread, as claiming is; what cannot be recorded now comes again."""
     give_back: Callable[[Sequence[int]], None]
+    give_back_others: Callable[[Sequence[int]], None]
+    """All that this lane has claimed but these: of what was claimed when claiming failed it has not heard."""
     report_fault: Callable[[Exception], None]
     """Claiming or recording failed; it is tried again after a pause."""
 
@@ -61,6 +63,8 @@ class DeliveryLane(Generic[ClaimedT]):
         self._inbox: queue.SimpleQueue[tuple[ClaimedT, Attempt] | int] = queue.SimpleQueue()
         self._in_flight: dict[int, ClaimedT] = {}
         self._unrecorded: list[tuple[ClaimedT, Attempt]] = []
+        self._is_in_doubt = False
+        """Claiming has failed: perhaps after it was done."""
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"lane-{name}", daemon=True)
         self._thread.start()
@@ -117,12 +121,20 @@ class DeliveryLane(Generic[ClaimedT]):
 
     def _fill(self) -> None:
         while not self._stopping.is_set() and (free := self._threads - len(self._in_flight)) > 0:
-            claimed, are_all = self._ports.claim(min(free, MAX_CLAIM), tuple(self._in_flight.values()))
+            claimed, are_all = self._claim(min(free, MAX_CLAIM))
             for one in claimed:
                 self._in_flight[one.id] = one
                 self._pool.submit(self._deliver, one)
             if are_all or not claimed:
                 return
+
+    def _claim(self, limit: int) -> tuple[Sequence[ClaimedT], bool]:
+        if self._is_in_doubt:
+            self._ports.give_back_others(tuple(self._in_flight))
+        self._is_in_doubt = True
+        found = self._ports.claim(limit, tuple(self._in_flight.values()))
+        self._is_in_doubt = False
+        return found
 
     def _deliver(self, claimed: ClaimedT) -> None:
         try:

@@ -321,3 +321,5 @@ class Attempt:
     """Whether whoever is there wants to hear nothing any more; None: nothing was said of that."""
     was_put_off: bool = False
     """The vendor said when to come back, so it does not count as a failure."""
+    was_asked: bool = True
+    """Whether the destination may have been asked anything; if not, how it ended says nothing of that."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import wraps
 from typing import NamedTuple, ParamSpec, TypeVar
 
@@ -43,6 +43,8 @@ _P = ParamSpec("_P")
 _T = TypeVar("_T")
 _VENDOR_KEYS = ("dedup_key", "key")
 """In references: PagerDuty's, and Jira's."""
+ANSWERED_WITHIN = timedelta(seconds=10)
+"""So long a vendor may take over what it was told: who asks it sooner whether that is there hears of nothing, and tells it twice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,7 +205,13 @@ def record(engine: Engine, finished: Sequence[tuple[int, Attempt]], *, pace: Pac
 def give_back(engine: Engine, ids: Sequence[int], *, worker: str, now: datetime) -> None:
     """Return what this worker has claimed and will not see the end of."""
     ours = and_(notifications.c.id.in_(ids), notifications.c.state == State.SENDING, notifications.c.claimed_by == worker)
-    _reopen(engine, ours, now, "the worker stopped")
+    _reopen(engine, ours, now, "the worker stopped", again_at=now + ANSWERED_WITHIN)
+
+
+def give_back_others(engine: Engine, lane: Lane, ids: Sequence[int], *, worker: str, now: datetime) -> None:
+    """Return what this worker has claimed in a lane but these: its connection broke as that was committed, so nothing was begun."""
+    ours = and_(notifications.c.lane == lane, notifications.c.state == State.SENDING, notifications.c.claimed_by == worker)
+    _reopen(engine, and_(ours, notifications.c.id.not_in(ids)), now, "the claim was not heard of", outcome=Outcome.RETRY)
 
 
 def take_from_dead(engine: Engine, now: datetime, *, by: str = "", alive_at: datetime | None = None) -> int:
@@ -318,13 +326,21 @@ def _state_after(attempt: Attempt) -> State:
     return State.DEAD
 
 
-def _reopen(engine: Engine, which: ColumnElement[bool], now: datetime, excerpt: str) -> int:
-    """Plan again what was being sent; its attempt has no end that we know of, so it counts as ambiguous."""
-    again = update(notifications).where(which).values(state=State.PLANNED, next_attempt_at=now, claimed_by=None)
+def _reopen(
+    engine: Engine,
+    which: ColumnElement[bool],
+    now: datetime,
+    excerpt: str,
+    *,
+    again_at: datetime | None = None,
+    outcome: Outcome = Outcome.AMBIGUOUS,
+) -> int:
+    """Plan again what was being sent; an attempt that has no end that we know of counts as ambiguous."""
+    again = update(notifications).where(which).values(state=State.PLANNED, next_attempt_at=again_at or now, claimed_by=None)
     with engine.begin() as connection:
         reopened = connection.execute(again.returning(notifications.c.id, notifications.c.attempts)).all()
         if reopened:
-            lost = {"ended_at": now, "outcome": Outcome.AMBIGUOUS, "status_code": None, "excerpt": excerpt, "payload": None}
+            lost = {"ended_at": now, "outcome": outcome, "status_code": None, "excerpt": excerpt, "payload": None}
             connection.execute(_CLOSE_ATTEMPT, [{"b_id": row.id, "b_number": row.attempts, **lost} for row in reopened])
     return len(reopened)
 

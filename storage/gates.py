@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from typing import NamedTuple
 
 from sqlalchemy import Connection, Engine, Row, bindparam, case, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.elements import ColumnElement
 
-from routing.gate import ACCOUNTS, UPDATES, End, Gate, Limit, Said, gate_of
+from routing.gate import ACCOUNTS, FIRST_PAUSE, UPDATES, End, Gate, Limit, Said, gate_of
 from routing.notification import Attempt, Outcome, Reason
 from storage.tables import gates, notifications
 
@@ -112,8 +113,13 @@ def _way(row: Row[tuple[object, ...]], name: str, limits: Mapping[str, Limit]) -
 
 
 def _said(attempt: Attempt) -> Said:
+    if not attempt.was_asked:
+        return Said(End.UNUSED)
     if attempt.was_put_off and attempt.retry_after:
         return Said(End.PUT_OFF, attempt.ended_at + attempt.retry_after, attempt.excerpt)
+    if attempt.status_code == HTTPStatus.TOO_MANY_REQUESTS and attempt.retry_after:
+        # It does not say until when, as PagerDuty never does: what comes next would get the same answer.
+        return Said(End.PUT_OFF, attempt.ended_at + min(attempt.retry_after, FIRST_PAUSE), attempt.excerpt)
     return Said(_ENDS[attempt.outcome], words=attempt.excerpt, began_at=attempt.began_at)
 
 

@@ -18,7 +18,7 @@ from routing.notification import (
     Reason,
     State,
 )
-from storage.tables import UtcDateTime, incidents, notifications
+from storage.tables import UtcDateTime, announcements, incidents, notifications
 from storage.told import WAS_AMBIGUOUS
 
 _CLOSE = frozenset({Reason.RESOLVED, Reason.ENDED})
@@ -119,7 +119,13 @@ def requeue(
     is_preview = and_(notifications.c.state == State.HELD, notifications.c.reason == Reason.PREVIEW)
     # What is over is news to nobody, also if it has begun again; its end is told also then, and done in Sentry.
     has_begun = or_(incidents.c.began_at.is_(None), incidents.c.began_at <= notifications.c.created_at)
-    fires = exists().where(incidents.c.id == notifications.c.incident_id, incidents.c.status == Status.FIRING, has_begun)
+    is_open = and_(incidents.c.status == Status.FIRING, has_begun)
+    # A message that speaks of several is over when all of them are.
+    of_another = and_(announcements.c.subject == notifications.c.subject, announcements.c.place == notifications.c.place)
+    fires = or_(
+        exists().where(incidents.c.id == notifications.c.incident_id, is_open),
+        exists().where(of_another, incidents.c.id == announcements.c.incident_id, is_open),
+    )
     may_be_sent = and_(
         or_(notifications.c.state == State.DEAD, is_preview), or_(fires, notifications.c.reason.in_((Reason.RESOLVED, *DONE_IN_SENTRY)))
     )

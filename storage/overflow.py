@@ -7,7 +7,24 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 import msgspec
-from sqlalchemy import Connection, Engine, Row, String, Text, bindparam, delete, exists, func, insert, literal, null, or_, select, update
+from sqlalchemy import (
+    Connection,
+    Engine,
+    Row,
+    String,
+    Text,
+    bindparam,
+    delete,
+    exists,
+    false,
+    func,
+    insert,
+    literal,
+    null,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from routing.durations import spell_duration
@@ -136,6 +153,7 @@ _ITS_OWN = {
     "subject": _OF,
     "others": bindparam("others", type_=Text),
     "next_step": null(),
+    "fell_back": false(),
 }
 _COPIED = {column.name: column for column in notifications.c if column.name not in {"id", "finished_at"}} | _ITS_OWN
 _TELL = insert(notifications).from_select([*_COPIED], select(*_COPIED.values()).where(notifications.c.id == bindparam("head")))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from inspect import signature
 from typing import NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from redis import Redis
 from redis.backoff import NoBackoff
@@ -19,6 +20,10 @@ from rq.defaults import RQ_KEY_PREFIX
 SENTINEL_PORT, CLUSTER_PORT = 26379, 6379
 
 
+class AddressError(Exception):
+    """The address names an option that there is not, or an impossible value of one; the text says what to write."""
+
+
 class _Address(NamedTuple):
     """What an address says that names several hosts."""
 
@@ -27,6 +32,24 @@ class _Address(NamedTuple):
     """What the Sentinels call the server."""
     options: Mapping[str, object]
     """For connections."""
+
+
+def check_options(url: str) -> None:
+    """See to what redis-py would only refuse at the first connection.
+
+    Raises:
+        AddressError: an option of the address is not right.
+    """
+    scheme, query = urlsplit(url).scheme, urlsplit(url).query
+    known = {name for name in signature(Redis).parameters if scheme.startswith("rediss") or not name.startswith("ssl")}
+    of_sentinels = {"sentinel_username", "sentinel_password"} if scheme.endswith("+sentinel") else set()
+    if unknown := sorted(parse_qs(query).keys() - known - of_sentinels):
+        way_out = "write one of redis-py's, those of TLS (ssl_ca_certs) after rediss"
+        raise AddressError(f"REDIS_URL: {scheme}:// has no option {', '.join(unknown)}; {way_out}")
+    try:
+        parse_url(f"redis://localhost?{query}")  # type: ignore[no-untyped-call]  # redis-py
+    except ValueError as error:
+        raise AddressError(f"REDIS_URL: {error}") from None
 
 
 def connect(url: str, **options: object) -> Redis:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
+import re
 import secrets
 import threading
+import time
 import zlib
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from struct import Struct
+from tempfile import TemporaryFile
 from typing import BinaryIO, TypeAlias
 
 import msgspec
@@ -23,6 +27,8 @@ _HEAD = Struct(">II")
 """Before each record: its length, and its checksum, by which one is known that was cut off and never answered."""
 _SUFFIX, _BROKEN = ".spool", ".broken"
 _STAMP = "%Y%m%dT%H%M%S.%f"
+_OURS = re.compile(r"[0-9]{8}T[0-9]{6}\.[0-9]{6}-[0-9]+-[0-9a-f]{8}\.spool")
+"""Whatever else lies in the folder is somebody else's."""
 
 Store: TypeAlias = Callable[[str, bytes, datetime], object]
 """Keeps a webhook of a resource, with its body and when it came; raises StorageError. To keep one twice is to keep it once."""
@@ -34,6 +40,26 @@ class Spooled(msgspec.Struct, frozen=True, array_like=True):
     received_at: datetime
     resource: str
     body: bytes
+
+
+class FolderError(Exception):
+    """Nothing could be spooled in the folder; the text says why and what to do."""
+
+
+def check_folder(folder: Path) -> None:
+    """See whether files can be made there; that the disk is full may pass.
+
+    Raises:
+        FolderError: none can.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+            way_out = "give it to the user of the web process, or set SPOOL_DIR to another folder"
+            raise FolderError(f"SPOOL_DIR: no file can be made in {folder}: {error.strerror}; {way_out}") from None
 
 
 class Spool:
@@ -50,12 +76,15 @@ class Spool:
         """Where to append; None: nothing has come since the last file was closed."""
         self._is_reading_in = False
         self._log = structlog.get_logger()
-        if any(folder.glob(f"*{_SUFFIX}")):
+        if self._files():
             self._begin_to_read_in()
 
     @property
     def is_empty(self) -> bool:
-        """Whether what comes may pass it by."""
+        """Whether what comes may pass it by: nothing is in it, of no process."""
+        if not self._is_reading_in and self._files():
+            with self._lock:
+                self._begin_to_read_in()
         return not self._is_reading_in
 
     def append(self, resource: str, body: bytes, received_at: datetime) -> None:
@@ -73,22 +102,32 @@ class Spool:
             self._begin_to_read_in()
 
     def read_in(self) -> bool:
-        """Store what is spooled, the oldest file first; whether nothing is left that this process may read."""
+        """Store what is spooled, the oldest file first, whosever it is; whether nothing is left."""
         with self._lock:
             if self._file:
                 self._file.close()  # what comes now begins another one
             self._file = None
-        for path in sorted(self._folder.glob(f"*{_SUFFIX}")):
+        for path in self._files():
             try:
                 self._read_in(path)
-            except StorageError:
+            except (StorageError, BlockingIOError):  # another process is at it, and what is in the next file came later
                 return False
         return True
+
+    def _files(self) -> list[Path]:
+        """The oldest first."""
+        try:
+            names = os.listdir(self._folder)  # noqa: PTH208 - with each webhook, and a tenth of the cost of paths
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        return [self._folder / name for name in sorted(filter(_OURS.fullmatch, names))]
 
     def _write(self, record: bytes) -> None:
         file = self._file or self._begin_file()
         try:
-            file.write(record)
+            rest = memoryview(record)
+            while rest:  # a disk that is nearly full takes a part, and says no only to what is left
+                rest = rest[file.write(rest) :]
             os.fsync(file.fileno())
         except OSError:
             self._file = None  # nothing may follow half a record
@@ -111,7 +150,7 @@ class Spool:
     def _stamp(self) -> str:
         """By which files are in their order, also when the clock has been put back since the last one."""
         now = self._clock()
-        others = sorted(path.name.partition("-")[0] for path in self._folder.glob(f"*{_SUFFIX}"))
+        others = [path.name.partition("-")[0] for path in self._files()]
         if others and others[-1] >= now.strftime(_STAMP):
             now = datetime.strptime(others[-1], _STAMP).replace(tzinfo=UTC) + timedelta(microseconds=1)
         return now.strftime(_STAMP)
@@ -122,9 +161,8 @@ class Spool:
         except FileNotFoundError:  # another process was quicker
             return
         with file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:  # whoever appends to it lives
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # refused, whoever reads it or appends to it lives
+            if not os.fstat(file.fileno()).st_nlink:  # it was read in by another one meanwhile
                 return
             count, end = 0, 0
             for one in _records(file):
@@ -145,9 +183,10 @@ class Spool:
             threading.Thread(target=self._keep_reading_in, name="spool", daemon=True).start()
 
     def _keep_reading_in(self) -> None:
-        pause = threading.Event()
+        is_done = False
         while True:
-            pause.wait(TRY_EVERY_SECONDS)
+            if not is_done:  # else what came meanwhile is read in at once: with each time it is less, and then nothing
+                time.sleep(TRY_EVERY_SECONDS)
             try:
                 is_done = self.read_in()
             except Exception:  # noqa: BLE001 - without this thread all that ever comes would stay in the spool

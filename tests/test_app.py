@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import Engine, text
 from werkzeug.test import TestResponse
 
-from app import create_app
+from app import create_app, serve
 from settings import Settings, SettingsError
 from storage.database import open_database, upgrade
 from storage.refusals import counted
@@ -269,6 +269,16 @@ def test_with_a_spool_what_cannot_be_stored_now_is_kept_and_stored_later(tmp_pat
     assert [(answer.status_code, answer.json) for answer in answers] == [(202, {"event": None})] * 3
     eventually(lambda: count(engine) == 3)
     eventually(lambda: post(client, event_alert_webhook(event_id=f"{9:032x}")).json == {"event": 4})
+
+
+def test_a_spool_in_which_no_file_can_be_made_stops_the_start(tmp_path: Path, sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    in_the_way = tmp_path / "spool"
+    in_the_way.write_text("")
+    for name, value in {"ALLOW_UNSIGNED": "true", "DATABASE_URL": sqlite_url, "SPOOL_DIR": str(in_the_way)}.items():
+        monkeypatch.setenv(name, value)
+
+    with pytest.raises(SystemExit, match="SPOOL_DIR: no file can be made in"):
+        serve()
 
 
 @pytest.mark.parametrize("resource", ["router:silence", "Router:Silence", ":router:silence"])

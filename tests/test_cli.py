@@ -286,7 +286,7 @@ class TestNotificationsRequeue:
         with Redis.from_url(redis_url) as redis:
             assert redis.llen("rq:queue:alert-router") == len(Lane)
 
-    @pytest.mark.parametrize("arguments", [[], ["1", "--all-dead"]], ids=["neither", "both"])
+    @pytest.mark.parametrize("arguments", [[], ["1", "--all-dead"], ["--all-dead", "--all-previews"]], ids=["neither", "both", "two alls"])
     def test_wants_numbers_or_all_of_them(self, flask: FlaskCliRunner, arguments: list[str]) -> None:
         assert "name the ids, or say --all-dead or --all-previews" in run(flask, "notifications", "requeue", *arguments, status=2)
 

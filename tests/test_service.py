@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import signal
+import socket
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -174,6 +176,23 @@ def test_redis_that_comes_and_goes_under_a_working_worker_is_not_missed(tmp_path
         running.post(critical_error(2))
 
         running.until("the second is sent", lambda: running.states() == {State.SENT: 6})
+
+
+def test_a_redis_that_hangs_holds_up_no_planner(tmp_path: Path, sqlite_url: str, vendors: Vendors) -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,
+        service(tmp_path, environment(sqlite_url, f"redis://127.0.0.1:{silent.getsockname()[1]}", **vendors.environment())) as running,
+    ):
+        running.start_web()
+        running.start_worker()
+        running.until("the worker has started", lambda: "worker_started" in running.log("worker"))
+        began = time.monotonic()
+
+        for number in range(1, 5):
+            running.post(critical_error(number))
+            running.until("it is sent", lambda: running.states() == {State.SENT: 3 * number})  # noqa: B023 - called at once
+
+    assert time.monotonic() - began < 10  # each waited six seconds
 
 
 def test_two_workers_share_the_work_and_double_nothing(tmp_path: Path, database_url: str, redis_url: str, vendors: Vendors) -> None:

@@ -197,6 +197,9 @@ def test_redis_may_be_reached_in_each_of_its_ways(url: str) -> None:
         ("redis://h,i/0", "write redis://host:port/0"),
         ("redis+sentinel://h,i", "write redis+sentinel://host:26379,host:26379/name-of-the-service/0"),
         ("redis+sentinel://h,i:0/main", "write redis+sentinel://"),
+        ("redis+sentinel://h,/main", "write redis+sentinel://"),
+        ("redis+sentinel://h/main/zero", "write redis+sentinel://"),
+        ("redis+sentinel://[::1/main", "write redis+sentinel://"),
         ("redis+cluster://h,i:x", "write redis://host:port/0"),
     ],
 )

@@ -87,6 +87,7 @@ def test_a_receiver_that_is_not_in_force_is_tried_again() -> None:
 
     assert (done.outcome, done.excerpt) == (Outcome.RETRY, "receiver gone is not in the rules in force")
     assert done.retry_after
+    assert not done.was_asked
 
 
 def test_what_cannot_be_read_ends_as_an_attempt() -> None:

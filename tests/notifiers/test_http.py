@@ -26,7 +26,7 @@ from notifiers.http import (
     sealed,
     translate_requests_errors,
 )
-from tests.stand_ins.faults import FaultServer, answer, drip, end_of_file, hang, refusing, reset
+from tests.stand_ins.faults import FaultServer, answer, drip, drip_head, end_of_file, hang, refusing, reset
 from tests.stand_ins.server import Server
 
 if TYPE_CHECKING:
@@ -182,6 +182,13 @@ def test_an_answer_that_never_ends_is_left_when_its_time_is_up() -> None:
         response = Network(IMPATIENT).post(vendor.url, body=b"", headers={})
 
     assert set(response.body) == {"x"}
+
+
+def test_an_answer_that_never_begins_to_end_is_left_when_its_time_is_up() -> None:
+    with FaultServer(drip_head) as vendor, pytest.raises(RetryableError, match="no answer within the time limit") as raised:
+        Network(IMPATIENT).post(vendor.url, body=b"", headers={})
+
+    assert raised.value.ambiguous
 
 
 def test_of_a_huge_answer_only_the_beginning_is_read() -> None:

@@ -27,6 +27,9 @@ class World:
     faults: int = 0
     recorded: list[int] = field(default_factory=list)
     returned: list[int] = field(default_factory=list)
+    claims_unheard_of: int = 0
+    unheard_of: list[Parcel] = field(default_factory=list)
+    all_returned_but: list[Sequence[int]] = field(default_factory=list)
     reported: list[str] = field(default_factory=list)
     under_way: set[int] = field(default_factory=set)
     most_under_way: int = 0
@@ -37,7 +40,15 @@ class World:
     def claim(self, limit: int, under_way: Sequence[Parcel]) -> tuple[Sequence[Parcel], bool]:
         self.seen_under_way.append(len(under_way))
         claimed, self.waiting = self.waiting[:limit], self.waiting[limit:]
+        if self.claims_unheard_of:
+            self.claims_unheard_of -= 1
+            self.unheard_of = claimed
+            raise OSError("the connection broke")
         return claimed, len(claimed) < limit
+
+    def give_back_others(self, ids: Sequence[int]) -> None:
+        self.all_returned_but.append(ids)
+        self.waiting, self.unheard_of = [*self.unheard_of, *self.waiting], []
 
     def deliver(self, parcel: Parcel) -> Attempt:
         with self.changed:
@@ -73,6 +84,7 @@ def lane(world: World, *, threads: int = 4) -> Iterator[DeliveryLane[Parcel]]:
         deliver=world.deliver,
         record=world.record,
         give_back=world.returned.extend,
+        give_back_others=world.give_back_others,
         report_fault=lambda error: world.reported.append(str(error)),
     )
     running = DeliveryLane("test", ports, threads=threads)
@@ -134,6 +146,20 @@ def test_a_database_that_is_away_delays_the_record_and_loses_nothing() -> None:
 
     assert world.reported == ["the database is away"]
     assert world.recorded == [1]
+
+
+def test_what_was_claimed_by_a_claim_that_failed_is_claimed_again() -> None:
+    world = World([Parcel(1), Parcel(2)], held=frozenset({1}))
+
+    with lane(world, threads=2) as running:
+        running.ring()
+        world.until("one hangs", recorded=1, under_way=1)
+        world.waiting, world.claims_unheard_of = [Parcel(3)], 1
+        running.ring()
+        world.until("the other is delivered", recorded=2)
+
+    assert world.recorded[:2] == [2, 3]
+    assert world.all_returned_but == [(1,)]
 
 
 def test_what_does_not_end_in_time_is_given_back() -> None:

@@ -48,6 +48,13 @@ def drip(connection: socket.socket, ended: threading.Event, _request: bytes) -> 
         connection.sendall(b"x")
 
 
+def drip_head(connection: socket.socket, ended: threading.Event, _request: bytes) -> None:
+    """Begin to answer for ever, a byte at a time."""
+    connection.sendall(b"HTTP/1.1 200 OK\r\nServer: ")
+    while not ended.wait(0.02):
+        connection.sendall(b"x")
+
+
 class FaultServer:
     """Applies one fault to every request, from `with` to its end. `requests` are the raw bytes of each.
 

@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import Engine
 
+from routing.gate import Limit
 from routing.notification import Lane, Outcome, Reason, State
 from routing.rules import RuleSet
-from storage import claims, fallbacks, inspection, notifications
+from storage import claims, fallbacks, inspection, notifications, overflow
 from storage.fallbacks import FellBack
 from tests.factories import NOW, issue_webhook
 from tests.storage.planned import ended, issue, make_rules, plan_all, store
@@ -89,6 +90,16 @@ class TestWhatIsDead:
 
         assert went == ["chat to mail", "mail to pager", "pager to ops", "ops to None"]
 
+    def test_does_not_come_back_by_the_dead_letters_to_where_it_has_failed_first(self, engine: Engine) -> None:
+        rules = make_rules(RULES.replace("[pager, ops]", "[chat]"))
+        die(engine, rules)
+        went = fall_back(engine, rules)
+        send(engine, Outcome.REFUSED)
+
+        went += fall_back(engine, rules)
+
+        assert went == ["chat to mail", "mail to None"]
+
     def test_is_closed_where_it_was_told(self, engine: Engine, rules: RuleSet) -> None:
         die(engine, rules)
         fall_back(engine, rules)
@@ -144,6 +155,20 @@ class TestWhatIsLate:
         send(engine, Outcome.REFUSED, at=NOW + 11 * MINUTE)
 
         assert fall_back(engine, rules, NOW + 12 * MINUTE) == []
+
+    def test_and_is_then_summed_up_with_others_is_told_once_more_with_them_if_that_fails(self, engine: Engine, rules: RuleSet) -> None:
+        at = NOW + 6 * MINUTE
+        store(engine, issue(1))
+        plan_all(engine, rules)
+        fall_back(engine, rules, at)
+        for number in range(2, 80):
+            store(engine, issue(number, level="info"), at=at)
+        plan_all(engine, rules, at=at)
+
+        overflow.sum_up(engine, rules, {"preview": Limit.per_minute(60)}, lambda: at)
+        send(engine, Outcome.REFUSED, at=at)
+
+        assert "chat to mail" in fall_back(engine, rules, at)
 
     def test_without_a_fallback_it_waits(self, engine: Engine, rules: RuleSet) -> None:
         store(engine, issue(1, level="fatal"))

@@ -104,6 +104,15 @@ class TestWhoSaysWhenToComeBack:
         assert early == []
         assert [one.receiver for one in claim(engine, Lane.CRITICAL, after=7 * SECOND)] == ["chat"]
 
+    def test_is_told_nothing_for_a_while_if_it_only_says_that_it_was_too_much(self, engine: Engine, rules: RuleSet) -> None:
+        plan(engine, rules, *["error"] * 5)
+        (first, *others) = claim(engine)
+        record(engine, (first,), Outcome.RETRY, retry_after=timedelta(hours=2), status_code=429)
+        record(engine, tuple(others), Outcome.DELIVERED)
+
+        assert claim(engine, after=FIRST_PAUSE - SECOND) == ()
+        assert len(claim(engine, after=FIRST_PAUSE)) == 2
+
     def test_is_listed_with_what_it_said(self, engine: Engine, rules: RuleSet) -> None:
         plan(engine, rules, "error")
         record(engine, claim(engine), Outcome.RETRY, retry_after=7 * SECOND, was_put_off=True, excerpt="HTTP 429")
@@ -136,6 +145,15 @@ class TestWhatFails:
 
         assert len(claim(engine, after=FIRST_PAUSE, pace=Pace())) > 1
         assert gates.closed(engine, NOW + FIRST_PAUSE) == ()
+
+    def test_is_not_one_that_was_never_asked_for_the_rules_have_no_such_receiver_any_more(self, engine: Engine, rules: RuleSet) -> None:
+        plan(engine, rules, *["error"] * 10)
+        claimed = claim(engine, pace=Pace())
+
+        record(engine, claimed, Outcome.RETRY, retry_after=SECOND, was_asked=False)
+
+        assert gates.closed(engine, NOW) == ()
+        assert len(claim(engine, after=SECOND, pace=Pace())) == 10
 
     def test_is_closed_once_not_with_each_failure(self, engine: Engine, rules: RuleSet) -> None:
         self.fail(engine, rules)

@@ -9,9 +9,9 @@ from sqlalchemy import Engine, func, select
 
 from routing import sentry
 from routing.gate import Limit
-from routing.notification import Lane, Reason, State
+from routing.notification import Lane, Outcome, Reason, State
 from routing.rules import RuleSet
-from storage import claims, incident_desk, inspection, overflow
+from storage import claims, incident_desk, inspection, notifications, overflow
 from storage.claims import Claimed, Pace
 from storage.tables import announcements, slots
 from tests.factories import NOW, issue_webhook
@@ -133,6 +133,20 @@ def test_it_is_closed_when_all_of_it_has_ended(engine: Engine, rules: RuleSet) -
     assert closing.reason is Reason.RESOLVED
     assert closing.told
     assert closing.told.reason is Reason.SUMMARY
+
+
+def test_a_dead_one_can_be_sent_again_until_all_of_it_has_ended(engine: Engine, rules: RuleSet) -> None:
+    come(engine, rules, 70)
+    sum_up(engine, rules)
+    (dead,) = claims.claim(engine, Lane.NORMAL, worker="a", now=NOW, limit=500).taken
+    claims.record(engine, [(dead.id, ended(outcome=Outcome.REFUSED))])
+
+    end(engine, rules, *range(2, 71))  # its head among them, the newest
+    while_one_fires = notifications.requeue(engine, ids=[dead.id], now=NOW, dry_run=True)
+    end(engine, rules, 1)
+
+    assert while_one_fires == (dead.id,)
+    assert notifications.requeue(engine, ids=[dead.id], now=NOW) == ()
 
 
 def test_what_was_told_before_is_closed_by_itself_too(engine: Engine, rules: RuleSet) -> None:

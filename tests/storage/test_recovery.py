@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from sqlalchemy import Engine
+from sqlalchemy.pool import PoolProxiedConnection
 
-from routing.notification import Outcome, Reason, State
+from routing.notification import Lane, Outcome, Reason, State
 from storage import claims, inspection, notifications, workers
 from storage.inspection import Listed
 from tests.factories import NOW
@@ -124,7 +127,8 @@ class TestGivingBack:
 
         claims.give_back(engine, [planned.id], worker=WORKER, now=NOW + SECOND)
 
-        (again,) = claim(engine, worker="worker-b", after=SECOND)
+        assert claim(engine, worker="worker-b", after=claims.ANSWERED_WITHIN) == ()  # a slow vendor may still be at it
+        (again,) = claim(engine, worker="worker-b", after=claims.ANSWERED_WITHIN + SECOND)
         assert (again.tries.number, again.tries.may_be_there) == (2, True)
         assert inspection.tried(engine, planned.id)[0].excerpt == "the worker stopped"
 
@@ -137,6 +141,23 @@ class TestGivingBack:
 
         assert only(engine, planned.id).state is State.SENT
 
+    def test_what_a_claim_took_that_broke_as_it_was_committed_lets_it_be_claimed_again_as_what_was_never_begun(
+        self, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        known, lost = make_many(engine, 1, 2)
+        claim(engine, limit=1)
+        with monkeypatch.context() as patched:
+            patched.setattr(engine.dialect, "do_commit", partial(_commit_and_break, engine.dialect.do_commit))
+            with pytest.raises(ConnectionResetError):
+                claim(engine)
+        assert only(engine, lost).state is State.SENDING
+
+        claims.give_back_others(engine, Lane.NORMAL, [known], worker=WORKER, now=NOW)
+
+        (again,) = claim(engine)
+        assert (again.id, again.tries.number, again.tries.may_be_there) == (lost, 2, False)
+        assert only(engine, known).state is State.SENDING
+
     def test_of_nothing_is_nothing(self, engine: Engine) -> None:
         planned = notified(engine)
         claim(engine)
@@ -144,6 +165,11 @@ class TestGivingBack:
         claims.give_back(engine, [], worker=WORKER, now=LATER)
 
         assert only(engine, planned.id).state is State.SENDING
+
+
+def _commit_and_break(commit: Callable[[PoolProxiedConnection], None], connection: PoolProxiedConnection) -> None:
+    commit(connection)
+    raise ConnectionResetError
 
 
 def test_what_waits_by_a_clock_that_was_put_back_is_tried_that_much_sooner(engine: Engine) -> None:
@@ -156,6 +182,22 @@ def test_what_waits_by_a_clock_that_was_put_back_is_tried_that_much_sooner(engin
 
     assert only(engine, planned.id).next_attempt_at == NOW + timedelta(seconds=30)
     assert notifications.bring_forward(engine, timedelta(minutes=10), NOW + timedelta(minutes=1)) == 0
+
+
+# Each worker of a machine sees its clock put back, and each brings forward what waits: it is tried too soon, and what waits for its turn
+# by `max_per_minute` goes out together. The mending is to note, where all see it, that a step was seen to (a row beside the gates, with
+# the moment and by how much), in the transaction that brings forward, and to leave it to the first of them.
+@pytest.mark.xfail(strict=True, reason="who has seen to a step of the clock is not known to the other workers")
+def test_what_waits_is_brought_forward_once_by_several_workers_of_one_machine(engine: Engine) -> None:
+    planned = notified(engine)
+    (claimed,) = claim(engine)
+    retry = ended(1, Outcome.RETRY, ended_at=NOW + timedelta(minutes=10), retry_after=timedelta(minutes=30))
+    claims.record(engine, [(claimed.id, retry)])
+
+    for _worker in "ab":
+        notifications.bring_forward(engine, timedelta(minutes=10), NOW)
+
+    assert only(engine, planned.id).next_attempt_at == NOW + timedelta(minutes=30)
 
 
 class TestRequeueing:

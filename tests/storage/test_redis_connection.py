@@ -19,7 +19,7 @@ from rq import Queue
 from rq.serializers import JSONSerializer
 
 from storage.queue import PLAN, QUEUE, Bell
-from storage.redis_connection import connect
+from storage.redis_connection import AddressError, check_options, connect
 from tests.redis_servers import redis_servers, until
 from tests.service import free_port
 from tests.stand_ins.smtp import KEY_AND_CERTIFICATE
@@ -100,6 +100,30 @@ def in_cluster(url: str) -> str:
     return subprocess.run(  # noqa: S603 - this file's own
         command, env=variables, capture_output=True, text=True, check=True, timeout=60
     ).stdout
+
+
+@pytest.mark.parametrize(
+    ("url", "problem"),
+    [
+        ("redis+sentinel://h/main?sentinel_pasword=x", r"REDIS_URL: redis\+sentinel:// has no option sentinel_pasword; write one of"),
+        ("redis://h?sentinel_password=x", "REDIS_URL: redis:// has no option sentinel_password; write one of"),
+        (
+            "redis://h?ssl_ca_certs=/ca.pem",
+            r"REDIS_URL: redis:// has no option ssl_ca_certs; .* those of TLS \(ssl_ca_certs\) after rediss",
+        ),
+        ("redis://h?socket_timeout=soon", "REDIS_URL: Invalid value for 'socket_timeout'"),
+    ],
+)
+def test_an_option_that_there_is_not_is_refused_before_the_first_connection(url: str, problem: str) -> None:
+    with pytest.raises(AddressError, match=problem):
+        check_options(url)
+
+
+@pytest.mark.parametrize(
+    "url", ["redis+sentinel://h/main?sentinel_password=x&socket_timeout=2", "rediss+cluster://h?ssl_ca_certs=/ca.pem", "unix:///run/r?db=2"]
+)
+def test_any_option_of_redis_py_may_be_set(url: str) -> None:
+    check_options(url)
 
 
 def test_of_a_cluster_that_is_away_the_bell_says_so_and_raises_nothing() -> None:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -89,6 +90,27 @@ def test_what_comes_while_it_is_read_in_comes_after_that(spool: Spool, database:
     assert database.kept == [b"1", b"2"]
 
 
+def test_it_comes_to_an_end_although_more_comes_all_the_time(tmp_path: Path, database: Database) -> None:
+    def store(resource: str, body: bytes, received_at: datetime) -> None:
+        time.sleep(0.003)
+        database.store(resource, body, received_at)
+
+    spool = Spool(tmp_path, store)
+
+    def come() -> None:
+        while not spool.is_empty:
+            append(spool, b"1")
+            time.sleep(0.02)
+
+    append(spool, b"1")
+    coming = [threading.Thread(target=come, daemon=True) for _ in range(2)]
+    for thread in coming:
+        thread.start()
+    database.is_away = False
+
+    eventually(lambda: spool.is_empty)
+
+
 def test_nothing_is_lost_if_it_goes_away_again_meanwhile(spool: Spool, database: Database) -> None:
     append(spool, b"1", b"2", b"3")
     database.is_away, database.fails_after = False, 2
@@ -151,6 +173,24 @@ def test_what_cannot_be_written_is_said_to_be_unstored(tmp_path: Path, database:
         Spool(in_the_way, database.store).append("issue", b"1", NOON)
 
 
+def test_what_a_disk_takes_only_a_part_of_is_said_to_be_unstored(tmp_path: Path) -> None:
+    code = f"""
+import resource, signal, sys; sys.path.insert(0, {str(ROOT)!r})
+import storage.spool; storage.spool.TRY_EVERY_SECONDS = 1000
+from datetime import UTC, datetime; from pathlib import Path
+from storage.intake import StorageError; from storage.spool import Spool
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+spool = Spool(Path({str(tmp_path)!r}), None)
+try:
+    spool.append("issue", b"1" * 400, datetime.now(UTC)); spool.append("issue", b"2" * 800, datetime.now(UTC))
+except StorageError as error:
+    print(error)
+"""
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout  # noqa: S603 - our own code
+
+    assert "the event could not be spooled: File too large" in said
+
+
 def test_threads_share_a_spool(spool: Spool, database: Database) -> None:
     threads = [threading.Thread(target=append, args=(spool, b"%d" % number)) for number in range(20)]
     for thread in threads:
@@ -164,9 +204,7 @@ def test_threads_share_a_spool(spool: Spool, database: Database) -> None:
     assert sorted(map(int, database.kept)) == list(range(20))
 
 
-def test_what_a_process_left_that_was_killed_another_reads_in_and_what_one_holds_that_lives_it_leaves(
-    tmp_path: Path, database: Database
-) -> None:
+def test_what_a_process_left_that_was_killed_another_reads_in_and_for_one_that_lives_it_waits(tmp_path: Path, database: Database) -> None:
     code = f"""
 import sys, time; sys.path.insert(0, {str(ROOT)!r})
 import structlog; structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
@@ -187,7 +225,43 @@ print("spooled", flush=True); time.sleep(60)
     Spool(tmp_path, database.store)
 
     eventually(lambda: database.kept == [b"1"])
-    assert while_it_lives == (True, [])
+    assert while_it_lives == (False, [])
+
+
+def test_what_came_to_several_processes_is_read_in_in_one_order(tmp_path: Path, database: Database) -> None:
+    one, other = Spool(tmp_path, database.store), Spool(tmp_path, database.store)
+    append(one, b"1")
+    append(other, b"2")
+    database.is_away = False
+
+    held = other.read_in()  # what came to the other one earlier is still being written
+    eventually(lambda: one.is_empty and other.is_empty)
+
+    assert not held
+    assert database.kept == [b"1", b"2"]
+
+
+def test_what_came_to_another_process_is_not_passed_by(tmp_path: Path, database: Database) -> None:
+    one, other = Spool(tmp_path, database.store), Spool(tmp_path, database.store)
+    append(one, b"1")
+
+    assert not other.is_empty
+
+    database.is_away = False
+    eventually(lambda: other.is_empty)
+
+
+def test_what_others_have_put_into_the_folder_is_left_alone(tmp_path: Path, database: Database) -> None:
+    (tmp_path / "notes.spool").write_text("not ours")
+    (tmp_path / "zz.spool").mkdir()
+    spool = Spool(tmp_path, database.store)
+    append(spool, b"1")
+    database.is_away = False
+
+    eventually(lambda: spool.is_empty)
+
+    assert database.kept == [b"1"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["notes.spool", "zz.spool"]
 
 
 def test_what_is_read_in_twice_is_one_event_even_if_its_issue_has_changed_since(engine: Engine) -> None:

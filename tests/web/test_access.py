@@ -16,6 +16,9 @@ OPEN = {"console.sign_in", "console.sign_out", "console.first_admin", "console.d
 """Those that whoever is not signed in may ask for."""
 
 
+PROXY = {"PROXY_USER_HEADER": "X-Forwarded-User", "PROXY_ADDRESSES": "10.0.0.0/24,127.0.0.9", "PROXY_ROLE": "operator"}
+
+
 @pytest.fixture
 def app(sqlite_url: str) -> Flask:
     return make_app(sqlite_url)
@@ -131,10 +134,8 @@ class TestOnLoopback:
 
 
 class TestBehindAProxy:
-    SETTINGS = {"PROXY_USER_HEADER": "X-Forwarded-User", "PROXY_ADDRESSES": "10.0.0.0/24,127.0.0.9", "PROXY_ROLE": "operator"}
-
     def test_whom_it_names_is_signed_in(self, sqlite_url: str) -> None:
-        browser = Browser(make_app(sqlite_url, **self.SETTINGS))
+        browser = Browser(make_app(sqlite_url, **PROXY))
 
         answer = browser.client.get("/", headers={"X-Forwarded-User": "ann"}, environ_base={"REMOTE_ADDR": "10.0.0.7"})
 
@@ -142,6 +143,6 @@ class TestBehindAProxy:
         assert "ann (operator)" in answer.get_data(as_text=True)
 
     def test_another_address_is_not_believed(self, sqlite_url: str) -> None:
-        browser = Browser(make_app(sqlite_url, **self.SETTINGS))
+        browser = Browser(make_app(sqlite_url, **PROXY))
 
         assert browser.get("/", **{"X-Forwarded-User": "ann"}).status_code == 302
