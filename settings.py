@@ -202,7 +202,7 @@ class Settings(BaseModel):
             try:
                 ip_network(one)
             except ValueError:
-                raise ValueError(f'"{one}" is no address or network; write 10.0.0.7 or 10.0.0.0/24') from None
+                raise ValueError("write addresses or networks, 10.0.0.7 or 10.0.0.0/24") from None
         return value
 
     @field_validator("sentry_dsn")
@@ -228,8 +228,7 @@ class Settings(BaseModel):
         if "+cluster://" in self.redis_url and not re.search(r"\{[^}]+\}", self.rq_key_prefix):
             words = "a Redis Cluster keeps only keys together that share what is in braces; set it to {alert-router}"
             raise ValueError(f"RQ_KEY_PREFIX: {words}")
-        oidc = (self.oidc_issuer, self.oidc_client_id, self.oidc_client_secret)
-        if any(oidc) and not (all(oidc) and self.public_url):
+        if self.oidc_issuer and not (self.oidc_client_id and self.oidc_client_secret and self.public_url):
             raise ValueError("OIDC_ISSUER: needs OIDC_CLIENT_ID, OIDC_CLIENT_SECRET and PUBLIC_URL beside it")
         if self.proxy_user_header and not self.proxy_addresses:
             raise ValueError("PROXY_USER_HEADER: needs PROXY_ADDRESSES, or anybody could name himself an admin")
@@ -269,6 +268,7 @@ _ADVICE: Mapping[str, str] = {
     "bool_parsing": "write true or false",
     "int_parsing": "write a whole number",
     "float_parsing": "write a number, like 0.1",
+    "literal_error": "write viewer, operator or admin",
     "url": "write a web address, like https://host",
 }
 """By the beginning of pydantic's name for a fault: https://docs.pydantic.dev/latest/errors/validation_errors."""
