@@ -104,7 +104,7 @@ class Worker:
         self._settings, self._engine, self._rules_file, self._clock = settings, engine, rules_file, clock
         self._reminded_at: datetime | None = None
         self._ahead = clock() - workers.steady()
-        """So far the wall's clock is ahead of the one that nobody sets."""
+        """How far the wall clock is ahead of the one that nobody sets."""
         self._pace = Pace(limits=limits(settings), threads=settings.worker_threads)
         self._bell = Bell(settings.redis_url)
         # A Redis that hangs holds who rings for seconds: that must not be who plans.
@@ -199,7 +199,7 @@ class Worker:
             log.exception("sweep_failed", effect="tried again in a second")
 
     def _look_at_the_clock(self) -> None:
-        """A clock that is put back would have everything wait that was put off by the old one."""
+        """If the wall clock was put back, bring forward what was put off by the old time."""
         ahead = self._clock() - workers.steady()
         put_back = self._ahead - ahead
         self._ahead = ahead

@@ -191,7 +191,8 @@ class Dispatch:
 
     def deliver(self, claimed: Claimed) -> Attempt:
         """Try once, and say how it ended. Raises nothing, whatever fails."""
-        if hold := self._hold(claimed):
+        rules = self._rules()  # once: whatever is read meanwhile, one set decides all of it
+        if hold := self._hold(claimed, rules):
             now = self._clock()
             return Attempt(
                 number=claimed.tries.number,
@@ -201,32 +202,32 @@ class Dispatch:
                 held_for=hold.reason,
                 excerpt=hold.why,
             )
-        found: list[Found] = []
+        found: Found | None = None
 
         def open_notifier() -> Notifier:
-            found.append(self._receiver_for(claimed))
-            return self._notifier(*found[0], claimed.changes)
+            nonlocal found
+            found = self._receiver_for(claimed, rules)
+            return self._notifier(found, claimed.changes, rules)
 
         done = attempt(
-            lambda: self._completed(claimed.notification(self._alert(claimed.event))),
+            lambda: self._completed(claimed.notification(self._alert(claimed.event)), rules),
             open_notifier,
             tries=claimed.tries,
             policy=RetryPolicy(),
             clock=self._clock,
             jitter=random.random,
         )
-        if not found:
+        if found is None:
             return replace(done, was_asked=False)
-        rules, receiver = found[0]
         if claimed.opted_out_at and done.outcome is Outcome.DELIVERED:
             done = replace(done, opted_out=False)
-        return replace(done, rules_version=rules.version, place=receiver.place(claimed.changes))
+        return replace(done, rules_version=found.rules.version, place=found.receiver.place(claimed.changes))
 
-    def _hold(self, claimed: Claimed) -> Hold | None:
+    def _hold(self, claimed: Claimed, rules: RuleSet) -> Hold | None:
         """Why nothing is to be said, by what has come of what was said before."""
         if _follows_nothing(claimed):
             return Hold(Reason.ENDED, "its end was told there already" if claimed.told else "nothing was announced there")
-        receiver = self._rules().receivers.get(claimed.receiver)
+        receiver = rules.receivers.get(claimed.receiver)
         if receiver and not receiver.options.is_told_again and _is_known(claimed):
             return Hold(Reason.KNOWN, "it was told there, and has not got worse (`repeats: true` of the receiver changes that)")
         opted_out_at = claimed.opted_out_at
@@ -240,9 +241,8 @@ class Dispatch:
         known = {"base_url": base_url, "organization": organization}
         return sentry.parse(event.resource, event.body, event.received_at, **known, findings=event.findings)
 
-    def _completed(self, notification: Notification) -> Notification:
+    def _completed(self, notification: Notification, rules: RuleSet) -> Notification:
         """With what the rules in force say of how it is told."""
-        rules = self._rules()
         rule, receiver = rules.by_name.get(notification.rule), rules.receivers.get(notification.receiver)
         template = (rule.template if rule else None) or (receiver.template if receiver else None)
         owner, runbook = (rule.owner, rule.runbook) if rule else ("", "")
@@ -261,14 +261,13 @@ class Dispatch:
             self._offered = rules, offers
         return offers
 
-    def _receiver_for(self, claimed: Claimed) -> Found:
+    def _receiver_for(self, claimed: Claimed, rules: RuleSet) -> Found:
         """That of the rules in force; but what was announced is closed as it was announced, whatever became of its receiver.
 
         Raises:
             RetryableError: the rules in force have none of this name.
             PermanentError: nor have those under which it was announced.
         """
-        rules = self._rules()
         receiver = rules.receivers.get(claimed.receiver)
         told = claimed.told if claimed.reason in FOLLOW_UPS else None
         if told and told.rules_version and not (receiver and receiver.place(claimed.changes) == told.place):
@@ -296,10 +295,11 @@ class Dispatch:
             return Found(rules, receiver)
         raise PermanentError(f"the rules {version}, under which it was announced, have no receiver any more that leads there")
 
-    def _notifier(self, rules: RuleSet, receiver: Receiver, changes: Changes) -> Notifier:
+    def _notifier(self, found: Found, changes: Changes, in_force: RuleSet) -> Notifier:
         """The receiver's notifier of this thread."""
-        if getattr(self._threads, "rules", None) is not self._rules():
-            self._threads.rules, self._threads.notifiers = self._rules(), {}
+        rules, receiver = found
+        if getattr(self._threads, "rules", None) is not in_force:
+            self._threads.rules, self._threads.notifiers = in_force, {}
         notifiers: dict[str, Notifier] = self._threads.notifiers
         name = f"{rules.version} {receiver.name} {json.dumps(changes, sort_keys=True) if changes else ''}"
         if name not in notifiers:

@@ -94,7 +94,7 @@ class Enrichment:
 
     def details(self, alert: Alert) -> Details | None:
         """What a message may tell beside its alert: numbers, owners, suspect commit; None without a token, or while Sentry fails."""
-        if alert.issue_id is None or alert.origin != SENTRY or alert.resource == "glitchtip" or not self._may_ask_sentry:
+        if alert.issue_id is None or not alert.is_of_sentry or alert.resource == "glitchtip" or not self._may_ask_sentry:
             return None
         try:
             event_count, user_count = self._numbers(alert.issue_id, self._period(NUMBERS_KEPT_SECONDS))
@@ -108,7 +108,7 @@ class Enrichment:
         """What has to be asked about an alert."""
         if alert.resource == "change" and alert.origin == SLACK and rules.buttons.get(alert.action):
             return self._who_pressed
-        if alert.origin != SENTRY or alert.status is not Status.FIRING or not self._may_ask_sentry:
+        if not alert.is_of_sentry or alert.status is not Status.FIRING or not self._may_ask_sentry:
             return None
         if alert.resource == "issue" and alert.issue_id and not alert.tags:
             return self._latest_event

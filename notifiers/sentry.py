@@ -26,7 +26,7 @@ MAX_COMMENT = 20_000
 MAX_ASSIGNEE = 200
 
 
-class Place(StrEnum):
+class Vendor(StrEnum):
     """Where people do something to incidents."""
 
     SLACK = "slack"
@@ -53,7 +53,7 @@ class SentrySettings(Protocol):
 class SentryOptions(ReceiverOptions[SentrySettings]):
     """`{kind: sentry}`: it hears what people do to any incident, and is in no rule's `notify`, unless that is to be a comment."""
 
-    resolve: tuple[Place, ...] = tuple(Place)
+    resolve: tuple[Vendor, ...] = tuple(Vendor)
     """Where somebody has to end an incident, or reopen it, for that to be done to its issue."""
     comment: bool = True
     """Whether a comment says who did what, and where."""
@@ -68,7 +68,7 @@ class SentryOptions(ReceiverOptions[SentrySettings]):
     @property
     def offers(self) -> frozenset[Change]:
         """That for which Slack's buttons ask."""
-        return frozenset({Change.ASSIGNED} | ({Change.RESOLVED} if Place.SLACK in self.resolve else set()))
+        return frozenset({Change.ASSIGNED} | ({Change.RESOLVED} if Vendor.SLACK in self.resolve else set()))
 
     def is_told_what_is_done(self, alert: Alert) -> bool:
         """Ends from the places named, assignments, and who has taken it on."""

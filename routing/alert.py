@@ -193,6 +193,11 @@ class Alert:
     """The event, issue or metric alert as Sentry sent it, for queries by path."""
 
     @property
+    def is_of_sentry(self) -> bool:
+        """Whether Sentry says so, and not people in another place."""
+        return self.origin == SENTRY
+
+    @property
     def exception(self) -> ExceptionValue | None:
         """The exception that was raised, as opposed to its causes."""
         return self.exceptions[-1] if self.exceptions else None

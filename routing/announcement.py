@@ -10,7 +10,7 @@ from datetime import datetime
 from itertools import islice
 from typing import NamedTuple
 
-from routing.alert import ENDS, SENTRY, UNTIL_ITS_END, Alert, Status
+from routing.alert import ENDS, UNTIL_ITS_END, Alert, Status
 from routing.notification import PlannedNotification, Reason, Severity, State, worst_of
 from routing.plain_text import one_line
 from routing.rules import Receiver
@@ -110,7 +110,7 @@ def closings(alert: Alert, announced: Iterable[Announcement]) -> Iterator[Planne
     """What tells of the end of an incident wherever it was announced: no silence, no window and no edit of the rules holds it."""
     for one in announced:
         closing = _follow_up(one, Reason.RESOLVED, _how(alert))
-        if alert.origin != SENTRY:
+        if not alert.is_of_sentry:
             closing = replace(closing, event=one.event)  # what others say of an end has no content of its own
         # Also where it was ended: what was on its way there when that was done may have begun it anew.
         if Reason.RESOLVED not in one.follows:

@@ -28,7 +28,7 @@ def noise(facts: Facts, rules: RuleSet) -> tuple[Noise, str] | None:
 
 
 def ask(facts: Facts, rules: RuleSet, history: History) -> tuple[Verdict, ...]:
-    """What each rule says, in the order of the file; of those that need not be asked, because of which other they need not."""
+    """What each rule says, in the order of the file; a rule that is not asked gets a verdict that names the rule which made it needless."""
     if not rules.has_flow:
         return tuple([_ask(rule, facts, history) for rule in rules.rules])
     verdicts: dict[str, Verdict] = {}

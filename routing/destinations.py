@@ -12,11 +12,11 @@ from typing import Annotated, TypeAlias, get_args
 
 from pydantic import BaseModel, PlainValidator, SecretStr, ValidationError
 
-from routing.places import AllowList, Places, PlacesError, parse
+from routing.placeholders import AllowList, PlaceholderError, PlaceholderText, parse
 from routing.query import Facts
 from routing.query_comparison import Pattern, quote, shorten
 
-Option: TypeAlias = Places | tuple[Places, ...]
+Option: TypeAlias = PlaceholderText | tuple[PlaceholderText, ...]
 Changes: TypeAlias = Mapping[str, object]
 """Options of a receiver in place of those that are written: texts and lists of texts."""
 
@@ -54,9 +54,9 @@ class Computed:
     faults: tuple[Fault, ...]
 
     @property
-    def places(self) -> Mapping[tuple[str | int, ...], Places]:
+    def places(self) -> Mapping[tuple[str | int, ...], PlaceholderText]:
         """Those texts that have places, by their paths."""
-        found: dict[tuple[str | int, ...], Places] = {}
+        found: dict[tuple[str | int, ...], PlaceholderText] = {}
         for name, option in self.options.items():
             found |= {(name, *rest): text for rest, text in _texts(option) if not text.is_plain}
         return found
@@ -91,7 +91,7 @@ class Destination:
         except ValidationError as error:
             return _refused(error, changes)
 
-    def _fill(self, name: str, text: Places, facts: Facts) -> str | Refusal:
+    def _fill(self, name: str, text: PlaceholderText, facts: Facts) -> str | Refusal:
         filled = text.fill(facts)
         if filled is None:
             missing = " and no ".join(text.unfilled(facts))
@@ -159,9 +159,9 @@ Allow = Annotated[AllowList, PlainValidator(read_allow_list)]
 """How a form takes `allow`."""
 
 
-def _texts(option: Option) -> tuple[tuple[tuple[int, ...], Places], ...]:
+def _texts(option: Option) -> tuple[tuple[tuple[int, ...], PlaceholderText], ...]:
     """The texts of an option, each with its place in the list."""
-    if isinstance(option, Places):
+    if isinstance(option, PlaceholderText):
         return (((), option),)
     return tuple(((index,), text) for index, text in enumerate(option))
 
@@ -170,15 +170,15 @@ def _has_braces(text: str) -> bool:
     return bool(set("{}") & set(_VARIABLE.sub("", text)))
 
 
-def _read(path: tuple[str | int, ...], text: str, faults: list[Fault]) -> Places:
+def _read(path: tuple[str | int, ...], text: str, faults: list[Fault]) -> PlaceholderText:
     """The text in its parts; where it is faulty, as if it had no places."""
     try:
         if not _VARIABLE.search(text):
             return parse(text)
         faults.append(Fault(path=path, message="beside places no variable is put in; write here what it holds"))
-    except PlacesError as error:
+    except PlaceholderError as error:
         faults.append(Fault(path=path, message=str(error)))
-    return Places(text=text, parts=(text,))
+    return PlaceholderText(text=text, parts=(text,))
 
 
 def _holds_secret(annotation: object) -> bool:
@@ -187,16 +187,16 @@ def _holds_secret(annotation: object) -> bool:
 
 
 def _example(name: str, option: Option, model: type[BaseModel], patterns: Sequence[Pattern]) -> object:
-    if isinstance(option, Places):
+    if isinstance(option, PlaceholderText):
         return _likely(option, patterns, lambda text: _accepts(model, name, text))
     return [_likely(text, patterns, lambda item: _accepts(model, name, [item])) for text in option]
 
 
-def _likely(text: Places, patterns: Sequence[Pattern], accepts: Callable[[str], bool]) -> str:
+def _likely(text: PlaceholderText, patterns: Sequence[Pattern], accepts: Callable[[str], bool]) -> str:
     return next(filter(accepts, _candidates(text, patterns)), text.fill_with(WORDS[0]))
 
 
-def _candidates(text: Places, patterns: Sequence[Pattern]) -> Iterator[str]:
+def _candidates(text: PlaceholderText, patterns: Sequence[Pattern]) -> Iterator[str]:
     """What could come of a text: with a word in its places, or as a pattern has it, with a word at its stars."""
     yield from map(text.fill_with, WORDS)
     begin, end = _edges(text)
@@ -224,11 +224,11 @@ def _refused(error: ValidationError, changes: Changes) -> Refusal:
     return Refusal(why=f"{', '.join(changes)}: the receiver's options do not go together")
 
 
-def _suggestion(text: Places) -> str:
+def _suggestion(text: PlaceholderText) -> str:
     return "".join(part.replace("*", r"\*") if isinstance(part, str) else "*" for part in text.parts)
 
 
-def _may_become(text: Places, pattern: Pattern) -> bool:
+def _may_become(text: PlaceholderText, pattern: Pattern) -> bool:
     """Whether a pattern has room for what stands before the first place and after the last one."""
     begin, end = _edges(text)
     first, last = pattern[0], pattern[-1]
@@ -237,7 +237,7 @@ def _may_become(text: Places, pattern: Pattern) -> bool:
     return (first.startswith(begin) or begin.startswith(first)) and (last.endswith(end) or end.endswith(last))
 
 
-def _edges(text: Places) -> tuple[str, str]:
+def _edges(text: PlaceholderText) -> tuple[str, str]:
     """What stands before the first place and after the last one; of a text without places all of it, and nothing."""
     literal = "".join(part if isinstance(part, str) else _PLACE for part in text.parts)
     return literal.partition(_PLACE)[0], literal.rpartition(_PLACE)[2] if _PLACE in literal else ""

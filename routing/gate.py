@@ -15,7 +15,7 @@ from routing.notification import Reason
 ACCOUNTS = frozenset({"email", "jira", "sentry", "sms"})
 """Kinds of receivers of which one account, or server, reaches every destination: it answers all of them or none."""
 UPDATES = " updates"
-"""What stands somewhere is brought up to date by another method of the vendor's, with a limit of its own."""
+"""Suffix of the gate for changing messages that stand already: vendors limit that apart."""
 AT_ONCE = 0.05
 """The share of a minute's messages that may go at once, unless a vendor is known to take more."""
 WINDOW = timedelta(minutes=1)
@@ -114,7 +114,7 @@ class Gate:
         return opens
 
     def put_back(self, by: timedelta) -> Gate:
-        """As it would be had the clock been put back before all that it remembers."""
+        """The same gate with all its times moved back by this much."""
         times = ("paid_until", "closed_until", "window_began_at")
         return replace(self, **{name: getattr(self, name) and getattr(self, name) - by for name in times})
 

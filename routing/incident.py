@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple, TypeVar
 
-from routing.alert import ENDS, SENTRY, Alert, Status
+from routing.alert import ENDS, Alert, Status
 from routing.announcement import Announcement, Quiet, Topic, announced_by, silence_of, who
 from routing.echo import CLOCKS_DIFFER
 from routing.fingerprint import is_of_metric, issue_of
@@ -171,7 +171,7 @@ class Incident:
         if (assigned := holds("assigned", alert)) is not None:
             self.assigned = assigned
         self.numbers = _with(self.numbers, alert, at)
-        if alert.origin != SENTRY and alert.link and len(alert.link) <= MAX_LINK:
+        if not alert.is_of_sentry and alert.link and len(alert.link) <= MAX_LINK:
             self.links[alert.origin] = alert.link
         if alert.status is Status.FIRING:
             self.seen_in |= places(alert)
@@ -206,7 +206,7 @@ class Incident:
         it was not later than the last one that the issue had seen. Nothing is overtaken after `LATEST`: clocks differ, and an alert
         that is told in vain does less harm than one that is not told.
         """
-        if alert.origin != SENTRY:
+        if not alert.is_of_sentry:
             return alert.reference is not None and self._was_done_before(alert)
         last = self.changes.get(self._speaker(issue))
         if last is None or at - last.heard_at > LATEST or alert.status is Status.UNCHANGED:
@@ -232,7 +232,7 @@ class Incident:
     def is_echo(self, alert: Alert, at: datetime, issue: str | None = None) -> bool:
         """Whether Sentry tells of an end that was passed on to it from here: the incident may fire again since (sentry-webhooks, 9)."""
         passed_on = self.passed_on.get(issue or self.key)
-        is_end = alert.origin == SENTRY and alert.resource == "issue" and alert.by_app and alert.status in ENDS
+        is_end = alert.is_of_sentry and alert.resource == "issue" and alert.by_app and alert.status in ENDS
         return is_end and passed_on is not None and at - passed_on < PASSED_ON_WITHIN
 
     def is_open_beside(self, issue: str | None) -> bool:

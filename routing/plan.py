@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-from routing.alert import ENDS, SENTRY, Alert, Status
+from routing.alert import ENDS, Alert, Status
 from routing.announcement import answers, closings, passed_on, updates
 from routing.asking import ask, facts_of, noise
 from routing.history import History
@@ -135,7 +135,7 @@ def _follow_ups(alert: Alert, history: History) -> Iterator[PlannedNotification]
 
 def _passed_on(alert: Alert, rules: RuleSet, history: History) -> Iterator[PlannedNotification]:
     """What somebody did elsewhere to an incident, to be done to each of its issues in Sentry."""
-    if alert.origin == SENTRY or not _is_passed_on(alert, history):
+    if alert.is_of_sentry or not _is_passed_on(alert, history):
         return
     for receiver in rules.receivers.values():
         if receiver.options.is_told_what_is_done(alert):

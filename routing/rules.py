@@ -112,7 +112,7 @@ class Receiver:
         return Problem(line=line, column=column, place=f"receivers.{self.name}", message=message, file=self.file)
 
 
-class Place(StrEnum):
+class NewIn(StrEnum):
     """Where an error may be new although it is known elsewhere."""
 
     RELEASE = "release"
@@ -166,7 +166,7 @@ class Rule:
     """The time that the figures in `when` are about."""
     over: str = "incident"
     """The alerts that they are about: those of the `incident`, of its `project`, of `everything`, or those alike under a key."""
-    per: Place | None = None
+    per: NewIn | None = None
     """`is:new` means new there."""
     otherwise: str | None = None
     """It is asked only if the rule of this name was asked and its condition was not met."""

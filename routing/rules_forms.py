@@ -18,7 +18,7 @@ from routing.own_events import Change
 from routing.query import Query, parse_condition
 from routing.query_syntax import parse_key
 from routing.query_tree import Key
-from routing.rules import DEFAULT_FALLBACK_AFTER, DEFAULT_MAX_DELAY, Place, Unless
+from routing.rules import DEFAULT_FALLBACK_AFTER, DEFAULT_MAX_DELAY, NewIn, Unless
 from routing.rules_reading import quoted
 
 DEFAULT_COOLDOWN = timedelta(minutes=30)
@@ -261,7 +261,7 @@ class RuleForm(Form):
     repeat: Period | None = None
     window: Period | None = None
     over: Annotated[str, PlainValidator(_over)] = "incident"
-    per: Place | None = None
+    per: NewIn | None = None
     stop: bool = False
     active: Names = ()
     mute: Names = ()

@@ -13,7 +13,7 @@ from routing.document import Content, Document, DocumentError, Path, Problem
 from routing.document_merging import ONLY_FIRST, merge
 from routing.figures import FigureError, figures_of
 from routing.fingerprint import Fingerprint
-from routing.places import AllowList
+from routing.placeholders import AllowList
 from routing.rules import Grouping, Inhibition, Noise, Options, Receiver, Rule, RulesError, RuleSet, Step, Throttle
 from routing.rules_forms import (
     MAX_DEPTH,

@@ -8,7 +8,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, PlainValidator, model_validator
 
 from routing.alert import Alert
-from routing.places import Places, parse
+from routing.placeholders import PlaceholderText, parse
 from routing.query import Facts
 
 
@@ -16,9 +16,9 @@ from routing.query import Facts
 class MessageTemplate:
     """What takes the place of a message's own headline, and what stands below it. Two are equal if they are written the same."""
 
-    title: Places | None = None
+    title: PlaceholderText | None = None
     """None: the headline stays."""
-    text: Places | None = None
+    text: PlaceholderText | None = None
     """May have lines. None: nothing is said first."""
 
     def title_of(self, alert: Alert) -> str:
@@ -30,18 +30,18 @@ class MessageTemplate:
         return self.text.say(Facts(alert)).strip() if self.text else ""
 
 
-def read_places(value: object) -> Places:
+def read_places(value: object) -> PlaceholderText:
     """A text with places, for pydantic.
 
     Raises:
-        ValueError: with what to write; PlacesError where it knows the character.
+        ValueError: with what to write; PlaceholderError where it knows the character.
     """
     if not isinstance(value, str) or not value.strip():
         raise ValueError("write one text, in quotes: '[{project}] {title}'")
     return parse(value)
 
 
-PlacesField = Annotated[Places, PlainValidator(read_places)]
+PlaceholderTextField = Annotated[PlaceholderText, PlainValidator(read_places)]
 """How a form takes a text with places."""
 
 
@@ -49,8 +49,8 @@ class TemplateForm(BaseModel):
     """An entry of `templates`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, hide_input_in_errors=True)
-    title: PlacesField | None = None
-    text: PlacesField | None = None
+    title: PlaceholderTextField | None = None
+    text: PlaceholderTextField | None = None
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:

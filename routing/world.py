@@ -20,10 +20,10 @@ from routing.samples import Sample, Scope, sample, scopes
 from routing.silences import Silence
 from routing.timeline import Samples
 
-OF_NO_CONSEQUENCE = frozenset({Disposition.OVERTAKEN, Disposition.ECHO, Disposition.REFUSED})
-"""What becomes of alerts that are of an incident, and change nothing."""
-TELLS_NOTHING = OF_NO_CONSEQUENCE | {Disposition.DUPLICATE, Disposition.IGNORED}
-"""What becomes of alerts that are kept, and change nothing."""
+SHOWN_ONLY = frozenset({Disposition.OVERTAKEN, Disposition.ECHO, Disposition.REFUSED})
+"""Of alerts that are listed with their incident, and change nothing of it."""
+NOT_COUNTED = SHOWN_ONLY | {Disposition.DUPLICATE, Disposition.IGNORED}
+"""Of alerts that are kept, and not counted as any of their incident's."""
 _HAVE_A_MANNER = frozenset({Turn.RESOLVED, Turn.ARCHIVED, Turn.REOPENED})
 
 
@@ -59,7 +59,7 @@ class Turned:
     """The number of the event that said so."""
     turn: Turn
     at: datetime
-    """By whoever said so; of a change of an issue when it came, for Sentry says only when the issue was last seen."""
+    """When it happened, by its source; for changes of an issue when the webhook came, because Sentry only says when it was last seen."""
     how: str
     """In what way, as far as that is said: `until it escalates`."""
     who: str | None
@@ -107,7 +107,7 @@ class World:
             # It is heard again once the fault is mended, and counts then.
             del self.new_samples[samples_before:]
             raise
-        if planned.disposition not in TELLS_NOTHING and (incident or heard.alert.status is not Status.UNCHANGED):
+        if planned.disposition not in NOT_COUNTED and (incident or heard.alert.status is not Status.UNCHANGED):
             incident = incident or self.incidents.setdefault(heard.incident_key, Incident(key=heard.incident_key))
             self._learn(incident, heard, planned, rules, at)
         elif incident and planned.disposition is Disposition.ECHO:

@@ -165,8 +165,8 @@ def claim(
     """Take what is due in a lane, oldest first, at most one at a time of each destination and subject, so that order is kept.
 
     The attempt is on record, open, before it is made: whoever finds it open later knows that it may have gone out, and under which
-    rules. Passed over is what goes to a destination whose gate is closed, what has its share of the lane's threads already, and where
-    only so many may go, what a critical message waits for, too.
+    rules. Skipped are destinations whose gate is closed; kinds and destinations that already use their share of the lane's threads; and,
+    where only so many messages may go, destinations for which a critical one waits.
     """
     shares = Shares(pace.threads, [(one.kind, one.place) for one in under_way])
     with engine.begin() as connection:

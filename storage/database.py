@@ -21,7 +21,7 @@ ANSWER_MILLISECONDS = 800
 """Under the second that Sentry waits (sentry-webhooks, 3.1), so that a refusal still reaches it."""
 
 TURN_SECONDS = 1.0
-"""How long one waits for its turn: who waits has other duties, and another is at this one."""
+"""How long to wait for the turn: the caller has other duties, and somebody else is doing this one."""
 
 FROZEN_SECONDS = 8
 """Whoever has its turn and says nothing to the server for so long, or is not reached by it, has lost it. Vendors are asked for less."""
@@ -97,7 +97,7 @@ def exclusive(engine: Engine, lock: Lock) -> Iterator[Connection]:
 
 @contextmanager
 def turn(engine: Engine, lock: Lock) -> Iterator[Connection | None]:
-    """A connection in no transaction, whose holder is alone among those with the same lock number; None if somebody else goes on being it.
+    """A connection in no transaction, whose holder is alone among those with the same lock number; None if somebody else keeps the lock.
 
     Unlike `exclusive` it holds up nobody who only wants to write. Whoever dies inside lets go of it.
     """
@@ -148,7 +148,7 @@ def _watches(connection: Connection) -> Mapping[str, int]:
 @contextmanager
 def _turn_on_file(connection: Connection, lock: Lock) -> Iterator[bool]:
     """By a file beside the database: a lock in the database itself would be a transaction that writes."""
-    # Of all paths to it the one that it has.
+    # Resolved, so that all spellings of the path share one lock file.
     path = Path(f"{Path(connection.engine.url.database or '').resolve()}-{lock.name.lower()}.lock")
     with path.open("wb") as file:
 
@@ -257,7 +257,7 @@ def _words(error: DBAPIError) -> str:
 
 
 def _wait_elsewhere(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
-    """`storage.events.store` waits for the lock by itself, in shorter steps than SQLite."""
+    """`storage.intake` tries again by itself, in shorter steps than SQLite would."""
     cursor = connection.cursor()
     cursor.execute("PRAGMA busy_timeout=2")
     cursor.close()

@@ -25,7 +25,7 @@ def at(now: datetime) -> dict[str, object]:
 
 
 def is_due() -> tuple[ColumnElement[bool], ...]:
-    """Planned, its time come, its gate open, and nothing for which it waits goes to its destination about its subject.
+    """Planned, its time come, its gate open, and no earlier one to the same destination about the same subject for which it must wait.
 
     One is on its way at a time, in whatever lane: `uq_notifications_on_its_way` of the database sees to it.
     """
@@ -71,4 +71,4 @@ def select_due(*columns: ColumnElement[Any]) -> Select[tuple[object, ...]]:
 
 NOW, SOON = (bindparam(name, type_=UtcDateTime()) for name in ("now", "soon"))
 WANTED = select(notifications.c.place).distinct().where(*is_due(), gates.is_scarce(NOW, SOON))
-"""The destinations that can be told only so much, to which something of a lane waits."""
+"""Destinations with a limit for which something in a lane waits."""

@@ -32,7 +32,7 @@ TOO_OLD = timedelta(days=1)
 """Dead for so long, it is news to nobody: somebody may have just named a fallback."""
 _TOLD_ELSEWHERE = frozenset(Reason) - FOLLOW_UPS - {Reason.ANSWER} | {Reason.RESOLVED}
 _TELLS_OF_A_FAILURE = DONE_IN_SENTRY | {Reason.RESOLVED}
-"""Reasons of what is no news of an incident: that it failed is."""
+"""Reasons of messages that are no news by themselves; that they failed is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +48,7 @@ class FellBack:
 
 
 def fall_back(engine: Engine, rules: RuleSet, clock: Callable[[], datetime]) -> tuple[FellBack, ...]:
-    """See to it that what could not be told is told elsewhere; what that was."""
+    """Have told elsewhere what could not be told; returns what that was."""
     with engine.connect() as connection:
         if not _lost(connection, rules, clock(), 1):
             return ()

@@ -44,13 +44,13 @@ class Closed:
 def is_closed(now: ColumnElement[datetime], soon: ColumnElement[datetime]) -> ColumnElement[bool]:
     """In a statement: whether a notification goes by a gate that is closed, or through which enough has gone.
 
-    What was written later than `soon` (now, and `CLOCKS_DIFFER`) was written before the clock was put back, and says nothing.
+    A row stamped later than `soon` (now, and `CLOCKS_DIFFER`) was written before the clock was put back, and is ignored.
     """
     return select(gates.c.name).where(gates.c.name == _NAME, gates.c.opens_at > now, gates.c.seen_at <= soon).exists()
 
 
 def is_scarce(now: ColumnElement[datetime], soon: ColumnElement[datetime]) -> ColumnElement[bool]:
-    """In a statement: whether what goes now to a destination is missing there later."""
+    """In a statement: whether a destination has a limit, and has used up part of it."""
     return select(gates.c.name).where(gates.c.name == _NAME, gates.c.paid_until > now, gates.c.seen_at <= soon).exists()
 
 

@@ -35,7 +35,7 @@ class Stored(NamedTuple):
 
     event_id: int
     is_new: bool
-    """Not if the same bytes were there already: then it is the first one's number."""
+    """False if the same bytes were stored already; `event_id` is then the first one's."""
 
 
 @dataclass(slots=True, eq=False)
@@ -85,7 +85,7 @@ class Intake:
         if ticket.leads:
             self._commit_all(ticket.until)
         if ticket.stored is None:
-            raise StorageError("the event could not be stored: the database is busy, or failed another one with it")
+            raise StorageError("the event could not be stored: the database is busy, or the commit that had it failed")
         return ticket.stored
 
     def _queue_up(self, ticket: _Ticket) -> None:
@@ -125,7 +125,7 @@ class Intake:
     def _insert_all(self, rows: Sequence[Mapping[str, object]], until: float) -> list[Stored]:
         """In one statement, which is all or nothing; one by one if some of the bytes are there already.
 
-        Only what stored nothing is tried again: a row of its own, seen a second time, could pass for one that was meant anew.
+        Only an insert that stored nothing is tried again: finding its own row, it could take that for a repetition that was meant.
         """
         try:
             return [Stored(event_id, is_new=True) for event_id in _when_possible(lambda: self._insert_new(rows, until), until)]

@@ -69,14 +69,14 @@ class Memory:
         """By key the numbers of the incidents that are stored."""
         return {key: one.id for key, one in self.kept.items() if one.id is not None}
 
-    def counts(self, alert: Alert, key: str) -> bool:
-        """Count an alert that the world has heard as one of the incident of this key; whether there is one."""
-        incident = self.world.incidents.get(key)
-        if incident is None:
-            return False
-        kept = self.kept.get(key) or self.kept.setdefault(key, Kept(incident=incident))
+    def knows(self, key: str) -> bool:
+        """Whether there is an incident of this key."""
+        return key in self.world.incidents
+
+    def count(self, alert: Alert, key: str) -> None:
+        """Count an alert that the world has heard as one of the incident of this key."""
+        kept = self.kept.get(key) or self.kept.setdefault(key, Kept(incident=self.world.incidents[key]))
         kept.alerts.append(alert)
-        return True
 
     def save(self, connection: Connection, rules: RuleSet, now: datetime) -> None:
         """Store what has changed."""

@@ -153,7 +153,7 @@ def requeue(
 
 
 def bring_forward(engine: Engine, by: timedelta, now: datetime) -> int:
-    """The clock was put back by so much: what waits for a time by the old one is tried that much sooner; how much that was."""
+    """Bring scheduled notifications forward by as much as the clock was put back; says how many there were."""
     late = and_(notifications.c.state == State.PLANNED, notifications.c.next_attempt_at > now)
     with engine.begin() as connection:
         rows = connection.execute(select(notifications.c.id, notifications.c.next_attempt_at).where(late)).all()

@@ -19,7 +19,7 @@ from storage.readings import Inquire
 BEHIND = timedelta(seconds=10)
 """Planning this much after an event has come is working off a backlog."""
 LONGEST_WAIT = timedelta(minutes=1)
-"""So long reminders and escalations wait for a backlog, and no longer."""
+"""How long reminders and escalations wait for a backlog to be worked off."""
 
 
 class Planner:
@@ -47,7 +47,7 @@ class Planner:
                 pass
 
     def plan_for(self, seconds: float) -> None:
-        """Plan what waits, unless somebody is at it already; not for longer, because a clock that calls this has other duties."""
+        """Plan what waits, for at most this long, unless another thread is planning: the caller has other duties."""
         if not self._planning.acquire(blocking=False):
             return
         try:

@@ -9,12 +9,11 @@ from datetime import datetime
 from sqlalchemy import Connection, Engine
 
 from routing import sentry
-from routing.alert import SENTRY
 from routing.incident import Incident
 from routing.notification import Lane
 from routing.plan import Disposition
 from routing.rules import RuleSet
-from routing.world import OF_NO_CONSEQUENCE, TELLS_NOTHING, Heard
+from routing.world import NOT_COUNTED, SHOWN_ONLY, Heard
 from storage import events, notifications, readings
 from storage.database import Lock, turn
 from storage.events import Decision
@@ -49,7 +48,7 @@ def plan_batch(
     """Decide the oldest waiting events and store all that follows, in one commit.
 
     Planners take turns, and each finds only what the others have left. Rules and vendors are asked while no transaction is open:
-    however long they take, nobody waits for them who only wants to write, least of all the receiver.
+    however long they take, nobody waits for them who only wants to write, least of all the web process, which Sentry waits for.
 
     Args:
         engine: where the events wait.
@@ -85,7 +84,7 @@ def plan_batch(
 
 def _heard(decisions: Sequence[Decision], memory: Memory) -> list[tuple[int, Incident]]:
     """The incidents of which Sentry has said something, with their numbers."""
-    keys = {one.incident_key for one in decisions if one.incident_key and one.alert and one.alert.origin == SENTRY}
+    keys = {one.incident_key for one in decisions if one.incident_key and one.alert and one.alert.is_of_sentry}
     ids = memory.ids
     return [(ids[key], memory.world.incidents[key]) for key in sorted(keys)]
 
@@ -96,7 +95,7 @@ def _said(decisions: Sequence[Decision], memory: Memory) -> Iterator[Said]:
         if decision.plan and decision.incident_key and (incident_id := ids.get(decision.incident_key)):
             for notification in decision.plan.notifications:
                 came = decision.event.id
-                # Of a follow-up that tells of an earlier event there may be several.
+                # A follow-up about an earlier event can come several times; its occasion tells them apart.
                 about, occasion = (notification.event or came, f"{notification.reason}:{came}") if notification.event else (came, "")
                 yield Said(event_id=about, incident_id=incident_id, notification=notification, occasion=occasion)
 
@@ -128,8 +127,9 @@ def _decide(read: Reading, rules: RuleSet, memory: Memory) -> Decision:
     decision.plan, decision.trace = planned, events.pack_trace(planned)
     decision.disposition = planned.disposition
     decision.duplicate_of = planned.inputs.duplicate_of
-    if planned.disposition in OF_NO_CONSEQUENCE or (
-        planned.disposition not in TELLS_NOTHING and memory.counts(alert, planned.inputs.incident)
-    ):
+    if planned.disposition in SHOWN_ONLY:
+        decision.incident_key = planned.inputs.incident
+    elif planned.disposition not in NOT_COUNTED and memory.knows(planned.inputs.incident):
+        memory.count(alert, planned.inputs.incident)
         decision.incident_key = planned.inputs.incident
     return decision

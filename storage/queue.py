@@ -30,11 +30,11 @@ JOBS: Mapping[str, tuple[str, tuple[str, ...]]] = {
 }
 
 FLAG_SECONDS = 10
-"""A flag whose ringer died before it enqueued stops nobody for longer than this; until then the sweep does the work."""
+"""How long a flag keeps others from ringing if its ringer died before it enqueued; until then the sweep finds the work."""
 
 
 REST_SECONDS = 0.005
-"""After a ring: the next one tells all that came meanwhile, and in a storm rings cost a tenth of the receiver's time."""
+"""Pause after a ring, so that one stands for all that came meanwhile: in a storm rings cost a tenth of the web process's time."""
 
 
 class Bell:
@@ -111,7 +111,7 @@ class BackgroundBell:
 class Listener(SimpleWorker):
     """RQ's worker without a fork for each job, in a thread. It tries Redis every second while that is away."""
 
-    death_penalty_class = TimerDeathPenalty
+    death_penalty_class = TimerDeathPenalty  # RQ's own takes SIGALRM, which only a main thread gets
     exponential_backoff_factor = 1
     max_connection_wait_time = 1
 

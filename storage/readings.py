@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from routing import sentry
-from routing.alert import SENTRY, Alert
+from routing.alert import Alert
 from routing.announcement import GROUP
 from routing.echo import is_echo
 from routing.findings import Findings, enriched
@@ -73,7 +73,7 @@ def in_words(step: str, error: Exception) -> str:
 
 def _is_of_vendor(alert: Alert) -> bool:
     """Whether the incident has to be known by what a vendor calls it."""
-    return alert.origin != SENTRY and alert.incident is None
+    return not alert.is_of_sentry and alert.incident is None
 
 
 def _known(connection: Connection, reading: Reading, standing: Standing | None) -> Reading:

@@ -179,7 +179,7 @@ class Spool:
     def _begin_to_read_in(self) -> None:
         if not self._is_reading_in:
             self._is_reading_in = True
-            self._log.warning("database_away", effect="events are spooled until it is back", folder=str(self._folder))
+            self._log.warning("spool_in_use", effect="events are spooled until the database has taken them all", folder=str(self._folder))
             threading.Thread(target=self._keep_reading_in, name="spool", daemon=True).start()
 
     def _keep_reading_in(self) -> None:

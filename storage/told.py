@@ -20,9 +20,9 @@ WAS_AMBIGUOUS = exists().where(attempts.c.notification_id == notifications.c.id,
 
 
 NEAR = 10_000
-"""Among so many notifications before one it is looked for what may be taken for it."""
+"""How many earlier notifications are searched for messages that could be mistaken for this one."""
 LAST_SAYINGS = 20
-"""So far back it is looked whether a vendor tells of the router's own doing."""
+"""How many of the last messages are searched for what a vendor may be telling back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,8 +199,7 @@ def passed_on_in_vain(connection: Connection, passed_on: Mapping[str, datetime])
 def last_told(*, has_reference: bool = False) -> ScalarSelect[int]:
     """The last message to the same destination about the same thing, of those that went out, or may have; with a name of the vendor's.
 
-    A later one counts, too, which a page is that did not wait for this one. For an end that goes to one of several places, the last
-    one there.
+    A later one counts, too: a page may have overtaken this one. For an end that goes to one of several places, the last one there.
     """
     earlier = notifications.alias("earlier")
     return (

@@ -52,7 +52,7 @@ def lives(engine: Engine, worker: ColumnElement[str | None], now: datetime) -> C
     """In a statement: whether a worker does."""
     said = [workers.c.id == worker, workers.c.alive_until >= moment(engine, now)]
     if engine.dialect.name != "postgresql":
-        # Nobody says more than that: what does is from before the machine was started.
+        # A later time cannot be genuine: it was written before the machine was started, by another such clock.
         said.append(workers.c.alive_until <= literal(now + LIFE + timedelta(seconds=1), UtcDateTime()))
     return exists().where(*said)
 

@@ -23,7 +23,7 @@ from routing.notification import Severity
 from routing.rule_tests import RuleTest
 from routing.rule_tests_reading import load_tests, read
 from routing.rule_tests_running import run
-from routing.rules import Grouping, Inhibition, Noise, Place, Rule, RuleSet, Step, Throttle, Unless
+from routing.rules import Grouping, Inhibition, NewIn, Noise, Rule, RuleSet, Step, Throttle, Unless
 from routing.windows import Span, Window
 from settings import Settings
 from tests.mutate_queries import mutant_queries
@@ -126,7 +126,7 @@ def _rule(rule: Rule, receivers: Sequence[str]) -> Changes[Rule]:
         yield "else: not under another rule", replace(rule, otherwise=None)
     if rule.when.aggregates and rule.window:
         yield "over: everything", replace(rule, over="incident" if rule.over == "everything" else "everything")
-    for place in (None, *Place) if rule.per else ():
+    for place in (None, *NewIn) if rule.per else ():
         yield f"per: {place}", replace(rule, per=place)
 
 

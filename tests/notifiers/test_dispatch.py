@@ -90,6 +90,16 @@ def test_a_receiver_that_is_not_in_force_is_tried_again() -> None:
     assert not done.was_asked
 
 
+def test_one_set_of_rules_decides_all_of_a_delivery_whatever_is_read_meanwhile() -> None:
+    with_receiver, without = make_rules(), make_rules(RULES.replace("chat", "talk"))
+    read = iter([with_receiver, without, without, without])
+    dispatch = Dispatch(Settings(allow_unsigned=True), lambda: next(read), lambda: NOW, earlier=not_asked)
+
+    done = dispatch.deliver(Waiting())
+
+    assert (done.outcome, done.rules_version) == (Outcome.PREVIEWED, with_receiver.version)
+
+
 def test_what_cannot_be_read_ends_as_an_attempt() -> None:
     (done,) = deliver(Waiting(event=Came(body=b"not JSON")))
 

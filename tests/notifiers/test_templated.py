@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from notifiers.message import MAX_TEXT, as_text, compose
 from notifiers.registry import KINDS
 from routing.notification import Mention
-from routing.places import parse
+from routing.placeholders import parse
 from routing.templates import MessageTemplate
 from tests.factories import make_alert, make_notification
 from tests.notifiers.contract import contract_of

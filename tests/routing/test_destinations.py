@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from notifiers.registry import KINDS
 from routing.destinations import Changes, Destination, Refusal, check, examples, find, read_allow_list
-from routing.places import AllowList
+from routing.placeholders import AllowList
 from routing.query import Facts
 from tests.factories import make_alert
 

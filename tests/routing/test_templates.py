@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from routing.places import parse
+from routing.placeholders import parse
 from routing.templates import MessageTemplate, TemplateForm
 from tests.factories import make_alert
 

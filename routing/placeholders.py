@@ -1,6 +1,6 @@
-"""Texts of rules.yaml with places, `#team-{tags.team}`, and the lists of what may come of them. Knows the query language's keys.
+"""Texts of rules.yaml with placeholders, `#team-{tags.team}`, and the lists of what may come of them. Knows the query language's keys.
 
-What an alert says is hostile: nothing that is hidden comes through, and as much as a place may take.
+What an alert says is hostile: nothing that is hidden comes through, and no more than a placeholder may take.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from routing.query_syntax import parse_key
 from routing.query_tree import Key
 
 MAX_TEXT = 2000
-"""Of a text with places, as it is written."""
+"""Of a text with placeholders, as it is written."""
 MAX_VALUE = 100
-"""What a place of a destination takes; of more a part would be another destination."""
+"""What a placeholder of a destination takes; of more a part would be another destination."""
 MAX_SAID = 500
-"""What a place of a template shows."""
+"""What a placeholder of a template shows."""
 READERS = 1024
-"""How many keys are read by one and the same function, by which `Facts` knows them again."""
+"""Size of the cache of readers: the same key gives the same function object, by which `Facts` remembers what it has read."""
 
 _LONGEST = 8000
 """What is longer is not even looked at."""
@@ -37,12 +37,12 @@ _KEY = re.compile(r'[A-Za-z0-9_.:-]+|(?:tags|flags)\[(?:[A-Za-z0-9_.:-]+|"[A-Za-
 _EXAMPLES = "write a key of the query language, like {project} or {tags.team}"
 
 
-class PlacesError(BracesError):
-    """A text with places cannot be understood. It says at which character, what is wrong and what to write instead."""
+class PlaceholderError(BracesError):
+    """A text with placeholders cannot be understood. It says at which character, what is wrong and what to write instead."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class Placeholder:
     """What stands between braces: `tags.team|platform`."""
 
     key: str
@@ -53,12 +53,12 @@ class Place:
     """The first text that the alert has under the key, in one line; empty if it has none."""
 
 
-Part: TypeAlias = str | Place
+Part: TypeAlias = str | Placeholder
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
-    """A text with places; two are equal if they are written the same."""
+class PlaceholderText:
+    """A text with placeholders; two are equal if they are written the same."""
 
     text: str
     parts: tuple[Part, ...] = field(compare=False, repr=False)
@@ -71,7 +71,7 @@ class Places:
     @property
     def keys(self) -> tuple[str, ...]:
         """What it asks for, each once, as written."""
-        return tuple(dict.fromkeys(part.key for part in self.parts if isinstance(part, Place)))
+        return tuple(dict.fromkeys(part.key for part in self.parts if isinstance(part, Placeholder)))
 
     def fill(self, facts: Facts) -> str | None:
         """The text for an alert, None if one of its places cannot be filled."""
@@ -80,7 +80,7 @@ class Places:
 
     def unfilled(self, facts: Facts) -> tuple[str, ...]:
         """The keys that `fill` cannot fill: the alert has no such text, or one of more than a hundred characters."""
-        return tuple(dict.fromkeys(part.key for part in self.parts if isinstance(part, Place) and not _value(part, facts)))
+        return tuple(dict.fromkeys(part.key for part in self.parts if isinstance(part, Placeholder) and not _value(part, facts)))
 
     def say(self, facts: Facts) -> str:
         """The text for people: a place that cannot be filled is empty, what is long is cut."""
@@ -107,37 +107,37 @@ class AllowList:
         return tuple(map(exact_pattern, self.patterns))
 
 
-def parse(text: str) -> Places:
+def parse(text: str) -> PlaceholderText:
     """Read a text: `{key}` stands for what the alert says, `{key|word}` has a default, `{{` and `}}` are the braces themselves.
 
     Raises:
-        PlacesError: with the position of the first thing that is wrong, and what to write instead.
+        PlaceholderError: with the position of the first thing that is wrong, and what to write instead.
     """
     if len(text) > MAX_TEXT:
-        raise PlacesError(f"longer than {MAX_TEXT} characters", position=MAX_TEXT)
-    return Places(text=text, parts=tuple(_parts(text)))
+        raise PlaceholderError(f"longer than {MAX_TEXT} characters", position=MAX_TEXT)
+    return PlaceholderText(text=text, parts=tuple(_parts(text)))
 
 
 def _parts(text: str) -> Iterator[Part]:
-    for piece in split(text, PlacesError):
-        yield piece.written if piece.place is None else _place(piece, piece.place)
+    for piece in split(text, PlaceholderError):
+        yield piece.written if piece.place is None else _placeholder(piece, piece.place)
 
 
-def _place(piece: Piece, written: str) -> Place:
+def _placeholder(piece: Piece, written: str) -> Placeholder:
     name, _, default = written.partition("|")
     start = piece.position + 1
     if not name or "(" in name:
         fault = f"{name} is a figure over many alerts" if name else "no key between the braces"
-        raise PlacesError(f"{fault}; {_EXAMPLES}", position=start)
+        raise PlaceholderError(f"{fault}; {_EXAMPLES}", position=start)
     if not _KEY.fullmatch(name):
         way_out = f"write {{{name.strip()}}}" if _KEY.fullmatch(name.strip()) else _EXAMPLES
-        raise PlacesError(f'"{shown(name)}" is no key; {way_out}', position=start)
+        raise PlaceholderError(f'"{shown(name)}" is no key; {way_out}', position=start)
     key = parse_key(name)
     if kind_of(key) in {Kind.STATE, Kind.PRESENCE}:
-        raise PlacesError(f"`{name}:` asks and says nothing; {_EXAMPLES}", position=start)
+        raise PlaceholderError(f"`{name}:` asks and says nothing; {_EXAMPLES}", position=start)
     if one_line(default) != default or len(default) > MAX_VALUE:
-        raise PlacesError(f"a default is one line of at most {MAX_VALUE} characters", position=start + len(name) + 1)
-    return Place(key=name, default=default, read=_reader(key))
+        raise PlaceholderError(f"a default is one line of at most {MAX_VALUE} characters", position=start + len(name) + 1)
+    return Placeholder(key=name, default=default, read=_reader(key))
 
 
 @lru_cache(maxsize=READERS)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from routing.alert import Alert
-from routing.places import MAX_SAID, MAX_TEXT, MAX_VALUE, AllowList, PlacesError, parse
+from routing.placeholders import MAX_SAID, MAX_TEXT, MAX_VALUE, AllowList, PlaceholderError, parse
 from routing.query import Facts
 from tests.factories import make_alert
 
@@ -60,7 +60,7 @@ def test_a_place_is_filled_with_the_first_text_of_its_key_or_the_text_is_not_fil
     ],
 )
 def test_a_mistake_is_shown_with_its_place_and_the_way_out(written: str, complaint: str) -> None:
-    with pytest.raises(PlacesError) as refused:
+    with pytest.raises(PlaceholderError) as refused:
         parse(written)
 
     assert str(refused.value) == complaint
@@ -112,7 +112,7 @@ def test_whatever_an_alert_says_filling_fails_for_no_reason_and_yields_no_contro
     alert = make_alert(title=title, tags=(("team", value), (value, title)))
     try:
         places = parse(written)
-    except PlacesError as error:
+    except PlaceholderError as error:
         assert 0 <= error.position <= len(written)  # noqa: PT017 - either outcome is right
         return
 
