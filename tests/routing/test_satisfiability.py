@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from datetime import timedelta
 
@@ -14,6 +15,9 @@ from routing.example_alerts import Example, example, meets_all
 from routing.query import Context, Query, QueryError, parse
 from routing.satisfiability import MAX_ALTERNATIVES, Claim, implies, is_never
 from tests.factories import NOW, make_alert
+
+EXAMPLES = int(os.environ.get("QUERY_EXAMPLES") or 60)
+"""Many more in `make nightly`."""
 
 WORDS = [
     "prod",
@@ -140,7 +144,7 @@ def claim(text: str) -> Claim:
     return Claim(tree=parse(text).tree)
 
 
-@settings(max_examples=200)
+@settings(max_examples=EXAMPLES)
 @given(_queries, st.lists(_examples, min_size=5, max_size=20))
 def test_what_is_said_never_to_be_met_is_met_by_no_alert(query: Query, examples: list[Example]) -> None:
     never = is_never(Claim(tree=query.tree))
@@ -148,7 +152,7 @@ def test_what_is_said_never_to_be_met_is_met_by_no_alert(query: Query, examples:
     assert not (never and any(one.meets(query) for one in examples))
 
 
-@settings(max_examples=200)
+@settings(max_examples=EXAMPLES)
 @given(_queries, _queries, st.lists(_examples, min_size=5, max_size=20))
 def test_what_is_said_to_follow_follows_for_every_alert(query: Query, other: Query, examples: list[Example]) -> None:
     follows = implies(Claim(tree=query.tree), Claim(tree=other.tree))
@@ -156,7 +160,7 @@ def test_what_is_said_to_follow_follows_for_every_alert(query: Query, other: Que
     assert not (follows and any(one.meets(query) and not one.meets(other) for one in examples))
 
 
-@settings(max_examples=200)
+@settings(max_examples=EXAMPLES)
 @given(_queries)
 def test_an_example_is_one_that_the_engine_confirms(query: Query) -> None:
     found = example([Claim(tree=query.tree)], meets_all(query))

@@ -236,7 +236,7 @@ def test_a_window_stays_as_it_is_until_its_next_change_and_differs_there(subject
         assert subject.holds(change) is not subject.holds(moment)
 
 
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(WINDOWS, MOMENTS)
 def test_no_change_is_passed_over_within_a_day_and_a_half(subject: Window, moment: datetime) -> None:
     minutes = [moment.replace(second=0, microsecond=0) + timedelta(minutes=number) for number in range(1, 36 * 60)]
@@ -272,7 +272,7 @@ def test_in_utc_times_moved_by_a_number_of_minutes_hold_that_much_later(
     assert later.next_change(moment + shift) == (change + shift if change else None)
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(st.lists(WINDOWS, max_size=2), st.lists(WINDOWS, max_size=2), st.sampled_from(Severity), MOMENTS)
 def test_a_rule_that_is_held_may_speak_when_the_hold_ends_and_not_a_moment_before(
     active: list[Window], mute: list[Window], severity: Severity, now: datetime

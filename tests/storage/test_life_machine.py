@@ -32,7 +32,7 @@ from storage.tables import announcements, incidents
 from tests.factories import NOW, Webhook, event_alert_webhook, issue_webhook, make_silence, metric_alert_webhook
 from tests.storage.planned import plan_all, store
 
-EXAMPLES = int(os.environ.get("LIFE_EXAMPLES") or 100)
+EXAMPLES = int(os.environ.get("LIFE_EXAMPLES") or 60)
 """So many in the suite; `make nightly` asks for 2,000."""
 
 SETS = [
@@ -261,5 +261,5 @@ TestLife.settings = settings(
     report_multiple_bugs=False,
     phases=(Phase.generate,),
     suppress_health_check=list(HealthCheck),
-    derandomize=EXAMPLES == 100,
+    derandomize=EXAMPLES == 60,
 )
