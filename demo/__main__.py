@@ -29,7 +29,7 @@ from demo.report import Told, report
 from demo.samples import Sample, samples
 from local import ENDING, HOST, LOCK, check_port_is_free, held, holder
 from routing.notification import State
-from settings import Settings, SettingsError
+from settings import PRODUCTION, Settings, SettingsError
 from storage import inspection
 from storage.database import SchemaError, faults_in_words, open_database
 from storage.inspection import Listed, Shown
@@ -77,9 +77,11 @@ def _ask(number: int, _frame: object) -> None:
 
 
 def _settings() -> Settings:
-    """The environment's settings, with a secret and a data folder for the demonstration where none are set."""
+    """The environment's settings, with a secret and a data folder for the demonstration where none are set, and an open console."""
     given = {**dotenv_values(".env"), **os.environ}
     invented = {"SENTRY_CLIENT_SECRETS": secrets.token_hex(32), "DATA_DIR": "var/demo"}
+    if given.get("SENTRY_ENVIRONMENT") != PRODUCTION:
+        invented["CONSOLE_OPEN_ON_LOOPBACK"] = "true"
     return Settings.load({**os.environ, **{name: value for name, value in invented.items() if not given.get(name)}})
 
 
@@ -112,7 +114,10 @@ def _look_further(settings: Settings, told: Sequence[Told]) -> Iterator[str]:
 
 
 def _stay(settings: Settings, service: subprocess.Popen[bytes], log: Path) -> None:
-    print(f"\nThe service stays up at http://{HOST}:{settings.port}; Ctrl-C ends it.", flush=True)
+    print(f"\nThe service stays up at http://{HOST}:{settings.port}; Ctrl-C ends it.")
+    if settings.console_open_on_loopback:
+        print("Open that address for its console: on this machine you are signed in.")
+    sys.stdout.flush()
     try:
         status = service.wait()
     except Asked:
