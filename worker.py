@@ -29,7 +29,7 @@ from notifiers.limits import limits
 from routing.notification import Attempt, Lane, Outcome
 from routing.rules import RulesError, RuleSet
 from settings import Settings, SettingsError
-from storage import claims, events, fallbacks, notifications, overflow, refreshing, rules_versions, silences, workers
+from storage import claims, events, fallbacks, notifications, outcomes, overflow, refreshing, rules_versions, silences, workers
 from storage.claims import Claimed, Pace
 from storage.database import SchemaError, check_schema, open_database
 from storage.planner import Planner
@@ -184,7 +184,7 @@ class Worker:
         try:
             self._reload_rules()
             self._look_at_the_clock()
-            if taken := claims.take_from_dead(self._engine, self._clock(), by=self.id, alive_at=workers.steady()):
+            if taken := outcomes.take_from_dead(self._engine, self._clock(), by=self.id, alive_at=workers.steady()):
                 log.warning("claims_taken_over", count=taken)
             self._remind()
             self._planner.plan_for(SWEEP_SECONDS)
@@ -263,13 +263,13 @@ class Worker:
             ),
             deliver=self._dispatch.deliver,
             record=self._record,
-            give_back=lambda ids: claims.give_back(self._engine, ids, worker=self.id, now=self._clock()),
-            give_back_others=lambda ids: claims.give_back_others(self._engine, lane, ids, worker=self.id, now=self._clock()),
+            give_back=lambda ids: outcomes.give_back(self._engine, ids, worker=self.id, now=self._clock()),
+            give_back_others=lambda ids: outcomes.give_back_others(self._engine, lane, ids, worker=self.id, now=self._clock()),
             report_fault=lambda error: log.error("lane_fault", lane=lane, error=_cause(error), effect="tried again in a second"),
         )
 
     def _record(self, finished: Sequence[tuple[Claimed, Attempt]]) -> None:
-        closed = claims.record(self._engine, [(claimed.id, done) for claimed, done in finished], pace=self._pace)
+        closed = outcomes.record(self._engine, [(claimed.id, done) for claimed, done in finished], pace=self._pace)
         if made := [claimed.id for claimed, done in finished if "url" in done.reference and not claimed.told]:
             refreshing.show_links(self._engine, made, self._clock())
         # Here, in one thread: those that deliver would wait for each other at every line.

@@ -18,7 +18,7 @@ from sqlalchemy import Engine, text
 from app import create_app
 from routing.notification import Attempt, Lane, Outcome, State
 from settings import Settings
-from storage import claims, inspection
+from storage import claims, inspection, outcomes
 from storage.database import REVISION, current_revision, open_database
 from storage.refusals import RefusalCounter
 from tests.factories import NOW, SECRET
@@ -76,7 +76,7 @@ def notify(engine: Engine, number: int, *attempts: Attempt) -> int:
     for hours, attempt in enumerate(attempts, 1):
         now = NOW + timedelta(hours=hours)
         claims.claim(engine, Lane.NORMAL, worker="test", now=now, limit=1)
-        claims.record(engine, [(id_, replace(attempt, ended_at=now + timedelta(seconds=1)))])
+        outcomes.record(engine, [(id_, replace(attempt, ended_at=now + timedelta(seconds=1)))])
     return id_
 
 

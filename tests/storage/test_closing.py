@@ -16,7 +16,7 @@ from routing.notification import Lane, Outcome, Reason, State
 from routing.own_events import Change
 from routing.rules import RuleSet
 from routing.rules_loading import load
-from storage import claims, incident_desk, inspection, notifications
+from storage import incident_desk, inspection, notifications, outcomes
 from storage.incident_desk import Somebody
 from tests.factories import NOW, issue_webhook
 from tests.storage.planned import claim, ended, ids, issue, make_rules, plan_all, store
@@ -56,7 +56,7 @@ def send(engine: Engine, outcome: Outcome = Outcome.DELIVERED, **changes: object
     """What is due is tried."""
     for lane in Lane:
         for one in claim(engine, lane, after=LATER):
-            claims.record(engine, [(one.id, ended(one.tries.number, outcome, **changes))])
+            outcomes.record(engine, [(one.id, ended(one.tries.number, outcome, **changes))])
 
 
 def states(engine: Engine) -> list[tuple[State, Reason]]:
@@ -108,7 +108,7 @@ def test_what_may_have_gone_out_is_made_sure_of_and_closed_after_that(engine: En
 
     assert ids(claim(engine, after=LATER)) == [first]
     assert claim(engine, after=LATER) == ()
-    claims.record(engine, [(first, ended(2, reference=CLOSED))])
+    outcomes.record(engine, [(first, ended(2, reference=CLOSED))])
     (closing,) = claim(engine, after=LATER)
     assert closing.told
     assert closing.told.reference == CLOSED
@@ -134,7 +134,7 @@ def test_an_end_waits_for_what_it_ends_whatever_its_lane(engine: Engine) -> None
     end(engine, rules)
 
     assert claim(engine, Lane.CRITICAL, after=LATER) == ()
-    claims.record(engine, [(lesser.id, ended())])
+    outcomes.record(engine, [(lesser.id, ended())])
     assert [one.reason for one in claim(engine, Lane.CRITICAL, after=LATER)] == [Reason.RESOLVED]
 
 
@@ -185,7 +185,7 @@ class TestWhereAnIncidentIsToldInTwoPlaces:
         """Where the ends that are due go, and what they close."""
         due = []
         while found := claim(engine, after=LATER):
-            claims.record(engine, [(one.id, ended(one.tries.number)) for one in found])
+            outcomes.record(engine, [(one.id, ended(one.tries.number)) for one in found])
             due += [(one.told.place, dict(one.told.reference)) for one in found if one.told]
         return due
 
@@ -238,7 +238,7 @@ def test_what_died_on_its_way_needs_no_end(engine: Engine) -> None:
 
     (closing,) = claim(engine, after=LATER)
     assert closing.told is None
-    claims.record(engine, [(closing.id, ended(1, Outcome.NEEDLESS))])
+    outcomes.record(engine, [(closing.id, ended(1, Outcome.NEEDLESS))])
 
     assert states(engine) == [(State.DEAD, Reason.FIRST), (State.HELD, Reason.RESOLVED)]
 

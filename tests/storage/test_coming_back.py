@@ -8,7 +8,7 @@ from datetime import timedelta
 from sqlalchemy import Engine, func, select
 
 from routing.rules import RuleSet
-from storage import claims, inspection
+from storage import inspection, outcomes
 from storage.coming_back import PAUSE_AFTER_FAULT, is_due, plan_due
 from storage.tables import explanations, timers, told_alerts, told_groups
 from tests.factories import NOW, fixture, signed
@@ -160,7 +160,7 @@ def test_messages_about_one_incident_go_in_order_whatever_the_occasion(engine: E
     come_back(engine, REPEATED, 4 * HOUR)
 
     assert claim(engine, after=5 * HOUR) == ()
-    claims.record(engine, [(first.id, ended())])
+    outcomes.record(engine, [(first.id, ended())])
 
     (second,) = claim(engine, after=5 * HOUR)
     assert second.reason.value == "reminder"

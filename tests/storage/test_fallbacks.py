@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from routing.gate import Limit
 from routing.notification import Lane, Outcome, Reason, State
 from routing.rules import RuleSet
-from storage import claims, fallbacks, inspection, notifications, overflow
+from storage import claims, fallbacks, inspection, notifications, outcomes, overflow
 from storage.fallbacks import FellBack
 from tests.factories import NOW, issue_webhook
 from tests.storage.planned import ended, issue, make_rules, plan_all, store
@@ -40,7 +40,7 @@ def send(engine: Engine, outcome: Outcome = Outcome.DELIVERED, *, at: datetime =
     told = []
     for lane in Lane:
         for one in claims.claim(engine, lane, worker="a", now=at, limit=64).taken:
-            claims.record(engine, [(one.id, ended(one.tries.number, outcome, ended_at=at, **changes))])
+            outcomes.record(engine, [(one.id, ended(one.tries.number, outcome, ended_at=at, **changes))])
             told.append(f"{one.receiver} {one.reason}")
     return told
 

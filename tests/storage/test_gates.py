@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from routing.gate import FIRST_PAUSE, MIN_FAILURES, Limit
 from routing.notification import Lane, Outcome
 from routing.rules import RuleSet
-from storage import claims, gates
+from storage import claims, gates, outcomes
 from storage.claims import Claimed, Pace
 from storage.due import PATIENCE
 from tests.factories import NOW, issue_webhook
@@ -48,7 +48,7 @@ def claim(
 
 def record(engine: Engine, claimed: tuple[Claimed, ...], outcome: Outcome, *, at: timedelta = timedelta(), **changes: object) -> None:
     finished = [(one.id, ended(one.tries.number, outcome, ended_at=NOW + at, **changes)) for one in claimed]
-    claims.record(engine, finished, pace=SLOW)
+    outcomes.record(engine, finished, pace=SLOW)
 
 
 def test_a_destination_gets_no_more_than_its_vendor_takes(engine: Engine, rules: RuleSet) -> None:
@@ -128,8 +128,8 @@ class TestWhatFails:
         plan(engine, rules, *["error"] * 20)
         claimed = claim(engine, pace=Pace())[:MIN_FAILURES]
         failed = [(one.id, ended(1, Outcome.RETRY, ended_at=NOW, retry_after=SECOND, excerpt="HTTP 503")) for one in claimed]
-        claims.give_back(engine, [one.id for one in claim(engine, pace=Pace())], worker="a", now=NOW)
-        return claims.record(engine, failed)
+        outcomes.give_back(engine, [one.id for one in claim(engine, pace=Pace())], worker="a", now=NOW)
+        return outcomes.record(engine, failed)
 
     def test_is_left_alone_and_then_one_message_is_tried(self, engine: Engine, rules: RuleSet) -> None:
         (closed,) = self.fail(engine, rules)
@@ -159,7 +159,7 @@ class TestWhatFails:
         self.fail(engine, rules)
         trial = claim(engine, after=FIRST_PAUSE, pace=Pace())
 
-        again = claims.record(
+        again = outcomes.record(
             engine,
             [
                 (one.id, ended(2, Outcome.RETRY, began_at=NOW + FIRST_PAUSE, ended_at=NOW + FIRST_PAUSE, retry_after=SECOND))

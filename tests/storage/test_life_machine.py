@@ -23,7 +23,7 @@ from routing.own_events import Change
 from routing.rules import RuleSet
 from routing.rules_loading import load
 from settings import Settings
-from storage import claims, incident_desk, inspection, notifications, silences
+from storage import claims, incident_desk, inspection, notifications, outcomes, silences
 from storage.claims import Claimed
 from storage.coming_back import is_due, plan_due
 from storage.database import open_database, upgrade
@@ -204,7 +204,7 @@ class Life(RuleBasedStateMachine):
         for claimed in self.claim(lane, 2):
             if claimed.id % 2:
                 self.dispatch(self.in_force).deliver(claimed)
-        claims.take_from_dead(self.engine, self.now)
+        outcomes.take_from_dead(self.engine, self.now)
 
     def come(self, webhook: Webhook, then: str) -> None:
         store(self.engine, webhook, at=self.now)
@@ -226,7 +226,7 @@ class Life(RuleBasedStateMachine):
         claimed = self.claim(lane, limit)
         dispatch = self.dispatch(self.in_force)
         if claimed:
-            claims.record(self.engine, [(one.id, dispatch.deliver(one)) for one in claimed])
+            outcomes.record(self.engine, [(one.id, dispatch.deliver(one)) for one in claimed])
         return len(claimed)
 
     def settle(self) -> None:

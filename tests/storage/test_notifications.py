@@ -10,7 +10,7 @@ from sqlalchemy import Engine, select
 from sqlalchemy.event import listen
 
 from routing.notification import Attempt, Lane, Outcome, Reason, Severity, State
-from storage import claims, inspection, tables
+from storage import claims, inspection, outcomes, tables
 from storage.claims import Claimed
 from storage.database import open_database
 from storage.inspection import Tried
@@ -89,7 +89,7 @@ class TestClaiming:
 
         before = ids(claim(engine))
         during = ids(claim(engine))
-        claims.record(engine, [(first, ended())])
+        outcomes.record(engine, [(first, ended())])
         after = ids(claim(engine))
 
         assert (before, during, after) == ([first], [], [second])
@@ -98,7 +98,7 @@ class TestClaiming:
     def test_keeps_that_order_over_a_retry(self, engine: Engine) -> None:
         first, _ = make_many(engine, 1, 1)
         claim(engine)
-        claims.record(engine, [(first, ended(outcome=Outcome.RETRY, retry_after=timedelta(minutes=1)))])
+        outcomes.record(engine, [(first, ended(outcome=Outcome.RETRY, retry_after=timedelta(minutes=1)))])
 
         assert claim(engine, after=SECOND) == ()
         assert ids(claim(engine, after=timedelta(minutes=2))) == [first]
@@ -107,7 +107,7 @@ class TestClaiming:
     def test_goes_on_after_any_end(self, engine: Engine, outcome: Outcome) -> None:
         first, second = make_many(engine, 1, 1)
         claim(engine)
-        claims.record(engine, [(first, ended(outcome=outcome))])
+        outcomes.record(engine, [(first, ended(outcome=outcome))])
 
         assert ids(claim(engine, after=SECOND)) == [second]
 
@@ -152,7 +152,7 @@ class TestClaiming:
     def test_lets_no_page_wait_for_a_lesser_message_that_is_tried_again(self, engine: Engine) -> None:
         lesser, page = lesser_and_page(engine)
         (found,) = claim(engine, Lane.NORMAL)
-        claims.record(engine, [(found.id, ended(outcome=Outcome.RETRY, retry_after=SECOND))])
+        outcomes.record(engine, [(found.id, ended(outcome=Outcome.RETRY, retry_after=SECOND))])
 
         assert (found.id, page in ids(claim(engine, Lane.CRITICAL, after=2 * SECOND))) == (lesser, True)
 
@@ -160,7 +160,7 @@ class TestClaiming:
         lesser, page = lesser_and_page(engine)
 
         first, second = claim(engine, Lane.NORMAL), claim(engine, Lane.CRITICAL)
-        claims.record(engine, [(lesser, ended())])
+        outcomes.record(engine, [(lesser, ended())])
 
         assert (ids(first), [one.receiver for one in second], ids(claim(engine, Lane.CRITICAL))) == ([lesser], ["pager"], [page])
 
@@ -185,9 +185,9 @@ class TestClaiming:
     def test_what_a_page_overtook_belongs_to_what_the_page_made_there(self, engine: Engine) -> None:
         lesser, page = lesser_and_page(engine)
         claim(engine, Lane.NORMAL)
-        claims.record(engine, [(lesser, ended(outcome=Outcome.RETRY, retry_after=SECOND))])
+        outcomes.record(engine, [(lesser, ended(outcome=Outcome.RETRY, retry_after=SECOND))])
         claim(engine, Lane.CRITICAL, after=2 * SECOND)
-        claims.record(engine, [(page, ended(reference={"ts": "1.0"}))])
+        outcomes.record(engine, [(page, ended(reference={"ts": "1.0"}))])
 
         (again,) = claim(engine, after=3 * SECOND)
 
@@ -241,7 +241,7 @@ class TestRecording:
         planned = notified(engine)
         claim(engine)
 
-        claims.record(engine, [(planned.id, attempt)])
+        outcomes.record(engine, [(planned.id, attempt)])
 
         listed = only(engine, planned.id)
         assert (listed.state, listed.finished_at) == (state, None if again_after else attempt.ended_at)
@@ -254,7 +254,7 @@ class TestRecording:
         planned = notified(engine)
         claim(engine)
 
-        claims.record(engine, [(planned.id, ended(status_code=200, excerpt="ok", payload='{"a": 1}', reference={"ts": "17.5"}))])
+        outcomes.record(engine, [(planned.id, ended(status_code=200, excerpt="ok", payload='{"a": 1}', reference={"ts": "17.5"}))])
 
         (attempt,) = inspection.tried(engine, planned.id)
         assert attempt == Tried(
@@ -267,7 +267,7 @@ class TestRecording:
     def test_what_may_be_there_is_told_what_else_is(self, engine: Engine) -> None:
         another, lost = make_many(engine, 1, 2)
         claim(engine)
-        claims.record(engine, [(another, ended(reference={"sid": "SM1"})), (lost, ended(outcome=Outcome.AMBIGUOUS, retry_after=SECOND))])
+        outcomes.record(engine, [(another, ended(reference={"sid": "SM1"})), (lost, ended(outcome=Outcome.AMBIGUOUS, retry_after=SECOND))])
 
         (again,) = claim(engine, after=2 * SECOND)
 
@@ -276,9 +276,9 @@ class TestRecording:
     def test_every_attempt_is_kept_and_later_ones_know_whether_one_was_ambiguous(self, engine: Engine) -> None:
         planned = notified(engine)
         claim(engine)
-        claims.record(engine, [(planned.id, ended(outcome=Outcome.AMBIGUOUS, retry_after=SECOND, excerpt="silence"))])
+        outcomes.record(engine, [(planned.id, ended(outcome=Outcome.AMBIGUOUS, retry_after=SECOND, excerpt="silence"))])
         (second,) = claim(engine, after=timedelta(minutes=1))
-        claims.record(engine, [(planned.id, ended(2, Outcome.RETRY, retry_after=SECOND, excerpt="busy"))])
+        outcomes.record(engine, [(planned.id, ended(2, Outcome.RETRY, retry_after=SECOND, excerpt="busy"))])
         (third,) = claim(engine, after=timedelta(minutes=2))
 
         assert [(one.tries.number, one.tries.may_be_there) for one in (second, third)] == [(2, True), (3, True)]
@@ -296,7 +296,7 @@ class TestRecording:
             (claimed,) = claim(engine, after=timedelta(hours=number))
             counted.append(claimed.tries.failures)
             again = ended(number, Outcome.RETRY, retry_after=SECOND, was_put_off=was_put_off)
-            claims.record(engine, [(planned.id, again)])
+            outcomes.record(engine, [(planned.id, again)])
 
         assert counted == [0, 1, 1, 1, 2]
         assert claimed.tries.planned_at == NOW
@@ -304,10 +304,10 @@ class TestRecording:
     def test_a_reference_outlives_an_attempt_that_brought_none(self, engine: Engine) -> None:
         planned = notified(engine)
         claim(engine)
-        claims.record(engine, [(planned.id, ended(outcome=Outcome.RETRY, retry_after=SECOND, reference={"key": "OPS-1"}))])
+        outcomes.record(engine, [(planned.id, ended(outcome=Outcome.RETRY, retry_after=SECOND, reference={"key": "OPS-1"}))])
         claim(engine, after=timedelta(minutes=1))
 
-        claims.record(engine, [(planned.id, ended(2))])
+        outcomes.record(engine, [(planned.id, ended(2))])
 
         assert reference(engine, planned.id) == '{"key":"OPS-1"}'
 
@@ -315,7 +315,7 @@ class TestRecording:
         made = make_many(engine, 1, 2, 3)
         claim(engine)
 
-        claims.record(engine, [(made[0], ended()), (made[1], ended(outcome=Outcome.REFUSED)), (made[2], ended())])
+        outcomes.record(engine, [(made[0], ended()), (made[1], ended(outcome=Outcome.REFUSED)), (made[2], ended())])
 
         assert inspection.count_by_state(engine) == {State.SENT: 2, State.DEAD: 1}
 
@@ -324,7 +324,7 @@ class TestRecording:
         planned = notified(engine)
         claim(engine)
 
-        claims.record(engine, [(planned.id, ended(excerpt=text, payload=text, reference={"ts": text.replace("\ud800", "")}))])
+        outcomes.record(engine, [(planned.id, ended(excerpt=text, payload=text, reference={"ts": text.replace("\ud800", "")}))])
 
         listed = only(engine, planned.id)
         assert listed.state is State.SENT
@@ -338,7 +338,7 @@ class TestRecording:
 def test_notifications_are_listed_newest_first_by_what_is_asked_for(engine: Engine) -> None:
     first, second, third = make_many(engine, 1, 2, 1)
     claim(engine, limit=1)
-    claims.record(engine, [(first, ended())])
+    outcomes.record(engine, [(first, ended())])
 
     def found(**wanted: object) -> list[int]:
         return ids(inspection.listed(engine, **wanted))  # type: ignore[arg-type]  # a table of filters

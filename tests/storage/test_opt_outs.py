@@ -13,7 +13,7 @@ from notifiers.registry import KINDS
 from routing.notification import Lane, Reason, State
 from routing.rules_loading import load
 from settings import Settings
-from storage import claims, inspection, notifications
+from storage import claims, inspection, notifications, outcomes
 from tests.factories import NOW
 from tests.stand_ins import twilio
 from tests.stand_ins.server import Server
@@ -55,7 +55,7 @@ class Service:
         for lane in Lane:
             while claimed := claims.claim(self.engine, lane, worker="a", now=self.now, limit=64).taken:
                 worker = self.dispatches[self.number % 2]
-                claims.record(self.engine, [(one.id, worker.deliver(one)) for one in claimed])
+                outcomes.record(self.engine, [(one.id, worker.deliver(one)) for one in claimed])
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from routing import sentry
 from routing.gate import Limit
 from routing.notification import Lane, Outcome, Reason, State
 from routing.rules import RuleSet
-from storage import claims, incident_desk, inspection, notifications, overflow
+from storage import claims, incident_desk, inspection, notifications, outcomes, overflow
 from storage.claims import Claimed, Pace
 from storage.tables import announcements, slots
 from tests.factories import NOW, issue_webhook
@@ -49,7 +49,7 @@ def send_all(engine: Engine) -> list[Claimed]:
     sent: list[Claimed] = []
     for lane in Lane:
         while claimed := claims.claim(engine, lane, worker="a", now=NOW + timedelta(hours=1), limit=500).taken:
-            claims.record(engine, [(one.id, ended(one.tries.number, reference={"ts": str(one.id)})) for one in claimed])
+            outcomes.record(engine, [(one.id, ended(one.tries.number, reference={"ts": str(one.id)})) for one in claimed])
             sent += claimed
     return sent
 
@@ -139,7 +139,7 @@ def test_a_dead_one_can_be_sent_again_until_all_of_it_has_ended(engine: Engine, 
     come(engine, rules, 70)
     sum_up(engine, rules)
     (dead,) = claims.claim(engine, Lane.NORMAL, worker="a", now=NOW, limit=500).taken
-    claims.record(engine, [(dead.id, ended(outcome=Outcome.REFUSED))])
+    outcomes.record(engine, [(dead.id, ended(outcome=Outcome.REFUSED))])
 
     end(engine, rules, *range(2, 71))  # its head among them, the newest
     while_one_fires = notifications.requeue(engine, ids=[dead.id], now=NOW, dry_run=True)

@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from sqlalchemy.pool import PoolProxiedConnection
 
 from routing.notification import Lane, Outcome, Reason, State
-from storage import claims, inspection, notifications, workers
+from storage import inspection, notifications, outcomes, workers
 from storage.inspection import Listed
 from tests.factories import NOW
 from tests.storage.planned import WORKER, claim, ended, in_threads, issue, make_many, notified, only, plan_all, store
@@ -31,7 +31,7 @@ class TestAWorkerThatDied:
     def test_leaves_its_claims_to_the_others(self, engine: Engine) -> None:
         planned = self.die(engine)
 
-        taken = claims.take_from_dead(engine, NOW + timedelta(seconds=16))
+        taken = outcomes.take_from_dead(engine, NOW + timedelta(seconds=16))
         (again,) = claim(engine, worker="worker-b", after=timedelta(seconds=16))
 
         assert (taken, again.id, again.tries.number) == (1, planned.id, 2)
@@ -39,7 +39,7 @@ class TestAWorkerThatDied:
     def test_may_have_sent_what_it_had_claimed(self, engine: Engine) -> None:
         planned = self.die(engine)
 
-        claims.take_from_dead(engine, NOW + timedelta(seconds=16))
+        outcomes.take_from_dead(engine, NOW + timedelta(seconds=16))
 
         (again,) = claim(engine, worker="worker-b", after=timedelta(seconds=16))
         lost = inspection.tried(engine, planned.id)[0]
@@ -50,19 +50,19 @@ class TestAWorkerThatDied:
         notified(engine)
         claim(engine, worker="never-heard-of")
 
-        assert claims.take_from_dead(engine, NOW) == 1
+        assert outcomes.take_from_dead(engine, NOW) == 1
 
     def test_is_not_one_that_lives(self, engine: Engine) -> None:
         planned = self.die(engine)
         workers.say_alive(engine, WORKER, NOW + timedelta(seconds=30))
 
-        assert claims.take_from_dead(engine, NOW + timedelta(seconds=30)) == 0
+        assert outcomes.take_from_dead(engine, NOW + timedelta(seconds=30)) == 0
         assert only(engine, planned.id).state is State.SENDING
 
     def test_is_not_the_one_who_asks_however_long_the_database_was_too_busy_to_hear_of_it(self, engine: Engine) -> None:
         planned = self.die(engine)
 
-        assert claims.take_from_dead(engine, LATER, by=WORKER) == 0
+        assert outcomes.take_from_dead(engine, LATER, by=WORKER) == 0
         assert only(engine, planned.id).state is State.SENDING
 
     @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True, ids=["all who use an SQLite file have one clock"])
@@ -71,7 +71,7 @@ class TestAWorkerThatDied:
         workers.say_alive(engine, WORKER, NOW - timedelta(hours=1))
         claim(engine)
 
-        taken = claims.take_from_dead(engine, NOW + timedelta(hours=1))
+        taken = outcomes.take_from_dead(engine, NOW + timedelta(hours=1))
 
         assert taken == 0
         assert only(engine, planned.id).state is State.SENDING
@@ -82,7 +82,7 @@ class TestAWorkerThatDied:
         claim(engine, limit=1)
         claim(engine, worker="worker-b")
 
-        taken = claims.take_from_dead(engine, NOW + timedelta(seconds=16))
+        taken = outcomes.take_from_dead(engine, NOW + timedelta(seconds=16))
 
         assert taken == 1
         assert (only(engine, first).state, only(engine, second).state) == (State.PLANNED, State.SENDING)
@@ -92,7 +92,7 @@ class TestAWorkerThatDied:
         claim(engine)
         taken: list[int] = []
 
-        in_threads(3, lambda: taken.append(claims.take_from_dead(engine, LATER)))
+        in_threads(3, lambda: taken.append(outcomes.take_from_dead(engine, LATER)))
 
         assert sum(taken) == 10
 
@@ -100,21 +100,21 @@ class TestAWorkerThatDied:
     @pytest.mark.parametrize("reclaimed", [True, False], ids=["claimed by another", "waiting again"])
     def test_changes_nothing_by_what_it_records_late(self, engine: Engine, outcome: Outcome, *, reclaimed: bool) -> None:
         planned = self.die(engine)
-        claims.take_from_dead(engine, LATER)
+        outcomes.take_from_dead(engine, LATER)
         if reclaimed:
             claim(engine, worker="worker-b", after=LATER - NOW)
         before = only(engine, planned.id), inspection.tried(engine, planned.id)
 
-        claims.record(engine, [(planned.id, ended(outcome=outcome, retry_after=SECOND, reference={"ts": "late"}))])
+        outcomes.record(engine, [(planned.id, ended(outcome=outcome, retry_after=SECOND, reference={"ts": "late"}))])
 
         assert (only(engine, planned.id), inspection.tried(engine, planned.id)) == before
 
     def test_gives_nothing_back_that_another_has_claimed(self, engine: Engine) -> None:
         planned = self.die(engine)
-        claims.take_from_dead(engine, LATER)
+        outcomes.take_from_dead(engine, LATER)
         claim(engine, worker="worker-b", after=LATER - NOW)
 
-        claims.give_back(engine, [planned.id], worker=WORKER, now=LATER)
+        outcomes.give_back(engine, [planned.id], worker=WORKER, now=LATER)
 
         assert only(engine, planned.id).state is State.SENDING
         assert inspection.tried(engine, planned.id)[1].outcome is None
@@ -125,19 +125,19 @@ class TestGivingBack:
         planned = notified(engine)
         claim(engine)
 
-        claims.give_back(engine, [planned.id], worker=WORKER, now=NOW + SECOND)
+        outcomes.give_back(engine, [planned.id], worker=WORKER, now=NOW + SECOND)
 
-        assert claim(engine, worker="worker-b", after=claims.ANSWERED_WITHIN) == ()  # a slow vendor may still be at it
-        (again,) = claim(engine, worker="worker-b", after=claims.ANSWERED_WITHIN + SECOND)
+        assert claim(engine, worker="worker-b", after=outcomes.ANSWERED_WITHIN) == ()  # a slow vendor may still be at it
+        (again,) = claim(engine, worker="worker-b", after=outcomes.ANSWERED_WITHIN + SECOND)
         assert (again.tries.number, again.tries.may_be_there) == (2, True)
         assert inspection.tried(engine, planned.id)[0].excerpt == "the worker stopped"
 
     def test_leaves_alone_what_has_ended(self, engine: Engine) -> None:
         planned = notified(engine)
         claim(engine)
-        claims.record(engine, [(planned.id, ended())])
+        outcomes.record(engine, [(planned.id, ended())])
 
-        claims.give_back(engine, [planned.id], worker=WORKER, now=LATER)
+        outcomes.give_back(engine, [planned.id], worker=WORKER, now=LATER)
 
         assert only(engine, planned.id).state is State.SENT
 
@@ -152,7 +152,7 @@ class TestGivingBack:
                 claim(engine)
         assert only(engine, lost).state is State.SENDING
 
-        claims.give_back_others(engine, Lane.NORMAL, [known], worker=WORKER, now=NOW)
+        outcomes.give_back_others(engine, Lane.NORMAL, [known], worker=WORKER, now=NOW)
 
         (again,) = claim(engine)
         assert (again.id, again.tries.number, again.tries.may_be_there) == (lost, 2, False)
@@ -162,7 +162,7 @@ class TestGivingBack:
         planned = notified(engine)
         claim(engine)
 
-        claims.give_back(engine, [], worker=WORKER, now=LATER)
+        outcomes.give_back(engine, [], worker=WORKER, now=LATER)
 
         assert only(engine, planned.id).state is State.SENDING
 
@@ -176,7 +176,7 @@ def test_what_waits_by_a_clock_that_was_put_back_is_tried_that_much_sooner(engin
     planned = notified(engine)
     (claimed,) = claim(engine)
     retry = ended(1, Outcome.RETRY, ended_at=NOW + timedelta(minutes=10), retry_after=timedelta(seconds=30))
-    claims.record(engine, [(claimed.id, retry)])
+    outcomes.record(engine, [(claimed.id, retry)])
 
     assert notifications.bring_forward(engine, timedelta(minutes=10), NOW) == 1
 
@@ -192,7 +192,7 @@ def test_what_waits_is_brought_forward_once_by_several_workers_of_one_machine(en
     planned = notified(engine)
     (claimed,) = claim(engine)
     retry = ended(1, Outcome.RETRY, ended_at=NOW + timedelta(minutes=10), retry_after=timedelta(minutes=30))
-    claims.record(engine, [(claimed.id, retry)])
+    outcomes.record(engine, [(claimed.id, retry)])
 
     for _worker in "ab":
         notifications.bring_forward(engine, timedelta(minutes=10), NOW)
@@ -203,7 +203,7 @@ def test_what_waits_is_brought_forward_once_by_several_workers_of_one_machine(en
 class TestRequeueing:
     def dead(self, engine: Engine, id_: int) -> None:
         claim(engine)
-        claims.record(engine, [(id_, ended(outcome=Outcome.REFUSED))])
+        outcomes.record(engine, [(id_, ended(outcome=Outcome.REFUSED))])
 
     def test_sends_a_dead_one_again(self, engine: Engine) -> None:
         planned = notified(engine)
@@ -221,7 +221,7 @@ class TestRequeueing:
         planned = notified(engine)
         for number in (1, 2, 3):
             claim(engine, after=timedelta(hours=number))
-            claims.record(engine, [(planned.id, ended(number, Outcome.RETRY, retry_after=SECOND if number < 3 else None))])
+            outcomes.record(engine, [(planned.id, ended(number, Outcome.RETRY, retry_after=SECOND if number < 3 else None))])
 
         notifications.requeue(engine, ids=[planned.id], now=LATER)
 
@@ -231,7 +231,7 @@ class TestRequeueing:
     def test_without_naming_any_sends_all_dead_ones_again(self, engine: Engine) -> None:
         first, second, third = make_many(engine, 1, 2, 3)
         claim(engine)
-        claims.record(engine, [(first, ended(outcome=Outcome.REFUSED)), (second, ended()), (third, ended(outcome=Outcome.REFUSED))])
+        outcomes.record(engine, [(first, ended(outcome=Outcome.REFUSED)), (second, ended()), (third, ended(outcome=Outcome.REFUSED))])
 
         assert sorted(notifications.requeue(engine, now=LATER)) == [first, third]
 
@@ -241,7 +241,7 @@ class TestRequeueing:
         store(engine, issue(1, 2))
         plan_all(engine)
         claim(engine)
-        claims.record(engine, [(planned.id, ended(outcome=Outcome.PREVIEWED))])
+        outcomes.record(engine, [(planned.id, ended(outcome=Outcome.PREVIEWED))])
 
         requeued = notifications.requeue(engine, now=LATER, **chosen)  # type: ignore[arg-type]  # a table of choices
 
@@ -253,7 +253,7 @@ class TestRequeueing:
         told, previewed = make_many(engine, 1, 1)
         for id_, outcome in ((told, Outcome.DELIVERED), (previewed, Outcome.PREVIEWED)):
             claim(engine)
-            claims.record(engine, [(id_, ended(outcome=outcome))])
+            outcomes.record(engine, [(id_, ended(outcome=outcome))])
 
         notifications.requeue(engine, ids=[previewed], now=LATER)
 
@@ -262,7 +262,7 @@ class TestRequeueing:
     def test_leaves_all_others_alone(self, engine: Engine) -> None:
         dead, sent, sending, planned = make_many(engine, 1, 2, 3, 4)
         claim(engine, limit=3)
-        claims.record(engine, [(dead, ended(outcome=Outcome.REFUSED)), (sent, ended())])
+        outcomes.record(engine, [(dead, ended(outcome=Outcome.REFUSED)), (sent, ended())])
 
         requeued = notifications.requeue(engine, ids=[dead, sent, sending, planned, 999], now=LATER)
 

@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 from notifiers.registry import KINDS
 from routing.notification import Lane, Link, Outcome, Reason, State
 from routing.rules_loading import load
-from storage import claims, inspection, notifications, refreshing
+from storage import claims, inspection, notifications, outcomes, refreshing
 from storage.claims import Claimed
 from tests.factories import NOW, issue_webhook
 from tests.storage.planned import ended, issue, plan_all, store
@@ -44,7 +44,7 @@ def send(engine: Engine, after: timedelta, outcome: Outcome = Outcome.DELIVERED)
     claimed = claim(engine, after)
     done = [(one.id, ended(one.tries.number, outcome, began_at=at, ended_at=at, reference=STANDS)) for one in claimed]
     if done:
-        claims.record(engine, done)
+        outcomes.record(engine, done)
     return [f"{one.receiver} {one.reason}" for one in claimed]
 
 
@@ -125,7 +125,7 @@ def test_what_becomes_known_while_a_message_is_on_its_way_is_shown_afterwards(en
     store(engine, issue_webhook("assigned", id="1", count="41"), at=NOW + 2 * SECOND)
     plan_all(engine, RULES, at=NOW + 2 * SECOND)
     at = NOW + 3 * SECOND
-    claims.record(engine, [(one.id, ended(began_at=at, ended_at=at, reference=STANDS)) for one in on_their_way])
+    outcomes.record(engine, [(one.id, ended(began_at=at, ended_at=at, reference=STANDS)) for one in on_their_way])
 
     (update,) = claim(engine, 2 * SECOND + MINUTE)
 
@@ -138,7 +138,7 @@ def test_what_was_made_elsewhere_is_shown_with_its_address(engine: Engine) -> No
     issue_of = {"key": "OPS-1", "url": "https://acme.atlassian.net/browse/OPS-1"}
     made = {"chat": STANDS, "mail": issue_of}  # as if it were Jira's
     at = NOW + SECOND
-    claims.record(engine, [(one.id, ended(began_at=at, ended_at=at, reference=made[name])) for name, one in claimed.items()])
+    outcomes.record(engine, [(one.id, ended(began_at=at, ended_at=at, reference=made[name])) for name, one in claimed.items()])
 
     refreshing.show_links(engine, [claimed["mail"].id], at)
 

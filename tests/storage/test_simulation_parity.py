@@ -15,7 +15,7 @@ from routing.rule_tests import Acknowledgement, Expiry, RuleTest, Silencing, Web
 from routing.rule_tests_reading import load_tests, read
 from routing.rule_tests_running import run
 from routing.rules import RuleSet
-from storage import claims, incident_desk, inspection, silences
+from storage import claims, incident_desk, inspection, outcomes, silences
 from storage.coming_back import plan_due
 from storage.database import open_database
 from storage.incident_desk import Somebody
@@ -148,7 +148,7 @@ def deliver(engine: Engine, at: datetime) -> None:
     """All that is planned goes out at once, as rule tests have it."""
     for lane in Lane:
         while claimed := claims.claim(engine, lane, worker="a", now=at, limit=64).taken:
-            claims.record(engine, [(one.id, ended(one.tries.number, began_at=at, ended_at=at)) for one in claimed])
+            outcomes.record(engine, [(one.id, ended(one.tries.number, began_at=at, ended_at=at)) for one in claimed])
 
 
 def _decided(state: State) -> State:

@@ -26,7 +26,7 @@ from routing.notification import Lane
 from routing.rules import RuleSet
 from routing.rules_loading import load
 from settings import Settings
-from storage import claims
+from storage import claims, outcomes
 from storage.database import open_database
 from storage.tables import events, incidents
 from tests.factories import issue_webhook
@@ -100,7 +100,7 @@ class Everywhere:
         plan_all(self.engine, self.rules, at=now)
         for lane in Lane:
             while claimed := claims.claim(self.engine, lane, worker="a", now=now + timedelta(minutes=2), limit=64).taken:
-                claims.record(self.engine, [(one.id, self.dispatch.deliver(one)) for one in claimed])
+                outcomes.record(self.engine, [(one.id, self.dispatch.deliver(one)) for one in claimed])
 
     def later(self, **passed: int) -> None:
         """So much time passes."""

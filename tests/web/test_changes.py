@@ -22,7 +22,7 @@ from routing.findings import Findings
 from routing.notification import Lane
 from routing.rules import RuleSet
 from routing.rules_loading import load
-from storage import claims, inspection
+from storage import claims, inspection, outcomes
 from storage.database import open_database
 from storage.readings import Inquire
 from storage.tables import incidents
@@ -70,7 +70,7 @@ def sent(engine: Engine) -> None:
             done = [
                 (one.id, ended(began_at=now, ended_at=now, reference={"dedup_key": f"{one.incident}/{one.receiver}"})) for one in claimed
             ]
-            claims.record(engine, done)
+            outcomes.record(engine, done)
 
 
 def press(

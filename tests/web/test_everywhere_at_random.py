@@ -17,7 +17,7 @@ from notifiers.registry import KINDS
 from routing.alert import Status
 from routing.notification import Lane
 from routing.rules_loading import load
-from storage import claims, inspection, notifications
+from storage import claims, inspection, notifications, outcomes
 from storage.database import open_database, upgrade
 from storage.tables import announcements, incidents
 from tests.web.everywhere import RULES, Everywhere, opened
@@ -98,7 +98,7 @@ class Together(RuleBasedStateMachine):
         for claimed in claims.claim(self.all.engine, lane, worker="b", now=self.all.now, limit=2).taken:
             if claimed.id % 2:
                 self.all.dispatch.deliver(claimed)
-        claims.take_from_dead(self.all.engine, self.all.now)
+        outcomes.take_from_dead(self.all.engine, self.all.now)
 
     @rule()
     def they_work(self) -> None:

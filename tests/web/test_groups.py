@@ -14,7 +14,7 @@ from notifiers.registry import KINDS
 from routing.alert import Json
 from routing.notification import Lane
 from routing.rules_loading import load
-from storage import claims, inspection, tables
+from storage import claims, inspection, outcomes, tables
 from storage.coming_back import plan_due
 from storage.database import open_database
 from storage.tables import incidents
@@ -69,7 +69,7 @@ def work(engine: Engine) -> None:
     for lane in Lane:
         while claimed := claims.claim(engine, lane, worker="a", now=now + LATER, limit=64).taken:
             done = [(one.id, ended(began_at=now, ended_at=now, reference=names(one.receiver, one.incident))) for one in claimed]
-            claims.record(engine, done)
+            outcomes.record(engine, done)
 
 
 def names(receiver: str, incident: str) -> dict[str, str]:

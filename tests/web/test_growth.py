@@ -11,7 +11,7 @@ from sqlalchemy import Engine, event
 from notifiers.limits import limits
 from notifiers.registry import KINDS
 from routing.rules_loading import load
-from storage import claims, events, fallbacks, overflow
+from storage import claims, events, fallbacks, outcomes, overflow
 from storage.coming_back import is_due, plan_due
 from tests.web.everywhere import RULES, Everywhere, opened
 
@@ -58,7 +58,7 @@ def live(all_: Everywhere) -> None:
             plan_due(all_.engine, all_.rules, lambda: all_.now)
         events.is_waiting(all_.engine)
         claims.due_lanes(all_.engine, all_.now)
-        claims.take_from_dead(all_.engine, all_.now)
+        outcomes.take_from_dead(all_.engine, all_.now)
         fallbacks.fall_back(all_.engine, all_.rules, lambda: all_.now)
         overflow.sum_up(all_.engine, all_.rules, limits(all_.settings), lambda: all_.now)
 

@@ -1,0 +1,157 @@
+"""How attempts end: what follows for the notification, and what is given back by whom it was not tried, or died."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import msgspec
+from sqlalchemy import Engine, and_, bindparam, case, func, or_, select, update
+from sqlalchemy.sql.elements import ColumnElement
+
+from routing.notification import (
+    DONE_IN_SENTRY,
+    Attempt,
+    Lane,
+    Outcome,
+    Reason,
+    State,
+)
+from storage import gates, opt_outs
+from storage.claims import ANY_PACE, Pace
+from storage.gates import Closed
+from storage.tables import attempts, notifications
+from storage.workers import lives
+
+ANSWERED_WITHIN = timedelta(seconds=10)
+"""So long a vendor may take over what it was told: who asks it sooner whether that is there hears of nothing, and tells it twice."""
+_VENDOR_KEYS = ("dedup_key", "key")
+"""In references: PagerDuty's, and Jira's."""
+
+
+def record(engine: Engine, finished: Sequence[tuple[int, Attempt]], *, pace: Pace = ANY_PACE) -> tuple[Closed, ...]:
+    """Store how attempts ended, by notification, and what follows for each; the destinations that are closed for their failures."""
+    with engine.begin() as connection:
+        connection.execute(_CLOSE_ATTEMPT, [_attempt_row(id_, attempt) for id_, attempt in finished])
+        connection.execute(_MOVE_ON, [_next_row(id_, attempt) for id_, attempt in finished])
+        opt_outs.remember(connection, finished)
+        return gates.hear(connection, finished, pace.limits)
+
+
+def give_back(engine: Engine, ids: Sequence[int], *, worker: str, now: datetime) -> None:
+    """Return what this worker has claimed and will not see the end of."""
+    ours = and_(notifications.c.id.in_(ids), notifications.c.state == State.SENDING, notifications.c.claimed_by == worker)
+    _reopen(engine, ours, now, "the worker stopped", again_at=now + ANSWERED_WITHIN)
+
+
+def give_back_others(engine: Engine, lane: Lane, ids: Sequence[int], *, worker: str, now: datetime) -> None:
+    """Return what this worker has claimed in a lane but these: its connection broke as that was committed, so nothing was begun."""
+    ours = and_(notifications.c.lane == lane, notifications.c.state == State.SENDING, notifications.c.claimed_by == worker)
+    _reopen(engine, and_(ours, notifications.c.id.not_in(ids)), now, "the claim was not heard of", outcome=Outcome.RETRY)
+
+
+def take_from_dead(engine: Engine, now: datetime, *, by: str = "", alive_at: datetime | None = None) -> int:
+    """Return what workers had claimed that no longer say that they live, by the clock by which they say it; says how many.
+
+    Whoever asks, by its name, lives, even if the database was too busy for it to say so.
+    """
+    is_dead = ~lives(engine, notifications.c.claimed_by, alive_at or now)
+    orphaned = and_(notifications.c.state == State.SENDING, notifications.c.claimed_by != by, is_dead)
+    with engine.connect() as connection:
+        if connection.execute(select(notifications.c.id).where(orphaned).limit(1)).first() is None:
+            return 0
+    return _reopen(engine, orphaned, now, "the worker died")
+
+
+def _reopen(
+    engine: Engine,
+    which: ColumnElement[bool],
+    now: datetime,
+    excerpt: str,
+    *,
+    again_at: datetime | None = None,
+    outcome: Outcome = Outcome.AMBIGUOUS,
+) -> int:
+    """Plan again what was being sent; an attempt that has no end that we know of counts as ambiguous."""
+    again = update(notifications).where(which).values(state=State.PLANNED, next_attempt_at=again_at or now, claimed_by=None)
+    with engine.begin() as connection:
+        reopened = connection.execute(again.returning(notifications.c.id, notifications.c.attempts)).all()
+        if reopened:
+            lost = {"ended_at": now, "outcome": outcome, "status_code": None, "excerpt": excerpt, "payload": None}
+            connection.execute(_CLOSE_ATTEMPT, [{"b_id": row.id, "b_number": row.attempts, **lost} for row in reopened])
+    return len(reopened)
+
+
+def _attempt_row(notification_id: int, attempt: Attempt) -> dict[str, object]:
+    return {
+        "b_id": notification_id,
+        "b_number": attempt.number,
+        "ended_at": attempt.ended_at,
+        "outcome": attempt.outcome,
+        "status_code": attempt.status_code,
+        "excerpt": attempt.excerpt,
+        "payload": attempt.payload,
+    }
+
+
+def _next_row(notification_id: int, attempt: Attempt) -> dict[str, object]:
+    state = _state_after(attempt)
+    retry_at = attempt.ended_at + attempt.retry_after if attempt.retry_after is not None else attempt.ended_at
+    return {
+        "b_id": notification_id,
+        "b_number": attempt.number,
+        "state": state,
+        "reason": Reason.PREVIEW if attempt.outcome is Outcome.PREVIEWED else attempt.held_for,
+        "rules_version": attempt.rules_version,
+        "sent_place": attempt.place,
+        "next_attempt_at": retry_at,
+        "failed": int(state is State.PLANNED and not attempt.was_put_off),
+        "finished_at": None if state is State.PLANNED else attempt.ended_at,
+        "reference": msgspec.json.encode(attempt.reference).decode() if attempt.reference else None,
+        "vendor_key": next((attempt.reference[name] for name in _VENDOR_KEYS if name in attempt.reference), None),
+        "link": attempt.reference.get("url"),
+    }
+
+
+def _state_after(attempt: Attempt) -> State:
+    match attempt.outcome:
+        case Outcome.DELIVERED:
+            return State.SENT
+        case Outcome.PREVIEWED | Outcome.NEEDLESS:
+            return State.HELD
+        case Outcome.RETRY | Outcome.AMBIGUOUS if attempt.retry_after is not None:
+            return State.PLANNED
+    return State.DEAD
+
+
+# What tells of an end, or tells nobody, or is done in Sentry, stays that: nobody is to send it as news.
+_STAYS_ITSELF = or_(*(notifications.c.reason == reason for reason in sorted({Reason.RESOLVED, Reason.UPDATED, *DONE_IN_SENTRY})))
+_CLOSE_ATTEMPT = (
+    update(attempts)
+    # Who closed it first said what follows: a worker that was given up for dead changes nothing any more.
+    .where(attempts.c.notification_id == bindparam("b_id"), attempts.c.number == bindparam("b_number"), attempts.c.ended_at.is_(None))
+    .values({name: bindparam(name) for name in ("ended_at", "outcome", "status_code", "excerpt", "payload")})
+)
+_HELD_FOR: ColumnElement[str] = func.coalesce(bindparam("reason"), notifications.c.reason)
+_MOVE_ON = (
+    update(notifications)
+    # Only the attempt that holds the claim moves the notification.
+    .where(
+        notifications.c.id == bindparam("b_id"),
+        notifications.c.attempts == bindparam("b_number"),
+        notifications.c.state == State.SENDING,
+    )
+    .values(
+        state=bindparam("state"),
+        reason=case((_STAYS_ITSELF, notifications.c.reason), else_=_HELD_FOR),
+        next_attempt_at=bindparam("next_attempt_at"),
+        failures=notifications.c.failures + bindparam("failed"),
+        finished_at=bindparam("finished_at"),
+        rules_version=func.coalesce(bindparam("rules_version"), notifications.c.rules_version),
+        sent_place=func.coalesce(bindparam("sent_place"), notifications.c.sent_place),
+        reference=func.coalesce(bindparam("reference"), notifications.c.reference),
+        vendor_key=func.coalesce(bindparam("vendor_key"), notifications.c.vendor_key),
+        link=func.coalesce(bindparam("link"), notifications.c.link),
+        claimed_by=None,
+    )
+)
