@@ -151,7 +151,8 @@ def quote(text: str) -> str:
 
 def shorten(text: str, limit: int) -> str:
     """One line without invisible characters, which could make it read as something else."""
-    visible = "".join(character if character.isprintable() else " " for character in text[: 2 * limit])
+    seen = text[: 2 * limit]
+    visible = seen if seen.isprintable() else "".join(character if character.isprintable() else " " for character in seen)
     line = " ".join(visible.split())
     return line if len(line) <= limit and len(text) <= 2 * limit else line[: limit - 1].rstrip() + "…"
 

@@ -67,7 +67,7 @@ def save(connection: Connection, kept: Iterable[Kept]) -> None:
         ids = {row.key: row.id for row in made}
         for one in new:
             one.id = ids[one.incident.key]
-    _execute(connection, _COUNT, [_tally(one) for one in all_kept if one.alerts])
+    _execute(connection, _COUNT, [_tally(one) for one in all_kept if one.alerts and one.row])
     changed = [(one, row) for one in all_kept if one.row and (row := _row(one.incident)) != one.row]
     _execute(connection, _CHANGE, [{"b_id": one.id, **row} for one, row in changed])
     now = [(one, _remembered(one.incident)) for one in all_kept]
@@ -220,11 +220,11 @@ def _key(table: Table, row: Row) -> Row:
 
 def _execute(connection: Connection, statement: Executable, rows: Sequence[Row]) -> None:
     if rows:
-        connection.execute(statement, [dict(row) for row in rows])
+        connection.execute(statement, rows)
 
 
 def _first_row(kept: Kept) -> Row:
-    """A new incident as its first alert has it; what it heard is counted as for any other."""
+    """A new incident as its first alert has it, with all that it has heard."""
     first = kept.alerts[0]
     return {
         "key": kept.incident.key,
@@ -232,14 +232,18 @@ def _first_row(kept: Kept) -> Row:
         "title": first.title[:1000],
         "project": first.project and first.project[:200],
         "link": first.link,
-        "alert_count": 0,
+        "alert_count": len(kept.alerts),
         "first_alert_at": first.occurred_at,
-        "last_alert_at": first.occurred_at,
+        "last_alert_at": _latest(kept),
     }
 
 
 def _tally(kept: Kept) -> Row:
-    return {"b_id": kept.id, "more": len(kept.alerts), "last_alert_at": max(alert.occurred_at for alert in kept.alerts)}
+    return {"b_id": kept.id, "more": len(kept.alerts), "last_alert_at": _latest(kept)}
+
+
+def _latest(kept: Kept) -> datetime:
+    return max(alert.occurred_at for alert in kept.alerts)
 
 
 _REMEMBERED = (cooldowns, sightings, explanations, incident_issues, last_changes, announcements, timers)

@@ -61,9 +61,9 @@ class CleanText(TypeDecorator[str]):
     impl = Text
     cache_ok = True
 
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's signature
+    def bind_processor(self, dialect: Dialect) -> Callable[[str | None], str | None]:  # noqa: ARG002 - SQLAlchemy's signature
         """Clean on the way in: one text that cannot be stored would undo its whole batch, at each new try."""
-        return _clean(value)
+        return _clean
 
 
 class CleanString(TypeDecorator[str]):
@@ -72,9 +72,12 @@ class CleanString(TypeDecorator[str]):
     impl = String
     cache_ok = True
 
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's signature
+    def bind_processor(self, dialect: Dialect) -> Callable[[str | None], str | None]:  # noqa: ARG002 - SQLAlchemy's signature
         """Clean on the way in."""
-        return _clean(value)
+        return _clean
+
+
+_UNTIL_ZONE = len("2026-03-04 23:30:00.000000")
 
 
 def _in_utc(value: datetime | None) -> datetime | None:
@@ -86,12 +89,16 @@ def _in_utc(value: datetime | None) -> datetime | None:
 
 
 def _text_of(value: datetime | None) -> str | None:
+    if value is not None and value.tzinfo is UTC:  # as nearly all are
+        return value.isoformat(" ", "microseconds")[:_UNTIL_ZONE]
     moment = _in_utc(value)
-    return None if moment is None else moment.replace(tzinfo=None).isoformat(" ", "microseconds")
+    return None if moment is None else moment.isoformat(" ", "microseconds")[:_UNTIL_ZONE]
 
 
 def _clean(value: str | None) -> str | None:
-    return value and value.replace("\0", "?").encode("utf-8", "replace").decode()
+    if not value or (value.isascii() and "\0" not in value):
+        return value
+    return value.replace("\0", "?").encode("utf-8", "replace").decode()
 
 
 events = Table(
