@@ -57,6 +57,10 @@ class DispatchSettings(VendorSettings, Protocol):
     def sentry_org(self) -> str | None:
         """The organization's slug: for links to issues that came without one."""
 
+    @property
+    def public_url(self) -> str | None:
+        """The console's address: for links to what has no room in a message."""
+
 
 class Webhook(Hashable, Protocol):
     """The event that a notification tells of; it does not change."""
@@ -246,11 +250,12 @@ class Dispatch:
         rule, receiver = rules.by_name.get(notification.rule), rules.receivers.get(notification.receiver)
         template = (rule.template if rule else None) or (receiver.template if receiver else None)
         owner, runbook = (rule.owner, rule.runbook) if rule else ("", "")
+        full_list = f"{self._settings.public_url}/deliveries/{notification.id}" if self._settings.public_url and notification.others else ""
         offers = self._offers(rules) if notification.alert.issue_id else frozenset()
         details = self._details(notification.alert) if notification.reason in SHOW_ALL else None
-        if not (template or owner or runbook or offers or details):
+        if not (template or owner or runbook or offers or details or full_list):
             return notification
-        return replace(notification, template=template, owner=owner, runbook=runbook, offers=offers, details=details)
+        return replace(notification, template=template, owner=owner, runbook=runbook, offers=offers, details=details, full_list=full_list)
 
     def _offers(self, rules: RuleSet) -> frozenset[Change]:
         """What is done by those of the receivers that do not only preview."""

@@ -309,7 +309,8 @@ def _html_others(message: Message) -> Iterator[str]:
     yield from map(_html_other, message.others)
     yield "</ul>"
     if rest := message.others_beside(len(message.others)):
-        yield f'<p style="margin:4px 0 0">{rest}</p>'
+        linked = f'<a href="{escape(message.full_list)}">{rest}</a>' if message.full_list else rest
+        yield f'<p style="margin:4px 0 0">{linked}</p>'
 
 
 def _html_other(other: Other) -> str:

@@ -56,7 +56,7 @@ def _others(message: Message) -> str:
     if not message.others:
         return ""
     shown = message.others_within(_MAX_OTHERS, lambda other: len(_other(other)) + 1)
-    lines = (f"And {message.others_count} more:", *map(_other, shown), message.others_beside(len(shown)))
+    lines = (f"And {message.others_count} more:", *map(_other, shown), message.others_elsewhere(len(shown)))
     return "\n".join(filter(None, lines))
 
 

@@ -87,6 +87,8 @@ class Message:
     """The further incidents of which it speaks, the first ten of them."""
     others_count: int = 0
     """How many there are in all."""
+    full_list: str = ""
+    """Where all of them are listed."""
     template_title: str = ""
     """The headline as a template of rules.yaml has it, in place of every layout's own; empty where it says nothing of it."""
     text: str = ""
@@ -152,6 +154,10 @@ class Message:
         """What a layout adds for those that it has not shown: `+ 3 more`; empty if it has shown all."""
         return f"+ {self.others_count - shown} more" if self.others_count > shown else ""
 
+    def others_elsewhere(self, shown: int) -> str:
+        """The same for layouts without links: `+ 3 more: https://alerts.example.com/deliveries/17`."""
+        return ": ".join(filter(None, (self.others_beside(shown), self.full_list))) if self.others_beside(shown) else ""
+
 
 _OCCASIONS = {
     Reason.REPEAT: ", again",
@@ -192,6 +198,7 @@ def compose(notification: Notification) -> Message:
         offers=notification.offers,
         others=tuple(map(_other, notification.others[:MAX_OTHERS])),
         others_count=len(notification.others),
+        full_list=notification.full_list,
         template_title=cut(one_line(template.title_of(alert)), MAX_TITLE) if template else "",
         text=_text(template.text_of(alert)) if template else "",
     )
@@ -233,7 +240,7 @@ def others_as_text(message: Message) -> str:
     """The further incidents as plain text, a line for each; empty where there are none."""
     if not message.others:
         return ""
-    rest = message.others_beside(len(message.others))
+    rest = message.others_elsewhere(len(message.others))
     return "\n".join(filter(None, (f"And {message.others_count} more:", *(f"- {other.line}" for other in message.others), rest)))
 
 

@@ -177,6 +177,6 @@ def _details(message: Message) -> dict[str, Json]:
         "sentry_issue": message.reference,
     }
     facts: dict[str, Json] = {fact.label: fact.value for fact in message.facts if fact.label not in details}
-    others = [*(other.line for other in message.others), message.others_beside(len(message.others))]
+    others = [*(other.line for other in message.others), message.others_elsewhere(len(message.others))]
     details |= facts | {"tags": dict(message.tags), "stack": message.stack, "other_incidents": list(filter(None, others))}
     return {name: value for name, value in details.items() if value}

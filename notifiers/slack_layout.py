@@ -164,7 +164,8 @@ def _others(message: Message) -> Block | None:
     if shown:
         elements.append({"type": "rich_text_list", "style": "bullet", "elements": list(map(_other, shown))})
     if rest := message.others_beside(len(shown)):
-        elements.append({"type": "rich_text_section", "elements": [{"type": "text", "text": rest}]})
+        linked: Block = {"type": "link", "url": message.full_list, "text": rest} if message.full_list else {"type": "text", "text": rest}
+        elements.append({"type": "rich_text_section", "elements": [linked]})
     return {"type": "rich_text", "block_id": "others", "elements": elements}
 
 

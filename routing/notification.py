@@ -244,6 +244,8 @@ class Notification:
     """When the last attempt was over that may have arrived; None: there was none."""
     of_others: frozenset[str] = frozenset()
     """The vendor's names for what stands there and is of other notifications; looked for where an earlier attempt may have arrived."""
+    full_list: str = ""
+    """The address of the console's page that names all of which it tells; empty where nobody has said at which address the console is."""
     closed_at: datetime | None = None
     """When its end was told there, if that was the last word there of it."""
     others: tuple[Mention, ...] = ()

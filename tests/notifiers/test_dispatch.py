@@ -12,7 +12,7 @@ from notifiers.dispatch import Dispatch, Told
 from notifiers.registry import KINDS
 from routing.alert import Alert
 from routing.findings import Findings
-from routing.notification import Attempt, Notification, Outcome, Reason, Severity, Tries
+from routing.notification import Attempt, Mention, Notification, Outcome, Reason, Severity, Tries
 from routing.rules import RuleSet
 from routing.rules_loading import load
 from settings import Settings
@@ -46,11 +46,12 @@ class Waiting:
     severity: Severity = Severity.WARNING
     began_at: datetime | None = NOW
     opted_out_at: datetime | None = None
+    others: tuple[Mention, ...] = ()
     read: list[Alert] = field(default_factory=list)
 
     def notification(self, alert: Alert) -> Notification:
         self.read.append(alert)
-        return make_notification(receiver=self.receiver, alert=alert)
+        return make_notification(receiver=self.receiver, alert=alert, others=self.others)
 
 
 def not_asked(version: str) -> RuleSet:
@@ -98,6 +99,17 @@ def test_one_set_of_rules_decides_all_of_a_delivery_whatever_is_read_meanwhile()
     done = dispatch.deliver(Waiting())
 
     assert (done.outcome, done.rules_version) == (Outcome.PREVIEWED, with_receiver.version)
+
+
+def test_what_has_no_room_in_a_message_is_listed_at_the_address_of_the_console() -> None:
+    settings = Settings(allow_unsigned=True, public_url="https://alerts.example.com/")
+    others = tuple(Mention(title=f"Boom {number}", project="shop", incident=f"issue:{number}") for number in range(25))
+    found = make_rules()
+    dispatch = Dispatch(settings, lambda: found, lambda: NOW, earlier=not_asked)
+
+    done = dispatch.deliver(Waiting(others=others))
+
+    assert "+ 15 more: https://alerts.example.com/deliveries/1" in done.payload
 
 
 def test_what_cannot_be_read_ends_as_an_attempt() -> None:

@@ -73,6 +73,16 @@ def test_ten_of_them_are_named_and_the_rest_is_counted(kind: str) -> None:
     assert "(+25 more)" in rendered
 
 
+@pytest.mark.parametrize("kind", sorted(set(KINDS) - {"sms", "webhook", "sentry"}))
+def test_all_of_them_are_listed_where_the_console_is(kind: str) -> None:
+    others = tuple(Mention(title=f"Boom {number}", project="shop", incident=f"issue:{number}") for number in range(25))
+    address = "https://alerts.example.com/deliveries/1"
+
+    rendered = contract_of(kind).options.render(make_notification(others=others, full_list=address))
+
+    assert address in rendered.replace("\\/", "/")
+
+
 @pytest.mark.parametrize("kind", sorted(set(KINDS) - {"sms"}))
 def test_each_critical_one_of_a_summary_is_named(kind: str) -> None:
     link = "https://acme.sentry.io/organizations/acme/issues/5300000123/?project=4505000000000000"
