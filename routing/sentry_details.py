@@ -13,7 +13,7 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from routing.alert import Alert, ExceptionValue, Json
-from routing.payload import Object, encode, first_text, label, mapping, sequence, text, whole
+from routing.payload import Object, encode, first_text, label, mapping, moment, sequence, text, whole
 from routing.sentry_event import MAX_FRAMES, raised_in
 
 MAX_TEXT = 4_000
@@ -195,12 +195,17 @@ def _lines(frame: Object) -> Iterator[SourceLine]:
 
 def _breadcrumb(crumb: Object) -> Breadcrumb:
     return Breadcrumb(
-        at=_say(crumb.get("timestamp")),
+        at=_time(crumb.get("timestamp")),
         level=_say(crumb.get("level")),
         category=_say(first_text(crumb.get("category"), crumb.get("type"))),
         message=_say(crumb.get("message")),
         more=_pairs(crumb.get("data")),
     )
+
+
+def _time(value: Json) -> str:
+    at = moment(value)
+    return f"{at:%Y-%m-%d %H:%M:%S}.{at.microsecond // 1000:03}" if at else _say(value)
 
 
 def _request(request: Object) -> Request | None:

@@ -13,8 +13,8 @@ AT_ONCE = 3
 LASTS_SECONDS = 20.0
 """And so long lasts one: the browser then comes again, and others have had their turn."""
 LOOKS_EVERY_SECONDS = 1.0
-SAYS_SOMETHING_EVERY = 5
-"""So many looks may find nothing before it is said that one is still here, whereby it is noticed who has left."""
+SPARE_SECONDS = 5.0
+"""After which a place is free again even if the web server never said that its stream is over."""
 
 
 class Streams:
@@ -45,7 +45,7 @@ class Streams:
             if len(self._ends) >= self._at_once:
                 return None
             place = object()
-            self._ends[place] = now + LASTS_SECONDS + LOOKS_EVERY_SECONDS * SAYS_SOMETHING_EVERY
+            self._ends[place] = now + LASTS_SECONDS + SPARE_SECONDS
             return place
 
     def _leave(self, place: object) -> None:
@@ -57,13 +57,9 @@ def _events(newest: Callable[[], int], told: int) -> Iterator[bytes]:
     """It runs after its request is over: what a page takes, a place among those that are made at once, it does not."""
     ends = time.monotonic() + LASTS_SECONDS
     yield b"retry: 1000\n\n"
-    looks = 0
     while time.monotonic() < ends:
         found = newest()
-        looks += 1
-        if found > told:
-            told = found
-            yield f"id: {told}\ndata: {told}\n\n".encode()
-        elif looks % SAYS_SOMETHING_EVERY == 0:
-            yield b": still here\n\n"
+        # Something is said each time: that is how it is noticed who has left.
+        yield f"id: {found}\ndata: {found}\n\n".encode() if found > told else b":\n\n"
+        told = max(told, found)
         time.sleep(LOOKS_EVERY_SECONDS)

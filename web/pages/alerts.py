@@ -57,7 +57,7 @@ def add_alerts(console: Blueprint) -> None:
 
     @console.get("/alerts")
     @needs(Role.VIEWER)
-    def alerts() -> str | tuple[str, int]:
+    def alerts() -> str:
         return _page()
 
     @console.get("/alerts/news")
@@ -106,13 +106,13 @@ def add_alerts(console: Blueprint) -> None:
         return redirect(url_for("console.alerts"))
 
 
-def _page() -> str | tuple[str, int]:
+def _page() -> str:
     asked, engine, now = _asked(), desk().engine, desk().clock()
     wanted, mistake = _wanted(asked)
     before = _number("before")
     newest = alert_search.newest_settled(engine, now)
     found = None if mistake else alert_search.search(engine, wanted, now, before=before)
-    page = render_template(
+    return render_template(
         "alerts.html",
         asked=asked,
         found=found,
@@ -124,7 +124,6 @@ def _page() -> str | tuple[str, int]:
         view=urlencode(asked),
         longest=LONGEST_QUERY,
     )
-    return (page, 400) if mistake else page
 
 
 def _asked() -> dict[str, str]:

@@ -4,6 +4,7 @@
 const MOST_ROWS = 300;
 const ASK_EVERY = 10_000;
 const STREAM_AGAIN_AFTER = 60_000;
+const LISTEN_AFTER = 2_000; // whoever only passes by takes no place from those who stay
 
 function live(table) {
   const body = table.tBodies[0];
@@ -84,7 +85,7 @@ function live(table) {
     }
   });
   addEventListener("pagehide", stop);
-  if (document.visibilityState === "visible") listen();
+  setTimeout(() => document.visibilityState === "visible" && listen(), LISTEN_AFTER);
 }
 
 const table = document.querySelector("table[data-stream]");
