@@ -20,7 +20,7 @@ from routing.sentry import UnreadableAlert, parse
 from routing.sentry_details import SourceFrame, details_of, is_web_address
 from routing.silence_like import matcher_like
 from storage import dry_run, incident_desk, inspection, notifications
-from storage.alert_incident import incident_of
+from storage.alert_incident import AlertIncident, incident_of
 from storage.events import Event
 from storage.incident_desk import Somebody
 from storage.inspection import Listed, NoSuchEventError, Shown, Tried
@@ -31,6 +31,7 @@ from web.alert_masking import visible, visible_reason
 from web.desk import desk
 from web.personal import masked, may_see_personal
 from web.rules_in_force import rules_in_force
+from web.wording import number
 
 NUMBER = "int(max=9223372036854775807)"
 """What a database can number rows with."""
@@ -79,13 +80,15 @@ def add_alert(console: Blueprint) -> None:
     def alert(event_id: int) -> str:
         shown, event = _found(event_id)
         said, error = _read(event)
+        incident = incident_of(desk().engine, event_id)
         return render_template(
             "alert.html",
             event=shown,
             alert=said,
+            facts=[*_facts(said, incident)] if said else [],
             error=error,
             details=visible(details_of(said, desk().settings.sentry_base_url, desk().settings.sentry_org)) if said else None,
-            incident=incident_of(desk().engine, event_id),
+            incident=incident,
             trace=[one._replace(why=visible_reason(one.why)) for one in shown.trace],
             deliveries=_deliveries(event_id),
             silence=f"/silences/new?{urlencode({'matcher': matcher_like(said)})}" if said else None,
@@ -176,6 +179,24 @@ def _read(event: Event) -> tuple[Alert | None, str]:
     except UnreadableAlert as error:
         return None, str(error)
     return alert, ""
+
+
+def _facts(alert: Alert, incident: AlertIncident | None) -> Iterator[tuple[str, str]]:
+    """What it says of itself in a word, and how often it was, as the alert says it or whoever has said it last."""
+    users, times = alert.user_count, alert.event_count
+    if incident:
+        users = incident.user_count if users is None else users
+        times = incident.event_count if times is None else times
+    known = {
+        "project": alert.project,
+        "environment": alert.environment,
+        "release": alert.release,
+        "users": None if users is None else number(users),
+        "events": None if times is None else number(times),
+        "Sentry's rule": alert.sentry_rule,
+        "done by": alert.actor,
+    }
+    yield from ((name, value) for name, value in known.items() if value)
 
 
 def _deliveries(event_id: int) -> list[Delivery]:
