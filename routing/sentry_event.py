@@ -132,18 +132,18 @@ def exceptions_of_metadata(metadata: Object) -> tuple[ExceptionValue, ...]:
     return (ExceptionValue(type=kind, value=text(metadata.get("value"))),) if kind else ()
 
 
-def _exceptions(event: Object, payload: Object) -> tuple[ExceptionValue, ...]:
-    found = tuple(_exception(raised, payload, index) for index, raised in enumerate(_raised(event)))
-    return found or exceptions_of_metadata(mapping(event.get("metadata")))
-
-
-def _raised(event: Object) -> list[Object]:
-    """The last `MAX_EXCEPTIONS`, which are those that were raised, as opposed to their first causes."""
+def raised_in(event: Object) -> list[Object]:
+    """Those of an event as it came: the last `MAX_EXCEPTIONS`, which are those that were raised, as opposed to their first causes."""
     chain = event.get("exception") or event.get("sentry.interfaces.Exception")
     holder = mapping(chain)
     # A chain is an object of values; old SDKs sent the bare list, or one exception alone.
     values = sequence(chain) or sequence(holder.get("values")) or ([holder] if "type" in holder or "value" in holder else ())
     return [value for value in values[-MAX_EXCEPTIONS:] if isinstance(value, dict)]
+
+
+def _exceptions(event: Object, payload: Object) -> tuple[ExceptionValue, ...]:
+    found = tuple(_exception(raised, payload, index) for index, raised in enumerate(raised_in(event)))
+    return found or exceptions_of_metadata(mapping(event.get("metadata")))
 
 
 def _exception(raised: Object, payload: Object, index: int) -> ExceptionValue:
@@ -154,7 +154,7 @@ def _exception(raised: Object, payload: Object, index: int) -> ExceptionValue:
         module=text(raised.get("module")),
         mechanism=text(mechanism.get("type")),
         handled=flag(mechanism.get("handled")),
-        frames=UnreadFrames(lambda: _frames(_raised(payload)[index])) if raised.get("stacktrace") else (),
+        frames=UnreadFrames(lambda: _frames(raised_in(payload)[index])) if raised.get("stacktrace") else (),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 
@@ -141,6 +141,16 @@ def tried(engine: Engine, notification_id: int) -> tuple[Tried, ...]:
     query = select(attempts).where(attempts.c.notification_id == notification_id).order_by(attempts.c.number)
     with engine.connect() as connection:
         return tuple(_tried(row) for row in connection.execute(query))
+
+
+def tried_each(engine: Engine, notification_ids: Collection[int]) -> Mapping[int, tuple[Tried, ...]]:
+    """The same of several notifications, by their numbers."""
+    query = select(attempts).where(attempts.c.notification_id.in_(notification_ids))
+    found: dict[int, list[Tried]] = {}
+    with engine.connect() as connection:
+        for row in connection.execute(query.order_by(attempts.c.notification_id, attempts.c.number)):
+            found.setdefault(row.notification_id, []).append(_tried(row))
+    return {id_: tuple(some) for id_, some in found.items()}
 
 
 def count_by_state(engine: Engine) -> Mapping[State, int]:

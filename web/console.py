@@ -18,6 +18,8 @@ from storage.users import Role
 from web import access, security, theme
 from web.access import csrf, needed_role, needs, person
 from web.desk import Desk, desk
+from web.pages.alert import add_alert
+from web.pages.alerts import add_alerts
 from web.pages.overview import add_overview
 from web.pages.sign_in import SESSION_KEY, add_sign_in, limiter_of
 from web.sessions import use_sessions
@@ -57,6 +59,8 @@ def add_console(app: Flask, at: Desk) -> None:
     console.before_request(access.check)
     add_sign_in(console, limiter)
     add_overview(console)
+    add_alerts(console)
+    add_alert(console)
     _add_theme(console)
     _add_refusals(console)
     console.context_processor(_known_to_templates)
