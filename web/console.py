@@ -18,8 +18,13 @@ from storage.users import Role
 from web import access, security, theme
 from web.access import csrf, needed_role, needs, person
 from web.desk import Desk, desk
+from web.pages.deliveries import add_deliveries
+from web.pages.incident import add_incident
+from web.pages.incidents import add_incidents
 from web.pages.overview import add_overview
+from web.pages.receivers import add_receivers
 from web.pages.sign_in import SESSION_KEY, add_sign_in, limiter_of
+from web.pages.silences import add_silences
 from web.sessions import use_sessions
 from web.wording import add_wording
 
@@ -57,6 +62,11 @@ def add_console(app: Flask, at: Desk) -> None:
     console.before_request(access.check)
     add_sign_in(console, limiter)
     add_overview(console)
+    add_incidents(console)
+    add_incident(console)
+    add_silences(console)
+    add_deliveries(console)
+    add_receivers(console)
     _add_theme(console)
     _add_refusals(console)
     console.context_processor(_known_to_templates)
