@@ -79,7 +79,7 @@ def _desk(settings: Settings, bell: Bell) -> Desk:
         read_rules=lambda text, included: read_rules(text, settings, included),
         limits=limits(settings),
         missing=lambda rules: missing_credentials(rules, settings),
-        test_message=trial.rendered,
+        test_message=lambda receiver, who: trial.rendered(receiver, who, datetime.now(UTC)),
         send_test=lambda receiver, who: trial.send(receiver, who, settings, lambda: datetime.now(UTC)),
     )
 

@@ -26,11 +26,11 @@ STAYS_OPEN = frozenset({"pagerduty", "jira"})
 _FIRST = Tries(number=1, failures=0, planned_at=datetime(1970, 1, 1, tzinfo=UTC), may_be_there=False)
 
 
-def rendered(receiver: Receiver, who: str) -> str:
-    """What would be sent, without credentials, as at no time in particular."""
+def rendered(receiver: Receiver, who: str, now: datetime) -> str:
+    """What would be sent, without credentials."""
     options = receiver.options
     assert isinstance(options, ReceiverOptions)  # noqa: S101 - the registry holds nothing else; routing must not know that
-    return options.render(_message(receiver, who, _FIRST.planned_at))
+    return options.render(_message(receiver, who, now))
 
 
 def send(receiver: Receiver, who: str, settings: VendorSettings, clock: Clock, *, within_seconds: float = WITHIN_SECONDS) -> Attempt:
@@ -93,8 +93,8 @@ def _alert(receiver: Receiver, who: str, now: datetime) -> Alert:
         status=Status.FIRING,
         category=Category.OTHER,
         level=Level.INFO,
-        title=f"TEST: this is only a test of {receiver.name}",
-        text=f"Nothing is wrong, and nothing is to be done. {who} wanted to see whether messages arrive here.",
+        title=f"TEST: nothing is wrong; {who} sees whether {receiver.name} can be told",
+        project="alert-router",
         received_at=now,
         occurred_at=now,
     )

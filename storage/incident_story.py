@@ -6,11 +6,14 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 
 import msgspec
-from sqlalchemy import Engine, Select, and_, or_, select, union_all
+from sqlalchemy import Engine, Select, and_, exists, or_, select, union_all
 
 from routing.notification import Reason, Severity, State
 from routing.plan import Disposition
-from storage.tables import announcements, events, notifications
+from storage.tables import announcements, events, incident_turns, notifications
+
+ALERTS = (Disposition.MATCHED, Disposition.UNROUTED, Disposition.IGNORED)
+"""What became of events that say that something is wrong."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +32,7 @@ class Heard:
     @property
     def is_alert(self) -> bool:
         """Whether it says that something is wrong; the others tell what became of that."""
-        return self.disposition in {Disposition.MATCHED, Disposition.UNROUTED, Disposition.IGNORED}
+        return self.disposition in ALERTS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +58,13 @@ class Message:
 
 
 def heard(engine: Engine, incident_id: int, *, limit: int, before: int | None = None) -> tuple[Heard, ...]:
-    """What was heard of an incident, the newest first; what comes after an event, by its number."""
-    query = select(*_HEARD).where(events.c.incident_id == incident_id).order_by(events.c.id.desc()).limit(limit)
+    """What was heard of an incident, the newest first; what comes after an event, by its number.
+
+    But for what is a turn of its life (`incident_desk.life`), and no alert.
+    """
+    is_turn = exists().where(incident_turns.c.incident_id == incident_id, incident_turns.c.event_id == events.c.id)
+    is_told = or_(events.c.disposition.is_(None), events.c.disposition.in_(ALERTS), ~is_turn)
+    query = select(*_HEARD).where(events.c.incident_id == incident_id, is_told).order_by(events.c.id.desc()).limit(limit)
     if before is not None:
         query = query.where(events.c.id < before)
     with engine.connect() as connection:

@@ -142,10 +142,9 @@ def _reaches_sentry(life: Life, rules: RuleSet | None, what: Change) -> bool:
 
 
 def _coming(life: Life, rules: RuleSet | None, told: Sequence[Message]) -> Sequence[Coming]:
-    now = desk().clock()
     waits = [one for one in told if one.state is State.PLANNED]
-    turns = waiting.turns(desk().engine, [one.id for one in waits], desk().limits, now)
-    return sorted(coming(life, rules, [(one, turns.get(one.id)) for one in waits], now), key=lambda one: one.at)
+    turns = waiting.turns(desk().engine, [one.id for one in waits], desk().limits, desk().clock())
+    return sorted(coming(life, rules, [(one, turns.get(one.id)) for one in waits]), key=lambda one: one.at)
 
 
 def _silences_of(life: Life) -> Sequence[Silence]:

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from routing.alert import UNTIL_ITS_END, Status
 from routing.incident import Cause, Timer
 from routing.rules import Rule, RuleSet, Unless
 from storage.incident_desk import Life
@@ -30,7 +29,7 @@ class Coming:
     """The number of the notification that waits."""
 
 
-def coming(life: Life, rules: RuleSet | None, waits: Sequence[tuple[Message, Turn | None]], now: datetime) -> Iterator[Coming]:
+def coming(life: Life, rules: RuleSet | None, waits: Sequence[tuple[Message, Turn | None]]) -> Iterator[Coming]:
     """All of it, in no order."""
     for timer in life.timers:
         rule = rules.by_name.get(timer.rule) if rules else None
@@ -38,9 +37,6 @@ def coming(life: Life, rules: RuleSet | None, waits: Sequence[tuple[Message, Tur
     for message, turn in waits:
         at = turn.expected_at if turn else message.next_attempt_at
         yield Coming(at=at, words=_of_message(message, turn), delivery=message.id)
-    quiet = life.quiet
-    if quiet and life.incident.status is Status.FIRING and now < quiet.until != UNTIL_ITS_END:
-        yield Coming(at=quiet.until, words=f"It is told again: until then it is {quiet.why}.")
 
 
 def _of_timer(timer: Timer, rule: Rule | None) -> str:
@@ -61,7 +57,7 @@ def _of_timer(timer: Timer, rule: Rule | None) -> str:
 
 
 def _of_message(message: Message, turn: Turn | None) -> str:
-    before = f", {turn.ahead} go before it" if turn and turn.ahead else ""
+    before = f", {turn.ahead} {'goes' if turn.ahead == 1 else 'go'} before it" if turn and turn.ahead else ""
     why = f": {turn.why}" if turn and turn.why else ""
     return f"{message.receiver} is told ({message.reason}){before}{why}."
 

@@ -9,7 +9,7 @@ from flask import Blueprint, abort, render_template, request
 
 from routing.durations import spell_duration
 from routing.gate import ACCOUNTS, UPDATES, Limit
-from routing.notification import Outcome
+from routing.notification import Outcome, Reason
 from routing.rules import Receiver, RuleSet
 from storage import overview, rules_versions
 from storage.overview import Health
@@ -108,7 +108,7 @@ def _limits(receiver: Receiver, limits: Mapping[str, Limit]) -> Iterator[str]:
     if limit := limits.get(receiver.kind):
         of = "for the account, all its receivers together" if receiver.kind in ACCOUNTS else "for this destination"
         yield f"{_a_minute(limit)} a minute {of}, {limit.burst} at once"
-    if limit := limits.get(receiver.kind + UPDATES):
+    if (limit := limits.get(receiver.kind + UPDATES)) and Reason.UPDATED in receiver.options.follows:
         yield f"{_a_minute(limit)} changes a minute of messages that stand there"
     if receiver.max_per_minute:
         later = f"what would wait longer than {spell_duration(receiver.max_delay)} is told in summaries"
