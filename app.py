@@ -11,7 +11,9 @@ from werkzeug.exceptions import HTTPException
 
 import cli
 import telemetry
-from notifiers.configuration import read_rules
+from notifiers import trial
+from notifiers.configuration import missing_credentials, read_rules
+from notifiers.limits import limits
 from routing.sentry import verify_signature
 from settings import Settings, SettingsError
 from storage.database import OutOfReachError, SchemaError, check_schema, open_database
@@ -75,6 +77,10 @@ def _desk(settings: Settings, bell: Bell) -> Desk:
         clock=lambda: datetime.now(UTC),
         ring=bell.ring,
         read_rules=lambda text, included: read_rules(text, settings, included),
+        limits=limits(settings),
+        missing=lambda rules: missing_credentials(rules, settings),
+        test_message=lambda receiver, who: trial.rendered(receiver, who, datetime.now(UTC)),
+        send_test=lambda receiver, who: trial.send(receiver, who, settings, lambda: datetime.now(UTC)),
     )
 
 

@@ -32,6 +32,7 @@ class Vendor(StrEnum):
     SLACK = "slack"
     PAGERDUTY = "pagerduty"
     JIRA = "jira"
+    CONSOLE = "console"
 
 
 class SentrySettings(Protocol):
@@ -73,7 +74,7 @@ class SentryOptions(ReceiverOptions[SentrySettings]):
     def is_told_what_is_done(self, alert: Alert) -> bool:
         """Ends from the places named, assignments, and who has taken it on."""
         if alert.status in ENDS or alert.reopens:
-            return alert.origin.lower() in self.resolve
+            return alert.origin.lower().removeprefix("the ") in self.resolve
         return bool(alert.assigns_to) or (self.comment and alert.acknowledged is not None)
 
     def missing_credential(self, settings: SentrySettings) -> str | None:

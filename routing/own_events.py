@@ -33,6 +33,8 @@ class Change(StrEnum):
     SILENCED = "silenced"
     """Nothing is told of it for some hours, or until its end."""
     RESOLVED = "resolved"
+    REOPENED = "reopened"
+    """Somebody wants it back that is over; Sentry is asked, and tells of it when it is."""
     ASSIGNED = "assigned"
     """Somebody wants it for himself, in Sentry."""
     ASKED = "asked"
@@ -86,6 +88,7 @@ def read_change(content: Object, received_at: datetime) -> Alert:
         place=text(content.get("place")),
         assigns_to=who if action == Change.ASSIGNED else None,
         acknowledged=next((truth for change, truth in acknowledged.items() if change == action), None),
+        reopens=action == Change.REOPENED,
         asks=action == Change.ASKED,
         payload=content,
     )

@@ -28,6 +28,13 @@ MAX_WHY = 300
 CLOCKS_DIFFER = timedelta(seconds=5)
 """Those of several machines, at most."""
 
+NAME: ColumnElement[str] = case(  # as `gate_of` says
+    (notifications.c.reason == Reason.UPDATED, notifications.c.kind + UPDATES),
+    (notifications.c.kind.in_(sorted(ACCOUNTS)), notifications.c.kind),
+    else_=notifications.c.place,
+)
+"""In a statement: by which gate a notification goes."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Closed:
@@ -46,12 +53,12 @@ def is_closed(now: ColumnElement[datetime], soon: ColumnElement[datetime]) -> Co
 
     A row stamped later than `soon` (now, and `CLOCKS_DIFFER`) was written before the clock was put back, and is ignored.
     """
-    return select(gates.c.name).where(gates.c.name == _NAME, gates.c.opens_at > now, gates.c.seen_at <= soon).exists()
+    return select(gates.c.name).where(gates.c.name == NAME, gates.c.opens_at > now, gates.c.seen_at <= soon).exists()
 
 
 def is_scarce(now: ColumnElement[datetime], soon: ColumnElement[datetime]) -> ColumnElement[bool]:
     """In a statement: whether a destination has a limit, and has used up part of it."""
-    return select(gates.c.name).where(gates.c.name == _NAME, gates.c.paid_until > now, gates.c.seen_at <= soon).exists()
+    return select(gates.c.name).where(gates.c.name == NAME, gates.c.paid_until > now, gates.c.seen_at <= soon).exists()
 
 
 class _Way(NamedTuple):
@@ -86,7 +93,7 @@ def hear(connection: Connection, finished: Sequence[tuple[int, Attempt]], limits
     if not finished:
         return ()
     attempts = dict(finished)
-    columns = (notifications.c.id, notifications.c.kind, notifications.c.reason, notifications.c.receiver, _NAME.label("gate"))
+    columns = (notifications.c.id, notifications.c.kind, notifications.c.reason, notifications.c.receiver, NAME.label("gate"))
     rows = connection.execute(select(*columns).where(notifications.c.id.in_(attempts)).order_by(notifications.c.id)).all()
     heard = [(_way(row, row.gate, limits), _said(attempts[row.id]), attempts[row.id].ended_at) for row in rows]
     ways = {way.name: way for way, _, _ in heard}
@@ -158,10 +165,5 @@ def _row(way: _Way, gate: Gate, now: datetime) -> dict[str, object]:
     return {**values, **times, "why": gate.why[:MAX_WHY], "name": way.name, "receiver": way.receiver}
 
 
-_NAME: ColumnElement[str] = case(  # as `gate_of` says
-    (notifications.c.reason == Reason.UPDATED, notifications.c.kind + UPDATES),
-    (notifications.c.kind.in_(sorted(ACCOUNTS)), notifications.c.kind),
-    else_=notifications.c.place,
-)
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 _CHANGE = update(gates).where(gates.c.name == bindparam("b_name")).values({column.name: bindparam(column.name) for column in gates.c})

@@ -7,11 +7,12 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 
 import msgspec
-from sqlalchemy import Engine, insert, or_, select
+from sqlalchemy import Engine, and_, insert, or_, select
 from sqlalchemy.sql.elements import ColumnElement
 
 from routing.alert import Status
-from routing.incident import Turn
+from routing.announcement import Quiet
+from routing.incident import Timer, Turn
 from routing.notification import Numbers
 from routing.own_events import CHANGE, Change
 from storage import incidents as incidents_
@@ -79,13 +80,21 @@ class Life:
     """The receivers that are told how it ends."""
     links: Mapping[str, str]
     """By the place where it is seen, too."""
+    quiet: Quiet | None
+    """That somebody wants to hear nothing of it for a time."""
+    timers: tuple[Timer, ...]
+    """When rules come back to it by themselves, the next one first."""
 
 
-def listed(engine: Engine, *, status: Status | None, limit: int) -> tuple[ListedIncident, ...]:
-    """Incidents, those with the latest alert first."""
+def listed(engine: Engine, *, status: Status | None, limit: int, before: tuple[datetime, int] | None = None) -> tuple[ListedIncident, ...]:
+    """Incidents, those with the latest alert first; those that come after one, by its latest alert and number."""
     query = select(*_COLUMNS).order_by(incidents.c.last_alert_at.desc(), incidents.c.id.desc()).limit(limit)
     if status:
         query = query.where(incidents.c.status == status)
+    if before:
+        at, id_ = before
+        # The first half by itself is what the indexes of this order are good for.
+        query = query.where(incidents.c.last_alert_at <= at, or_(incidents.c.last_alert_at < at, incidents.c.id < id_))
     with engine.connect() as connection:
         return tuple(ListedIncident(**{**row._asdict(), "status": Status(row.status)}) for row in connection.execute(query))
 
@@ -107,19 +116,24 @@ def life(engine: Engine, name: str) -> Life | None:
         seen_in=tuple(sorted(known.seen_in)),
         announced_to=tuple(sorted(one.receiver for one in known.announced.values())),
         links=known.links,
+        quiet=known.quiet,
+        timers=tuple(sorted(known.timers.values(), key=lambda one: (one.due_at, one.rule, one.step))),
     )
 
 
-def change(engine: Engine, name: str, what: Change, by: Somebody, now: datetime) -> str | None:
+def change(engine: Engine, name: str, what: Change, by: Somebody, now: datetime, *, hours: int | None = None) -> str | None:
     """Take in what somebody did to an incident that fires, by its number or key; its key, None if no such incident fires.
 
-    It is an event like any other: durable from here on, decided in its order, and told where it is shown.
+    It is an event like any other: durable from here on, decided in its order, and told where it is shown. Only what is over is
+    reopened. Of `SILENCED` the hours say for how long; None: until its end.
     """
+    fires = incidents.c.status == Status.FIRING
     with engine.begin() as connection:
-        key = connection.execute(select(incidents.c.key).where(_is_it(name), incidents.c.status == Status.FIRING)).scalar()
+        is_fit = ~fires if what is Change.REOPENED else fires
+        key = connection.execute(select(incidents.c.key).where(and_(_is_it(name), is_fit))).scalar()
         if key is None:
             return None
-        body = {"change": what, "incident": key, "who": by.name, "where": by.where, "place": by.place}
+        body = {"change": what, "incident": key, "who": by.name, "where": by.where, "place": by.place, "hours": hours}
         row = {"received_at": now, "resource": CHANGE, "body": pack(msgspec.json.encode(body)), "state": EventState.WAITING}
         connection.execute(insert(events), row)
     return str(key)

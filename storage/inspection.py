@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 
 import msgspec
-from sqlalchemy import Engine, Row, and_, func, select
+from sqlalchemy import ColumnElement, CompoundSelect, Engine, Row, and_, func, select, union_all
 
 from routing.notification import Outcome, Reason, Severity, State
 from routing.plan import Disposition, RuleTrace
@@ -53,7 +53,9 @@ class Listed:
 
     id: int
     event_id: int
+    incident_id: int
     incident: str
+    """Its key."""
     receiver: str
     kind: str
     rules: tuple[str, ...]
@@ -65,6 +67,8 @@ class Listed:
     next_attempt_at: datetime
     finished_at: datetime | None
     attempts: int
+    link: str | None
+    """Where people see it at the vendor, as that has said."""
     last_excerpt: str
     last_payload: str
 
@@ -106,9 +110,13 @@ def listed(
     receiver: str | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
+    before: int | None = None,
     limit: int = 100,
 ) -> tuple[Listed, ...]:
-    """Notifications, newest first, with the end of their last attempt; `since` and `until` are about when they were planned."""
+    """Notifications, newest first, with the end of their last attempt; `since` and `until` are about when they were planned.
+
+    With `before`: those that come after the one of this number.
+    """
     last = and_(attempts.c.notification_id == notifications.c.id, attempts.c.number == notifications.c.attempts)
     query = (
         select(notifications, incidents.c.key, attempts.c.excerpt, attempts.c.payload)
@@ -120,6 +128,10 @@ def listed(
     columns = notifications.c
     wanted = ((columns.id, id), (columns.state, state), (columns.event_id, event_id), (columns.receiver, receiver))
     query = query.where(*(column == value for column, value in wanted if value is not None), *planned_between(since, until))
+    query = query.where(*_numbered_between(since, until), *([columns.id < before] if before is not None else []))
+    if receiver is not None and state is None:
+        # The index of a receiver has them by state: of each the newest, for there may be a million.
+        query = query.where(columns.id.in_(_newest_of_each_state(receiver, before, limit, since, until)))
     with engine.connect() as connection:
         return tuple(_listed(row) for row in connection.execute(query))
 
@@ -160,10 +172,37 @@ def count_by_state(engine: Engine) -> Mapping[State, int]:
         return {State(state): count for state, count in rows}
 
 
+def _newest_of_each_state(
+    receiver: str, before: int | None, limit: int, since: datetime | None, until: datetime | None
+) -> CompoundSelect[int]:
+    columns = notifications.c
+    narrowed = [*planned_between(since, until), *_numbered_between(since, until), *([columns.id < before] if before is not None else [])]
+    newest = [
+        select(columns.id).where(columns.receiver == receiver, columns.state == state, *narrowed).order_by(columns.id.desc()).limit(limit)
+        for state in State
+    ]
+    return union_all(*(select(one.subquery().c.id) for one in newest))
+
+
+def _numbered_between(since: datetime | None, until: datetime | None) -> Iterator[ColumnElement[bool]]:
+    """They are numbered in the order in which they are planned: whoever wants those of a time need not look at all later ones.
+
+    Only a clock that was put back makes numbers and times disagree, and then about a few at the edges.
+    """
+    columns = notifications.c
+    if since is not None:
+        first = select(columns.id).where(columns.created_at >= since).order_by(columns.created_at, columns.id).limit(1)
+        yield columns.id >= first.scalar_subquery()
+    if until is not None:
+        last = select(columns.id).where(columns.created_at < until).order_by(columns.created_at.desc(), columns.id.desc()).limit(1)
+        yield columns.id <= last.scalar_subquery()
+
+
 def _listed(row: Row[tuple[object, ...]]) -> Listed:
     return Listed(
         id=row.id,
         event_id=row.event_id,
+        incident_id=row.incident_id,
         incident=row.key,
         receiver=row.receiver,
         kind=row.kind,
@@ -176,6 +215,7 @@ def _listed(row: Row[tuple[object, ...]]) -> Listed:
         next_attempt_at=row.next_attempt_at,
         finished_at=row.finished_at,
         attempts=row.attempts,
+        link=row.link,
         last_excerpt=row.excerpt or "",
         last_payload=row.payload or "",
     )

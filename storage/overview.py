@@ -78,7 +78,7 @@ def overview(engine: Engine, receivers: Sequence[str], now: datetime, *, span: t
             firing=_firing(connection),
             latest=tuple(ListedIncident(**{**row._asdict(), "status": Status(row.status)}) for row in connection.execute(_LATEST)),
             course=_course(connection, now, span),
-            receivers=_health(engine, connection, receivers, now),
+            receivers=health(engine, receivers, now),
             workers=connection.execute(
                 select(func.count()).select_from(workers_table).where(workers.lives(engine, workers_table.c.id, steady()))
             ).scalar_one(),
@@ -118,11 +118,13 @@ def _counts(
     return tuple(int(count or 0) for count in row)
 
 
-def _health(engine: Engine, connection: Connection, receivers: Sequence[str], now: datetime) -> tuple[Health, ...]:
-    waiting = {row.receiver: row for row in connection.execute(_QUEUES)}
+def health(engine: Engine, receivers: Sequence[str], now: datetime) -> tuple[Health, ...]:
+    """How these receivers do, and those for which something waits or that are closed."""
     closed = {one.receiver: one for one in gates.closed(engine, now)}
-    names = list(dict.fromkeys((*receivers, *waiting, *closed)))
-    last = {row.name: row for row in connection.execute(_last(names))} if names else {}
+    with engine.connect() as connection:
+        waiting = {row.receiver: row for row in connection.execute(_QUEUES)}
+        names = list(dict.fromkeys((*receivers, *waiting, *closed)))
+        last = {row.name: row for row in connection.execute(_last(names))} if names else {}
     return tuple(
         Health(
             receiver=name,

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import msgspec
 import structlog
-from sqlalchemy import Connection, Engine, Row, insert, select, update
+from sqlalchemy import Connection, Engine, Row, and_, insert, select, update
 
 from routing.facts import Facts
 from routing.notification import State
@@ -78,16 +78,20 @@ def find(engine: Engine, id_: int) -> Silence:
     return found
 
 
-def listed(engine: Engine, *, state: SilenceState | None, now: datetime, limit: int) -> tuple[Silence, ...]:
-    """Silences, the newest first."""
-    query = select(silences).order_by(silences.c.id.desc())
-    if state is SilenceState.EXPIRED:
-        query = query.where(silences.c.ends_at <= now)
-    elif state is not None:
-        query = query.where(silences.c.ends_at > now)
+def listed(engine: Engine, *, state: SilenceState | None, now: datetime, limit: int, before: int | None = None) -> tuple[Silence, ...]:
+    """Silences, the newest first; those that come after one, by its number."""
+    query = select(silences).order_by(silences.c.id.desc()).limit(limit)
+    if before is not None:
+        query = query.where(silences.c.id < before)
+    match state:
+        case SilenceState.PENDING:
+            query = query.where(silences.c.starts_at > now)
+        case SilenceState.ACTIVE:
+            query = query.where(and_(silences.c.starts_at <= now, silences.c.ends_at > now))
+        case SilenceState.EXPIRED:
+            query = query.where(and_(silences.c.starts_at <= now, silences.c.ends_at <= now))
     with engine.connect() as connection:
-        found = [silence for row in connection.execute(query) if (silence := _silence(row))]
-    return tuple([silence for silence in found if state in {None, silence.state(now)}][:limit])
+        return tuple(silence for row in connection.execute(query) if (silence := _silence(row)))
 
 
 def expire(engine: Engine, id_: int, now: datetime) -> Silence:
@@ -107,6 +111,13 @@ def in_force(connection: Connection, since: datetime) -> tuple[Silence, ...]:
     """Those that were active or pending at some time since, the oldest first. One that this version cannot read is left out, and said."""
     rows = connection.execute(select(silences).where(silences.c.ends_at > since).order_by(silences.c.id))
     return tuple(silence for row in rows if (silence := _silence(row)))
+
+
+def holding(engine: Engine, event_id: int, now: datetime) -> tuple[Silence, ...]:
+    """Those that hold alerts like this event, or will: active or to come."""
+    with engine.connect() as connection:
+        found = in_force(connection, now)
+        return tuple(one for one in found if _matched(connection, [event_id], one.matchers)) if found else ()
 
 
 def preview(engine: Engine, matchers: Sequence[Query], now: datetime) -> Preview:

@@ -10,7 +10,9 @@ from typing import cast
 from flask import current_app
 from sqlalchemy import Engine
 
-from routing.rules import RuleSet
+from routing.gate import Limit
+from routing.notification import Attempt
+from routing.rules import Receiver, RuleSet
 from settings import Settings
 
 
@@ -25,6 +27,14 @@ class Desk:
     """Wakes the workers: by `PLAN` the planner, by the name of a lane what sends."""
     read_rules: Callable[[str, Mapping[str, str]], RuleSet]
     """Rules from the text of the first file and, by name, those of the others. Raises RulesError."""
+    limits: Mapping[str, Limit]
+    """How fast vendors let themselves be told, by kind of receiver."""
+    missing: Callable[[RuleSet], Mapping[str, str]]
+    """By receiver the variable that is not set, for those that can only preview."""
+    test_message: Callable[[Receiver, str], str]
+    """What a receiver would be sent as a test, by whom it is asked."""
+    send_test: Callable[[Receiver, str], Attempt]
+    """Sends that, within seconds, and says how it ended. Raises nothing."""
 
 
 def desk() -> Desk:
