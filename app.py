@@ -12,6 +12,7 @@ from werkzeug.exceptions import HTTPException
 import cli
 import telemetry
 from notifiers.configuration import read_rules
+from notifiers.waking import wakes
 from routing.sentry import verify_signature
 from settings import Settings, SettingsError
 from storage.database import OutOfReachError, SchemaError, check_schema, open_database
@@ -75,6 +76,7 @@ def _desk(settings: Settings, bell: Bell) -> Desk:
         clock=lambda: datetime.now(UTC),
         ring=bell.ring,
         read_rules=lambda text, included: read_rules(text, settings, included),
+        wakes=wakes,
     )
 
 

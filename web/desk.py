@@ -10,7 +10,7 @@ from typing import cast
 from flask import current_app
 from sqlalchemy import Engine
 
-from routing.rules import RuleSet
+from routing.rules import Receiver, RuleSet
 from settings import Settings
 
 
@@ -25,6 +25,8 @@ class Desk:
     """Wakes the workers: by `PLAN` the planner, by the name of a lane what sends."""
     read_rules: Callable[[str, Mapping[str, str]], RuleSet]
     """Rules from the text of the first file and, by name, those of the others. Raises RulesError."""
+    wakes: Callable[[Receiver], bool]
+    """Whether a receiver gets people out of bed."""
 
 
 def desk() -> Desk:
