@@ -19,6 +19,7 @@ from web import access, security, theme
 from web.access import csrf, needed_role, needs, person
 from web.desk import Desk, desk
 from web.pages.overview import add_overview
+from web.pages.rules import add_rules
 from web.pages.sign_in import SESSION_KEY, add_sign_in, limiter_of
 from web.sessions import use_sessions
 from web.wording import add_wording
@@ -57,6 +58,7 @@ def add_console(app: Flask, at: Desk) -> None:
     console.before_request(access.check)
     add_sign_in(console, limiter)
     add_overview(console)
+    add_rules(console)
     _add_theme(console)
     _add_refusals(console)
     console.context_processor(_known_to_templates)
