@@ -18,6 +18,7 @@ from storage.users import Role
 from web import access, security, theme
 from web.access import csrf, needed_role, needs, person
 from web.desk import Desk, desk
+from web.pages.dashboards import add_dashboards
 from web.pages.overview import add_overview
 from web.pages.rules import add_rules
 from web.pages.sign_in import SESSION_KEY, add_sign_in, limiter_of
@@ -59,6 +60,7 @@ def add_console(app: Flask, at: Desk) -> None:
     add_sign_in(console, limiter)
     add_overview(console)
     add_rules(console)
+    add_dashboards(console)
     _add_theme(console)
     _add_refusals(console)
     console.context_processor(_known_to_templates)
