@@ -14,6 +14,7 @@ import telemetry
 from notifiers import trial
 from notifiers.configuration import missing_credentials, read_rules
 from notifiers.limits import limits
+from notifiers.waking import wakes
 from routing.sentry import verify_signature
 from settings import Settings, SettingsError
 from storage.database import OutOfReachError, SchemaError, check_schema, open_database
@@ -81,6 +82,7 @@ def _desk(settings: Settings, bell: Bell) -> Desk:
         missing=lambda rules: missing_credentials(rules, settings),
         test_message=lambda receiver, who: trial.rendered(receiver, who, datetime.now(UTC)),
         send_test=lambda receiver, who: trial.send(receiver, who, settings, lambda: datetime.now(UTC)),
+        wakes=wakes,
     )
 
 

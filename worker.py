@@ -29,7 +29,19 @@ from notifiers.limits import limits
 from routing.notification import Attempt, Lane, Outcome
 from routing.rules import RulesError, RuleSet
 from settings import Settings, SettingsError
-from storage import claims, events, fallbacks, notifications, outcomes, overflow, refreshing, rules_versions, silences, workers
+from storage import (
+    claims,
+    events,
+    fallbacks,
+    notifications,
+    outcomes,
+    overflow,
+    refreshing,
+    rules_edits,
+    rules_versions,
+    silences,
+    workers,
+)
 from storage.claims import Claimed, Pace
 from storage.database import SchemaError, check_schema, open_database
 from storage.planner import Planner
@@ -226,6 +238,8 @@ class Worker:
         except RulesError as error:
             self.reload_asked.clear()
             log.error("rules_refused", problems=str(error).splitlines(), effect="the old rules stay in force")
+            file = str(self._rules_file.path)
+            rules_edits.refuse(self._engine, file=file, problems=str(error), by=self.id, now=self._clock())
 
     def _earlier_rules(self, version: str) -> RuleSet:
         return earlier_rules(rules_versions.texts_of(self._engine, version), self._settings, version)
@@ -233,6 +247,8 @@ class Worker:
     def _say_what_is_in_force(self) -> None:
         rules = self._rules_file.rules
         rules_versions.remember(self._engine, rules.version, self._rules_file.texts, self._clock())
+        file = str(self._rules_file.path)
+        rules_edits.take(self._engine, file=file, version=rules.version, by=self.id, now=self._clock())
         log.info("rules_in_force", version=rules.version, rules=len(rules.rules), receivers=len(rules.receivers))
         if not rules.rules:
             log.warning("no_rules_in_force", effect="alerts are kept, nobody is told of any")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import textwrap
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,77 +15,15 @@ from sqlalchemy import Engine
 from cli.rules_in import rules_in
 from routing import own_events, sentry
 from routing.alert import Alert
-from routing.notification import PlannedNotification
-from routing.plan import Plan
 from settings import Settings
-from storage import dry_run, inspection
 from storage.database import SchemaError, check_schema
-from storage.inspection import Listed, NoSuchEventError
+from storage.explanation import Explanation, alert_of_event, of_event, would
+from storage.inspection import NoSuchEventError
 
 _LARGEST = 2**63 - 1
 """What a database can number rows with."""
 MAX_WIDTH = 100
 """Of the reasons; what is longer goes on in the next line."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
-    """A notification, or one that would be."""
-
-    id: int | None = None
-    receiver: str
-    state: str
-    reason: str
-    severity: str
-    rules: tuple[str, ...]
-    why: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Explanation:
-    """What became of an alert, or would."""
-
-    what: str
-    title: str
-    outcome: str
-    rules_version: str
-    rules: tuple[tuple[str, bool, str], ...]
-    told: tuple[Told, ...]
-    later: tuple[str, ...] = ()
-    """When rules would come back to it."""
-
-
-def of_event(engine: Engine, event_id: int) -> Explanation:
-    """What became of an event.
-
-    Raises:
-        NoSuchEventError: there is none of this number.
-    """
-    event = inspection.find_event(engine, event_id)
-    outcome = f"{event.disposition} of event {event.duplicate_of}" if event.duplicate_of else str(event.disposition or event.state)
-    because = event.error or event.ignored_by
-    listed = reversed(inspection.listed(engine, event_id=event_id))
-    return Explanation(
-        what=f"event {event.id}, {_kind(event.resource, event.action)}, received {_clock(event.received_at)}",
-        title=f"{event.title} ({event.project or 'no project'}, {event.environment or 'no environment'})" if event.title else "",
-        outcome=outcome + (f": {because}" if because else ""),
-        rules_version=event.rules_version or "",
-        rules=tuple((trace.rule, trace.matched, trace.why) for trace in event.trace),
-        told=tuple(_told(one, one.id) for one in listed),
-    )
-
-
-def of_plan(alert: Alert, planned: Plan, *, version: str, what: str) -> Explanation:
-    """What would become of an alert."""
-    return Explanation(
-        what=f"{what}, {_kind(alert.resource, alert.action)}",
-        title=f"{alert.title} ({alert.project or 'no project'}, {alert.environment or 'no environment'})",
-        outcome=f"would be {planned.disposition}" + (f": {planned.ignored_by}" if planned.ignored_by else ""),
-        rules_version=version,
-        rules=tuple((trace.rule, trace.matched, trace.why) for trace in planned.trace),
-        told=tuple(map(_told, planned.notifications)),
-        later=tuple(f"{_clock(timer.due_at)}  {timer.cause}  {timer.rule}" for timer in planned.timers),
-    )
 
 
 def lines(explanation: Explanation) -> Iterator[str]:
@@ -127,23 +65,14 @@ def explain(engine: Engine, settings: Settings, subject: str, *, at: datetime | 
             return of_event(engine, int(subject))
         moment = at or datetime.now(UTC)
         if is_event:
-            event = dry_run.find(engine, int(subject))
-            alert = sentry.parse(event.resource, event.body, event.received_at, findings=event.findings)
-            return _would(engine, settings, alert, moment, f"event {event.id}")
+            return _would(engine, settings, alert_of_event(engine, int(subject)), moment, f"event {int(subject)}")
         return _would(_ready(engine), settings, _read(Path(subject), resource, moment), moment, subject)
     except (NoSuchEventError, sentry.UnreadableAlert) as error:
         raise click.ClickException(str(error)) from None
 
 
-def _told(one: Listed | PlannedNotification, id_: int | None = None) -> Told:
-    return Told(id=id_, receiver=one.receiver, state=one.state, reason=one.reason, severity=one.severity, rules=one.rules, why=one.why)
-
-
 def _would(engine: Engine | None, settings: Settings, alert: Alert, at: datetime, what: str) -> Explanation:
-    rules = rules_in(settings.rules_file, settings)
-    known = "" if engine else ", as if nothing had come before (no database)"
-    planned = dry_run.decide(engine, alert, rules, at)
-    return of_plan(alert, planned, version=rules.version, what=f"{what} at {_clock(at)}{known}")
+    return would(engine, alert, rules_in(settings.rules_file, settings), at, what)
 
 
 def _ready(engine: Engine) -> Engine | None:
@@ -165,14 +94,6 @@ def _read(path: Path, resource: str | None, at: datetime) -> Alert:
         known = ", ".join(sorted(sentry.RESOURCES - own_events.RESOURCES))
         raise click.ClickException(f"{path}: which webhook is this? say it by --resource: {known}")
     return sentry.parse(found, body, at)
-
-
-def _kind(resource: str, action: str | None) -> str:
-    return ".".join(filter(None, (resource, action))) or "of no resource"
-
-
-def _clock(moment: datetime) -> str:
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:

@@ -1,4 +1,7 @@
-"""Who has changed what: a line for each change that somebody makes in the console or by the API, never changed itself."""
+"""Who has changed what: a line for each change that somebody makes in the console or by the API, never changed itself.
+
+What becomes of the rules' file, workers write beside them (storage/rules_edits.py).
+"""
 
 from __future__ import annotations
 

@@ -101,6 +101,13 @@ def find_event(engine: Engine, event_id: int) -> Shown:
     return Shown(**{**row._asdict(), "state": EventState(row.state), "disposition": disposition, "trace": unpack_trace(row.trace)})
 
 
+def newest(engine: Engine, limit: int) -> Mapping[int, str]:
+    """The titles of the events that came last, by number; those of which nothing could be read are left out."""
+    query = select(events.c.id, events.c.title).order_by(events.c.id.desc()).limit(limit)
+    with engine.connect() as connection:
+        return {row.id: row.title for row in connection.execute(query) if row.title}
+
+
 def listed(
     engine: Engine,
     *,

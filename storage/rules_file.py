@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
@@ -51,7 +51,7 @@ class RulesFile:
             text = self.path.read_text(encoding="utf-8")
             self._patterns = included_by(text)
             self._seen = self._stats()
-            included = {str(path): _read(path) for path in self._included()}
+            included = _texts(_included(self.path, self._patterns))
             rules = self._read(text, included)
         except RulesError as error:
             raise RulesError(error.problems, file=str(self.path)) from None
@@ -60,15 +60,33 @@ class RulesFile:
         self.texts = {"": text, **included}
         return rules
 
-    def _included(self) -> list[Path]:
-        """The files that are included, each once, in the order of their patterns; those of one pattern by their names."""
-        folder = self.path.parent
-        matched = (sorted(folder.glob(pattern)) if "*" in pattern else [folder / pattern] for pattern in self._patterns)
-        return list(dict.fromkeys(path for paths in matched for path in paths if path != self.path))
-
     def _stats(self) -> tuple[_Stat, ...]:
         """Changes with every edit; an editor that puts a new file in the old one's place changes the inode."""
-        return tuple(_stat(path) for path in (self.path, *self._included()))
+        return tuple(_stat(path) for path in (self.path, *_included(self.path, self._patterns)))
+
+
+def texts_at(path: Path) -> dict[str, str]:
+    """The texts of a file and of those that it includes, by file, the first one under no name; whether they are right is not looked at.
+
+    Raises:
+        RulesError: one of them cannot be read.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RulesError((_problem(error),), file=str(path)) from None
+    return {"": text, **_texts(_included(path, included_by(text)))}
+
+
+def _included(first: Path, patterns: Iterable[str]) -> list[Path]:
+    """The files that are included, each once, in the order of their patterns; those of one pattern by their names."""
+    folder = first.parent
+    matched = (sorted(folder.glob(pattern)) if "*" in pattern else [folder / pattern] for pattern in patterns)
+    return list(dict.fromkeys(path for paths in matched for path in paths if path != first))
+
+
+def _texts(paths: Iterable[Path]) -> dict[str, str]:
+    return {str(path): _read(path) for path in paths}
 
 
 def _stat(path: Path) -> _Stat:

@@ -20,11 +20,13 @@ from web.access import csrf, needed_role, needs, person
 from web.desk import Desk, desk
 from web.pages.alert import add_alert
 from web.pages.alerts import add_alerts
+from web.pages.dashboards import add_dashboards
 from web.pages.deliveries import add_deliveries
 from web.pages.incident import add_incident
 from web.pages.incidents import add_incidents
 from web.pages.overview import add_overview
 from web.pages.receivers import add_receivers
+from web.pages.rules import add_rules
 from web.pages.sign_in import SESSION_KEY, add_sign_in, limiter_of
 from web.pages.silences import add_silences
 from web.sessions import use_sessions
@@ -71,6 +73,8 @@ def add_console(app: Flask, at: Desk) -> None:
     add_silences(console)
     add_deliveries(console)
     add_receivers(console)
+    add_rules(console)
+    add_dashboards(console)
     _add_theme(console)
     _add_refusals(console)
     console.context_processor(_known_to_templates)

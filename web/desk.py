@@ -35,6 +35,8 @@ class Desk:
     """What a receiver would be sent as a test, by whom it is asked."""
     send_test: Callable[[Receiver, str], Attempt]
     """Sends that, within seconds, and says how it ended. Raises nothing."""
+    wakes: Callable[[Receiver], bool]
+    """Whether a receiver gets people out of bed."""
 
 
 def desk() -> Desk:

@@ -1,0 +1,196 @@
+"""What dashboards say of alerts: counts and percentiles by type, endpoint, release and person. Asks nobody."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+from routing.incident import Turn
+from storage.dashboards import Happened, Turned
+
+Key = TypeVar("Key", bound=Hashable)
+Value = TypeVar("Value")
+STEPS = 24
+"""Parts of the time that is looked at."""
+_BEGIN, _END = frozenset({Turn.BEGAN, Turn.REOPENED}), frozenset({Turn.RESOLVED, Turn.ARCHIVED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """What alerts that have something in common come to."""
+
+    alerts: int
+    users: int
+    incidents: int
+    first: datetime
+    last: datetime
+    newest: int
+    """The number of the last event."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How long the transactions of an endpoint took, in milliseconds. Only those that are slow enough for an alert are known."""
+
+    transactions: int
+    p50: float
+    p75: float
+    p95: float
+    p99: float
+    slowest: float
+    database_share: float | None
+    """Of the time of those whose spans are known, what was spent in databases."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """What became of incidents in a part of the time."""
+
+    until: datetime
+    began: int
+    reopened: int
+    acknowledged: int
+    ended: int
+    open: int
+    """How many fired at its end."""
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """Of sorted values the smallest that at least this share of them does not exceed."""
+    return values[max(0, math.ceil(share * len(values)) - 1)]
+
+
+def shares(alerts: Iterable[Happened], key: Callable[[Happened], Key | None]) -> dict[Key, Share]:
+    """By what alerts have in common, the most first; those that have it not are left out."""
+    groups: defaultdict[Key, list[Happened]] = defaultdict(list)
+    for one in alerts:
+        if (value := key(one)) is not None:
+            groups[value].append(one)
+    found = {value: _share(group) for value, group in groups.items()}
+    return dict(sorted(found.items(), key=lambda item: (-item[1].alerts, -item[1].newest)))
+
+
+def paces(alerts: Iterable[Happened]) -> dict[str, Pace]:
+    """By endpoint how long transactions took, the slowest first."""
+    groups: defaultdict[str, list[Happened]] = defaultdict(list)
+    for one in alerts:
+        if one.duration_ms is not None:
+            groups[one.endpoint or ""].append(one)
+    found = {endpoint: _pace(group) for endpoint, group in groups.items()}
+    return dict(sorted(found.items(), key=lambda item: (-item[1].p95, item[0])))
+
+
+def slowest(alerts: Iterable[Happened], most: int) -> list[Happened]:
+    """The transactions that took longest."""
+    timed = [one for one in alerts if one.duration_ms is not None]
+    return sorted(timed, key=lambda one: (-(one.duration_ms or 0.0), -one.id))[:most]
+
+
+def new_in(alerts: Iterable[Happened], begun: frozenset[int]) -> Mapping[str, frozenset[int]]:
+    """By release the incidents that began with it, of those that have begun in the time."""
+    first: dict[int, Happened] = {}
+    for one in alerts:
+        if one.incident in begun and one.incident is not None and (one.incident not in first or one.id < first[one.incident].id):
+            first[one.incident] = one
+    found: defaultdict[str, set[int]] = defaultdict(set)
+    for incident, one in first.items():
+        if one.release:
+            found[one.release].add(incident)
+    return {release: frozenset(ids) for release, ids in found.items()}
+
+
+def by_type(alerts: Iterable[Happened], release: str) -> Counter[str]:
+    """How many errors of each type a release has had."""
+    return Counter(one.error_type or "" for one in alerts if one.release == release and one.is_error)
+
+
+def incidents_of(alerts: Iterable[Happened], release: str) -> frozenset[int]:
+    """Those that have had errors in a release."""
+    return frozenset(one.incident for one in alerts if one.release == release and one.is_error and one.incident is not None)
+
+
+def edges(since: datetime, until: datetime) -> list[datetime]:
+    """The ends of the parts of a time."""
+    return [since + (until - since) / STEPS * (number + 1) for number in range(STEPS)]
+
+
+def by_step(alerts: Iterable[Happened], since: datetime, until: datetime) -> list[list[Happened]]:
+    """The alerts of each part of a time."""
+    found: list[list[Happened]] = [[] for _ in range(STEPS)]
+    for one in alerts:
+        if (step := _step(one.at, since, until)) is not None:
+            found[step].append(one)
+    return found
+
+
+def course(alerts: Iterable[Happened], since: datetime, until: datetime) -> dict[str, list[int]]:
+    """By category how many alerts there were in each part of a time, the most first."""
+    counts = [Counter(one.category or "other" for one in group) for group in by_step(alerts, since, until)]
+    whole = sum(counts, Counter[str]())
+    return {category: [count[category] for count in counts] for category, _ in whole.most_common()}
+
+
+def p95_course(alerts: Iterable[Happened], since: datetime, until: datetime) -> list[float | None]:
+    """The p95 of transactions in each part of a time, None where there was none."""
+    durations = ([one.duration_ms for one in group if one.duration_ms is not None] for group in by_step(alerts, since, until))
+    return [percentile(sorted(values), 0.95) if values else None for values in durations]
+
+
+def states(turns: Iterable[Turned], firing: int, since: datetime, until: datetime) -> list[Step]:
+    """What became of incidents in each part of a time; how many were open is counted back from those that fire at its end."""
+    counts: list[Counter[Turn]] = [Counter() for _ in range(STEPS)]
+    for one in turns:
+        if (step := _step(one.at, since, until)) is not None:
+            counts[step][one.turn] += 1
+    found: list[Step] = []
+    for turned, end in zip(reversed(counts), reversed(edges(since, until)), strict=True):
+        begun, ended = sum(turned[turn] for turn in _BEGIN), sum(turned[turn] for turn in _END)
+        found.append(
+            Step(
+                until=end,
+                began=turned[Turn.BEGAN],
+                reopened=turned[Turn.REOPENED],
+                acknowledged=turned[Turn.ACKNOWLEDGED],
+                ended=ended,
+                open=max(0, firing),
+            )
+        )
+        firing += ended - begun
+    return found[::-1]
+
+
+def _step(at: datetime, since: datetime, until: datetime) -> int | None:
+    """In which part of a time a moment is."""
+    if not since < at <= until:
+        return None
+    return min(STEPS - 1, int((at - since) / (until - since) * STEPS))
+
+
+def _share(group: Sequence[Happened]) -> Share:
+    return Share(
+        alerts=len(group),
+        users=len({one.person for one in group if one.person}),
+        incidents=len({one.incident for one in group if one.incident is not None}),
+        first=min(one.at for one in group),
+        last=max(one.at for one in group),
+        newest=max(one.id for one in group),
+    )
+
+
+def _pace(group: Sequence[Happened]) -> Pace:
+    durations = sorted(one.duration_ms for one in group if one.duration_ms is not None)
+    known = [(one.database_ms, one.duration_ms) for one in group if one.database_ms is not None and one.duration_ms]
+    whole = math.fsum(duration for _, duration in known)
+    return Pace(
+        transactions=len(durations),
+        p50=percentile(durations, 0.5),
+        p75=percentile(durations, 0.75),
+        p95=percentile(durations, 0.95),
+        p99=percentile(durations, 0.99),
+        slowest=durations[-1],
+        database_share=math.fsum(database for database, _ in known) / whole if whole else None,
+    )

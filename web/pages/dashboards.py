@@ -1,0 +1,135 @@
+"""The dashboards: issues, performance, releases and whom it happened to, over a time and in an environment; each table as CSV."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import NamedTuple
+
+from flask import Blueprint, Response, abort, render_template, request
+from sqlalchemy import Engine
+
+from routing.sentry import UnreadableAlert
+from storage import dashboards
+from storage.dashboards import Happened, Looked
+from storage.explanation import alert_of_event
+from storage.inspection import NoSuchEventError
+from storage.users import Role
+from web.access import needs
+from web.boards import BOARDS, Board
+from web.desk import desk
+from web.personal import masked
+from web.replays import replay_address
+from web.sheets import address_of_alert, as_csv
+
+RANGES: Mapping[str, timedelta] = {
+    "1h": timedelta(hours=1),
+    "24h": timedelta(hours=24),
+    "7d": timedelta(days=7),
+    "30d": timedelta(days=30),
+}
+USUAL = "24h"
+ASKED = ("range", "environment", "a", "b")
+"""What somebody may have picked."""
+MOST_OF_A_PERSON = 40
+"""Of the newest alerts of a person the bodies are read, for their replays."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picked:
+    """What somebody wants to see."""
+
+    range: str
+    environment: str
+    looked: Looked
+
+
+class Lived(NamedTuple):
+    """What happened to a person."""
+
+    happened: Happened
+    title: str
+    address: str
+    replay: str
+
+
+def add_dashboards(console: Blueprint) -> None:
+    """All four, and the timeline of a person."""
+
+    @console.get("/dashboards")
+    @console.get("/dashboards/<name>")
+    @needs(Role.VIEWER)
+    def dashboard(name: str = "issues") -> str:
+        picked = _picked()
+        title, board = _board(name)
+        return render_template(
+            "dashboard.html",
+            name=name,
+            title=title,
+            boards={key: said for key, (said, _) in BOARDS.items()},
+            board=board(desk().engine, picked.looked),
+            picked=picked,
+            ranges=[*RANGES],
+            asked={key: request.args[key] for key in ASKED if request.args.get(key)},
+        )
+
+    @console.get("/dashboards/<name>/<sheet>.csv")
+    @needs(Role.VIEWER)
+    def dashboard_csv(name: str, sheet: str) -> Response:
+        _, board = _board(name)
+        found = next((one for one in board(desk().engine, _picked().looked).sheets if one.name == sheet), None)
+        if found is None:
+            abort(404, "there is no such table")
+        answer = Response(as_csv(found), mimetype="text/csv")
+        answer.headers["Content-Disposition"] = f'attachment; filename="{name}-{found.name}.csv"'
+        answer.headers["Cache-Control"] = "no-store"
+        return answer
+
+    @console.get("/dashboards/users/of/<int(max=9223372036854775807):event_id>")
+    @needs(Role.VIEWER)
+    def person_timeline(event_id: int) -> str:
+        # By an event of theirs, so that no address, log or history of a browser names anybody.
+        name = dashboards.person_of(desk().engine, event_id)
+        if not name:
+            abort(404, "that event names no user")
+        picked = _picked()
+        theirs = [one for one in picked.looked.alerts if one.person == name]
+        return render_template(
+            "person.html",
+            who=masked(name),
+            event_id=event_id,
+            count=len(theirs),
+            lived=_lived(theirs[:MOST_OF_A_PERSON]),
+            picked=picked,
+            ranges=[*RANGES],
+        )
+
+
+def _board(name: str) -> tuple[str, Callable[[Engine, Looked], Board]]:
+    if name not in BOARDS:
+        abort(404, f"there is no such dashboard; there are {', '.join(BOARDS)}")
+    return BOARDS[name]
+
+
+def _picked() -> Picked:
+    """By the address of the page; what is not known there is as if it were not said."""
+    wanted = request.args.get("range", USUAL)
+    range_ = wanted if wanted in RANGES else USUAL
+    environment = request.args.get("environment", "")
+    until = desk().clock()
+    return Picked(
+        range=range_, environment=environment, looked=dashboards.look(desk().engine, until - RANGES[range_], until, environment or None)
+    )
+
+
+def _lived(theirs: list[Happened]) -> list[Lived]:
+    titles = dashboards.titles(desk().engine, [one.id for one in theirs])
+    return [Lived(one, titles.get(one.id, ""), address_of_alert(one.id), _replay(one.id)) for one in theirs]
+
+
+def _replay(event_id: int) -> str:
+    try:
+        return replay_address(alert_of_event(desk().engine, event_id), desk().settings)
+    except (NoSuchEventError, UnreadableAlert):
+        return ""
