@@ -103,9 +103,11 @@ def listed(
     id: int | None = None,  # noqa: A002 - the name that a notification's number has everywhere
     state: State | None = None,
     event_id: int | None = None,
+    incident_id: int | None = None,
     receiver: str | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
+    before: int | None = None,
     limit: int = 100,
 ) -> tuple[Listed, ...]:
     """Notifications, newest first, with the end of their last attempt; `since` and `until` are about when they were planned."""
@@ -118,8 +120,11 @@ def listed(
         .limit(limit)
     )
     columns = notifications.c
-    wanted = ((columns.id, id), (columns.state, state), (columns.event_id, event_id), (columns.receiver, receiver))
+    about = ((columns.event_id, event_id), (columns.incident_id, incident_id), (columns.receiver, receiver))
+    wanted = ((columns.id, id), (columns.state, state), *about)
     query = query.where(*(column == value for column, value in wanted if value is not None), *planned_between(since, until))
+    if before is not None:
+        query = query.where(columns.id < before)
     with engine.connect() as connection:
         return tuple(_listed(row) for row in connection.execute(query))
 

@@ -90,6 +90,12 @@ def overview(engine: Engine, receivers: Sequence[str], now: datetime, *, span: t
         )
 
 
+def health(engine: Engine, receivers: Sequence[str], now: datetime) -> tuple[Health, ...]:
+    """How these receivers do, and those for which anything waits."""
+    with engine.connect() as connection:
+        return _health(engine, connection, receivers, now)
+
+
 def _firing(connection: Connection) -> dict[Severity | None, int]:
     worst = (
         select(incidents.c.id, func.min(case(_RANKS, value=announcements.c.severity)).label("rank"))

@@ -78,9 +78,11 @@ def find(engine: Engine, id_: int) -> Silence:
     return found
 
 
-def listed(engine: Engine, *, state: SilenceState | None, now: datetime, limit: int) -> tuple[Silence, ...]:
-    """Silences, the newest first."""
+def listed(engine: Engine, *, state: SilenceState | None, now: datetime, limit: int, before: int | None = None) -> tuple[Silence, ...]:
+    """Silences, the newest first; with `before` those older than the one of this number."""
     query = select(silences).order_by(silences.c.id.desc())
+    if before is not None:
+        query = query.where(silences.c.id < before)
     if state is SilenceState.EXPIRED:
         query = query.where(silences.c.ends_at <= now)
     elif state is not None:
