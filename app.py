@@ -23,6 +23,7 @@ from storage.queue import PLAN, BackgroundBell, Bell
 from storage.redis_connection import AddressError, check_options
 from storage.refusals import RefusalCounter
 from storage.spool import FolderError, Spool, check_folder
+from web.api import problems
 from web.changes import add_changes
 from web.console import add_console
 from web.desk import Desk
@@ -197,8 +198,10 @@ def add_refusals(app: Flask, refusals: RefusalCounter) -> None:
     """What is answered where something is wrong with a request; of the request only the count is kept."""
 
     @app.errorhandler(HTTPException)
-    def answer_refused(error: HTTPException) -> tuple[Response, int]:
+    def answer_refused(error: HTTPException) -> Response | tuple[Response, int]:
         """What is wrong, for the program that asked."""
+        if request.path.startswith(problems.PATH):
+            return problems.answer(error)
         status = error.code or 500
         path = f"{request.path.rstrip('/')}/"
         refusals.count(next((name for name, start in PATHS.items() if path.startswith(start)), "other"), status)

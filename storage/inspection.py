@@ -114,6 +114,7 @@ def listed(
     id: int | None = None,  # noqa: A002 - the name that a notification's number has everywhere
     state: State | None = None,
     event_id: int | None = None,
+    incident_id: int | None = None,
     receiver: str | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
@@ -133,7 +134,8 @@ def listed(
         .limit(limit)
     )
     columns = notifications.c
-    wanted = ((columns.id, id), (columns.state, state), (columns.event_id, event_id), (columns.receiver, receiver))
+    about = ((columns.event_id, event_id), (columns.incident_id, incident_id), (columns.receiver, receiver))
+    wanted = ((columns.id, id), (columns.state, state), *about)
     query = query.where(*(column == value for column, value in wanted if value is not None), *planned_between(since, until))
     query = query.where(*_numbered_between(since, until), *([columns.id < before] if before is not None else []))
     if receiver is not None and state is None:

@@ -64,6 +64,11 @@ def person() -> Person | None:
     return cast("Person | None", g.person)
 
 
+def act_as(found: Person) -> None:
+    """Let this be who asks: a program that has shown a token."""
+    g.person = found
+
+
 def somebody() -> Person:
     """Who asks, in a view that is not open to all."""
     found = person()

@@ -17,6 +17,7 @@ from storage.kept_secrets import kept_secret
 from storage.users import Role
 from web import access, security, theme
 from web.access import csrf, needed_role, needs, person
+from web.api.paths import add_api
 from web.desk import Desk, desk
 from web.pages.alert import add_alert
 from web.pages.alerts import add_alerts
@@ -33,7 +34,7 @@ from web.sessions import use_sessions
 from web.wording import add_wording
 
 AT_ONCE = 6
-"""So many pages a process makes at the same time: its threads are there for Sentry first."""
+"""So many pages, and answers of the API, a process makes at the same time: its threads are there for Sentry first."""
 PATIENCE_SECONDS = 2.0
 THEMES = ("system", "light", "dark")
 PAGES = {
@@ -62,7 +63,8 @@ def add_console(app: Flask, at: Desk) -> None:
     limiter.init_app(app)
     add_wording(app)
     console = Blueprint("console", __name__, static_folder="static", static_url_path="/static", template_folder="templates")
-    _keep_few(console)
+    places = BoundedSemaphore(AT_ONCE)
+    _keep_few(console, places)
     console.before_request(access.check)
     add_sign_in(console, limiter)
     add_overview(console)
@@ -79,6 +81,7 @@ def add_console(app: Flask, at: Desk) -> None:
     _add_refusals(console)
     console.context_processor(_known_to_templates)
     app.register_blueprint(console)
+    add_api(app, limiter, lambda api: _keep_few(api, places))
 
     @app.after_request
     def harden(response: Response) -> Response:
@@ -88,16 +91,14 @@ def add_console(app: Flask, at: Desk) -> None:
         return response
 
 
-def _keep_few(console: Blueprint) -> None:
-    places = BoundedSemaphore(AT_ONCE)
-
-    @console.before_request
+def _keep_few(blueprint: Blueprint, places: BoundedSemaphore) -> None:
+    @blueprint.before_request
     def wait() -> None:
         if not places.acquire(timeout=PATIENCE_SECONDS):
             abort(503, "the console has more to do than it may, so that webhooks do not wait: try again")
         g.has_place = True
 
-    @console.teardown_request
+    @blueprint.teardown_request
     def leave(_error: BaseException | None) -> None:
         if g.pop("has_place", False):
             places.release()

@@ -13,8 +13,8 @@ from settings import Settings
 
 LIFE = timedelta(hours=12)
 """Without a sign of life for so long one signs in again."""
-WITHOUT = ("/webhooks/", "/slack/")
-"""Paths of programs: they sign what they send, and have no sessions."""
+WITHOUT = ("/webhooks/", "/slack/", "/api/")
+"""Paths of programs: they sign what they send or show a token, and have no sessions."""
 
 
 class Sessions(SecureCookieSessionInterface):

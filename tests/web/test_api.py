@@ -1,0 +1,405 @@
+"""The API: who may ask, what is answered, and what is wrong, in words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from flask import Flask
+from sqlalchemy import Engine, text
+from werkzeug.routing import Rule
+
+from routing.alert import Json
+from storage import audit, incident_desk, inspection, silences
+from storage.refusals import counted
+from storage.tokens import Scope
+from tests.factories import event_alert_webhook
+from tests.storage.planned import issue, notified, plan_all, store
+from tests.storage.test_refusals import eventually
+from tests.web.console import signed_in
+from tests.web.programs import RULES, Program, api, make_token, put_in_force
+from tests.web.test_access import address
+from web.api.operations import operation_of
+
+SOON = timedelta(hours=1)
+OPEN = {"api.describe"}
+"""Those that need no token."""
+
+
+@pytest.fixture
+def made(sqlite_url: str) -> Iterator[tuple[Flask, Engine]]:
+    with api(sqlite_url) as both:
+        yield both
+
+
+@pytest.fixture
+def app(made: tuple[Flask, Engine]) -> Flask:
+    return made[0]
+
+
+@pytest.fixture
+def engine(made: tuple[Flask, Engine]) -> Engine:
+    return made[1]
+
+
+@pytest.fixture
+def reader(app: Flask, engine: Engine) -> Program:
+    return Program(app, engine, Scope.READ)
+
+
+@pytest.fixture
+def operator(app: Flask, engine: Engine) -> Program:
+    return Program(app, engine, Scope.OPERATE)
+
+
+def rung(app: Flask) -> list[str]:
+    """The bells that are rung from now on."""
+    heard: list[str] = []
+    app.extensions["desk"] = replace(app.extensions["desk"], ring=heard.append)
+    return heard
+
+
+class TestWhoMayAsk:
+    def rules(self, app: Flask) -> Iterator[tuple[str, str, Rule]]:
+        for rule in app.url_map.iter_rules():
+            if rule.rule.startswith("/api/"):
+                for method in (rule.methods or set()) - {"OPTIONS", "HEAD"}:
+                    yield method, address(rule), rule
+
+    def test_every_path_says_which_scope_it_needs(self, app: Flask) -> None:
+        said = {rule.endpoint: operation_of(app.view_functions[rule.endpoint]) for _, _, rule in self.rules(app)}
+
+        assert len(said) > 15
+        assert {endpoint for endpoint, one in said.items() if one is None} == set()
+        assert {endpoint for endpoint, one in said.items() if one and one.scope is None} == OPEN
+        changes = {rule.endpoint for method, _, rule in self.rules(app) if method != "GET"}
+        looks = {"api.preview_silence", "api.check_rules", "api.explain"}
+        assert {endpoint for endpoint in changes - looks if (one := said[endpoint]) and one.scope is Scope.READ} == set()
+
+    @pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer ", "Bearer sar_wrong", "Basic YTpi", "bearer \x80", "Token x"])
+    def test_without_a_good_token_nothing_is_answered(self, app: Flask, header: str | None) -> None:
+        headers = {} if header is None else {"Authorization": header}
+
+        answers = {
+            rule.endpoint: app.test_client().open(path, method=method, headers=headers, json={})
+            for method, path, rule in self.rules(app)
+            if rule.endpoint not in OPEN
+        }
+
+        assert {endpoint: one.status_code for endpoint, one in answers.items() if one.status_code != 401} == {}
+        assert all(one.headers["WWW-Authenticate"].startswith("Bearer") for one in answers.values())
+
+    @pytest.mark.parametrize("scope", [Scope.READ, Scope.OPERATE])
+    def test_with_too_small_a_scope_nothing_is_answered(self, app: Flask, engine: Engine, scope: Scope) -> None:
+        program = Program(app, engine, scope)
+
+        statuses = {
+            rule.endpoint: program.client.open(path, method=method, headers=program.headers, json={}).status_code
+            for method, path, rule in self.rules(app)
+            if (said := operation_of(app.view_functions[rule.endpoint])) and said.scope and not scope.covers(said.scope)
+        }
+
+        assert set(statuses.values()) == {403}
+
+    def test_a_session_counts_for_nothing(self, sqlite_url: str) -> None:
+        browser = signed_in(sqlite_url)
+
+        answer = browser.get("/api/v1/events")
+
+        assert answer.status_code == 401
+        assert "Set-Cookie" not in answer.headers
+
+    def test_nor_does_this_machine_or_a_proxy(self, sqlite_url: str) -> None:
+        changes = {"CONSOLE_OPEN_ON_LOOPBACK": "true", "PROXY_USER_HEADER": "X-User", "PROXY_ADDRESSES": "127.0.0.1"}
+        with api(sqlite_url, **changes) as (app, _):
+            assert app.test_client().get("/api/v1/events", headers={"X-User": "ann"}).status_code == 401
+
+    def test_a_token_that_has_expired_is_none(self, app: Flask, engine: Engine) -> None:
+        yesterday = datetime.now(UTC) - timedelta(days=1)
+        plain = make_token(engine, now=yesterday, expires_at=yesterday + SOON)
+
+        answer = app.test_client().get("/api/v1/events", headers={"Authorization": f"Bearer {plain}"})
+
+        assert answer.status_code == 401
+        assert "error=invalid_token" in answer.headers["WWW-Authenticate"]
+
+
+class TestReading:
+    def test_a_list_goes_on_until_there_is_no_more(self, reader: Program, engine: Engine) -> None:
+        numbers = [store(engine, issue(number)) for number in range(5)]
+
+        found, path = [], "/api/v1/events?limit=2"
+        while path:
+            answer = reader.client.get(path, headers=reader.headers)
+            assert answer.json
+            found += [one["id"] for one in answer.json["items"]]
+            path = answer.json["next"]
+            assert (f'<{path}>; rel="next"' if path else None) == answer.headers.get("Link")
+
+        assert found == numbers[::-1]
+
+    def test_an_event_says_why_it_was_told(self, reader: Program, engine: Engine) -> None:
+        told = notified(engine)
+
+        event = reader.get(f"/events/{told.event_id}").json
+
+        assert event
+        assert (event["state"], event["disposition"]) == ("planned", "matched")
+        assert [one["rule"] for one in event["trace"] if one["matched"]] == ["payment"]
+        assert told.id in [one["id"] for one in event["notifications"]]
+
+    def test_what_was_sent_is_masked_for_those_who_may_not_see_it(self, app: Flask, engine: Engine) -> None:
+        told = notified(engine)
+        for scope, shown in ((Scope.READ, "•••"), (Scope.OPERATE, "the payload")):
+            with_payload(engine, told.id)
+            answer = Program(app, engine, scope).get(f"/notifications/{told.id}").json
+            assert answer
+            assert [one["payload"] for one in answer["tried"]] == [shown]
+
+    def test_incidents_go_on_by_their_last_alert(self, reader: Program, engine: Engine) -> None:
+        for number in range(3):
+            store(engine, issue(number))
+        plan_all(engine)
+
+        first = reader.get("/incidents", status="firing", limit="2").json
+        assert first
+        second = reader.client.get(first["next"], headers=reader.headers).json
+
+        assert second
+        assert [one["id"] for one in (*first["items"], *second["items"])] == [3, 2, 1]
+        assert second["next"] is None
+
+    def test_an_incident_shows_its_life(self, reader: Program, engine: Engine) -> None:
+        notified(engine)
+
+        answer = reader.get("/incidents/1").json
+
+        assert answer
+        assert [one["turn"] for one in answer["turns"]] == ["began"]
+        assert answer["announced_to"] == ["chat"]
+
+    def test_receivers_are_those_of_the_rules_in_force(self, reader: Program, engine: Engine) -> None:
+        put_in_force(engine)
+        store(engine)
+        plan_all(engine)
+
+        answer = reader.get("/receivers").json
+
+        assert answer
+        assert {one["receiver"]: one["kind"] for one in answer["items"]} == {"chat": "slack", "pager": None}
+
+
+def with_payload(engine: Engine, notification_id: int) -> None:
+    """An attempt at it, as it stands in the table."""
+    with engine.begin() as connection:
+        connection.execute(text("DELETE FROM attempts"))
+        sql = "INSERT INTO attempts (notification_id, number, began_at, payload) VALUES (:id, 1, '2026-03-04 10:00:00', 'the payload')"
+        connection.execute(text(sql), {"id": notification_id})
+
+
+class TestChanging:
+    @pytest.mark.parametrize(("act", "change"), [("acknowledge", "acknowledged"), ("resolve", "resolved")])
+    def test_what_is_done_to_an_incident_is_kept_and_rung_for(
+        self, app: Flask, operator: Program, engine: Engine, act: str, change: str
+    ) -> None:
+        notified(engine)
+        bells = rung(app)
+
+        answer = operator.post(f"/incidents/1/{act}")
+        plan_all(engine)
+
+        assert (answer.status_code, answer.json) == (202, {"incident": "issue:1", "change": change})
+        assert bells == ["plan"]
+        life = incident_desk.life(engine, "1")
+        assert life
+        assert (life.turns[-1].turn, life.turns[-1].who, life.turns[-1].origin) == (change, "a operate token", "the API")
+        [entry] = audit.listed(engine)
+        assert (entry.who, entry.action, entry.subject) == ("a operate token", f"incident.{act}", "incident 1")
+        assert entry.origin.startswith("API token ")
+
+    def test_what_is_over_cannot_be_acknowledged(self, operator: Program, engine: Engine) -> None:
+        notified(engine)
+        operator.post("/incidents/1/resolve")
+        plan_all(engine)
+
+        assert operator.post("/incidents/1/acknowledge").status_code == 409
+        assert operator.post("/incidents/99/acknowledge").status_code == 404
+
+    def test_dead_ones_are_sent_again(self, app: Flask, operator: Program, engine: Engine) -> None:
+        dead(engine)
+        bells = rung(app)
+
+        dry = operator.post("/notifications/requeue", {"all": "dead", "receiver": "chat", "dry_run": True})
+        none = operator.post("/notifications/requeue", {"all": "dead", "receiver": "nobody"})
+        assert bells == []
+        answer = operator.post("/notifications/requeue", {"ids": [1, 2]})
+
+        assert dry.json
+        assert (len(dry.json["ids"]), none.json) == (1, {"ids": [], "dry_run": False})
+        assert answer.json == {"ids": [1], "dry_run": False}
+        assert set(bells) == {"critical", "normal"}
+        assert [entry.action for entry in audit.listed(engine)] == ["notification.requeue"]
+        assert {one.state for one in inspection.listed(engine)} == {"planned"}
+
+    def test_a_silence_is_made_looked_at_and_ended(self, operator: Program, engine: Engine) -> None:
+        ends_at = (datetime.now(UTC) + SOON).isoformat()
+
+        added = operator.post("/silences", {"matchers": ["project:shop"], "comment": "migration", "ends_at": ends_at})
+        over = operator.post("/silences/1/expire")
+        again = operator.post("/silences/1/expire")
+
+        assert (added.status_code, over.status_code, again.status_code) == (201, 200, 409)
+        assert added.json
+        assert over.json
+        assert (added.json["author"], added.json["state"], over.json["state"]) == ("a operate token", "active", "expired")
+        assert silences.find(engine, 1).comment == "migration"
+        assert [(entry.action, entry.subject) for entry in audit.listed(engine)] == [
+            ("silence.expire", "silence 1"),
+            ("silence.add", "silence 1"),
+        ]
+
+    def test_a_silence_says_what_it_would_have_held(self, reader: Program, engine: Engine) -> None:
+        store(engine, at=datetime.now(UTC))
+        plan_all(engine, at=datetime.now(UTC))
+
+        answer = reader.post("/silences/preview", {"matchers": ["payment"]}).json
+
+        assert answer
+        assert (answer["events"], answer["notifications"]) == (1, {"chat": 1, "pager": 1})
+
+    def test_a_condition_that_is_wrong_is_shown(self, operator: Program) -> None:
+        ends_at = (datetime.now(UTC) + SOON).isoformat()
+        body = {"matchers": ["project:shop", "project:("], "comment": "x", "ends_at": ends_at}
+
+        answer = operator.post("/silences", body)
+
+        assert answer.status_code == 422
+        assert answer.json
+        assert answer.json["errors"][0]["where"] == "#/matchers/1"
+
+
+def dead(engine: Engine) -> None:
+    """Two notifications that were given up."""
+    notified(engine)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE notifications SET state = 'dead'"))
+
+
+class TestRules:
+    def test_a_text_is_checked(self, reader: Program) -> None:
+        right = reader.post("/rules/check", {"text": RULES}).json
+        wrong = reader.post("/rules/check", {"text": RULES.replace("[chat]", "[chatt]")}).json
+
+        assert right
+        assert wrong
+        assert (right["is_right"], right["rules"], right["receivers"]) == (True, 1, 1)
+        assert (wrong["is_right"], wrong["problems"][0]["line"]) == (False, 3)
+        assert "chat" in wrong["problems"][0]["message"]
+
+    @pytest.mark.parametrize("of", ["event", "body"])
+    def test_an_alert_is_explained_by_the_rules_of_a_text(self, reader: Program, engine: Engine, of: str) -> None:
+        event_id = store(engine)
+        which: dict[str, Json] = {"event_id": event_id} if of == "event" else {"body": json.loads(event_alert_webhook().body)}
+
+        answer = reader.post("/rules/explain", {**which, "rules": {"text": RULES}})
+
+        assert answer.json
+        assert (answer.status_code, answer.json["disposition"]) == (200, "matched")
+        assert [(one["rule"], one["matched"]) for one in answer.json["trace"]] == [("one", True)]
+        assert [(one["receiver"], one["reason"]) for one in answer.json["told"]] == [("chat", "first")]
+        assert inspection.listed(engine) == ()
+
+    def test_by_those_in_force_if_no_others_are_given(self, reader: Program, engine: Engine) -> None:
+        event_id = store(engine)
+        without = reader.post("/rules/explain", {"event_id": event_id})
+        version = put_in_force(engine)
+
+        answer = reader.post("/rules/explain", {"event_id": event_id})
+
+        assert without.status_code == 409
+        assert answer.json
+        assert answer.json["rules_version"] == version
+        assert reader.get("/rules").json["rules"][0]["name"] == "one"  # type: ignore[index]
+
+    @pytest.mark.parametrize(
+        "rules",
+        [
+            RULES.replace("name: one", 'name: "${SMTP_PASSWORD}"'),
+            RULES.replace("'payment'", '"message:${SMTP_PASSWORD}"'),
+            RULES.replace("rules:", "windows: {night: {times: ['22:00-07:00'], zone: '${SMTP_PASSWORD}'}}\nrules:"),
+        ],
+    )
+    def test_no_variable_shows(self, sqlite_url: str, rules: str) -> None:
+        with api(sqlite_url, SMTP_PASSWORD="correct-horse") as (app, engine):
+            program = Program(app, engine)
+            event_id = store(engine)
+
+            explained = program.post("/rules/explain", {"event_id": event_id, "rules": {"text": rules}})
+            checked = program.post("/rules/check", {"text": rules})
+
+        assert explained.status_code == 422
+        assert "correct-horse" not in explained.get_data(as_text=True) + checked.get_data(as_text=True)
+
+
+class TestWhatIsWrong:
+    @pytest.mark.parametrize(
+        ("method", "path", "sent", "status"),
+        [
+            ("GET", "/nowhere", {}, 404),
+            ("GET", "/events/99", {}, 404),
+            ("GET", "/events/99999999999999999999", {}, 404),
+            ("DELETE", "/events", {}, 405),
+            ("POST", "/silences", {"data": "{}", "content_type": "text/plain"}, 415),
+            ("POST", "/silences", {"data": "{", "content_type": "application/json"}, 400),
+            ("POST", "/silences", {"data": b'"\xff"', "content_type": "application/json"}, 400),
+            ("POST", "/silences", {"json": {}}, 422),
+            ("POST", "/silences", {"json": []}, 422),
+            ("POST", "/silences", {"data": "x" * 6_000_000, "content_type": "application/json"}, 413),
+            ("GET", "/events?limit=0", {}, 422),
+            ("GET", "/events?limti=1", {}, 422),
+            ("GET", "/events?cursor=nonsense", {}, 422),
+            ("POST", "/rules/explain", {"json": {"event_id": 1, "body": {}}}, 422),
+            ("POST", "/notifications/requeue", {"json": {"all": "dead", "ids": [1]}}, 422),
+        ],
+    )
+    def test_it_is_said_as_rfc_9457_has_it(self, operator: Program, method: str, path: str, sent: dict[str, str], status: int) -> None:
+        answer = operator.client.open(f"/api/v1{path}", method=method, headers=operator.headers, **sent)  # type: ignore[arg-type]
+
+        assert answer.status_code == status
+        assert answer.mimetype == "application/problem+json"
+        assert answer.json
+        assert answer.json["status"] == status
+        assert answer.json["detail"]
+
+    def test_a_fault_of_ours_is_said_without_what_it_was(self, app: Flask, reader: Program) -> None:
+        app.testing = False
+
+        def stumble() -> str:
+            raise ZeroDivisionError
+
+        app.view_functions["api.list_events"] = stumble
+
+        answer = reader.get("/events")
+
+        assert (answer.status_code, answer.mimetype) == (500, "application/problem+json")
+        assert "Zero" not in answer.get_data(as_text=True)
+
+    def test_who_asks_too_often_has_to_wait(self, app: Flask, engine: Engine) -> None:
+        program = Program(app, engine, scope=None)
+
+        answers = [program.client.get("/api/v1/openapi.json", headers={"Authorization": "Bearer x"}) for _ in range(601)]
+
+        assert [one.status_code for one in answers] == [200] * 600 + [429]
+        assert int(answers[-1].headers["Retry-After"]) <= 60
+        assert answers[-1].mimetype == "application/problem+json"
+
+    def test_it_is_not_counted_among_refused_webhooks(self, app: Flask, engine: Engine, reader: Program) -> None:
+        reader.get("/nowhere")
+        reader.get("/events/99")
+        app.test_client().post("/webhooks/nobody")
+
+        eventually(lambda: bool(counted(engine, limit=9)))
+        assert [count for _, count in counted(engine, limit=9)] == [1]

@@ -1,0 +1,1 @@
+"""The API for programs: what the console shows and does, as JSON."""

@@ -1,0 +1,103 @@
+"""Events: what came, and what was decided of it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from flask import Blueprint
+from pydantic import Field
+from werkzeug.exceptions import NotFound
+
+from routing.plan import Disposition
+from storage import inspection, lists
+from storage.events import EventState
+from storage.inspection import NoSuchEventError
+from storage.tokens import Scope
+from web.api.notifications import NotificationAnswer
+from web.api.operations import Answer, operation
+from web.api.paging import LARGEST, AskedPage, Page, before, part
+from web.desk import desk
+
+
+class AskedEvents(AskedPage):
+    """Which events."""
+
+    state: EventState | None = Field(None, description="only those")
+    incident_id: int | None = Field(None, ge=1, le=LARGEST, description="only those of this incident")
+
+
+class EventAnswer(Answer):
+    """An event in a line."""
+
+    id: int
+    received_at: datetime
+    resource: str
+    action: str | None
+    project: str | None
+    environment: str | None
+    title: str | None
+    state: EventState
+    disposition: Disposition | None = Field(description="what became of it; null: nothing yet")
+
+
+class EventInList(EventAnswer):
+    """An event in a line, and whose it is."""
+
+    level: str | None
+    incident_id: int | None
+
+
+class RuleVerdict(Answer):
+    """What a rule said to an alert."""
+
+    rule: str
+    matched: bool
+    why: str = Field(description="the conditions that were met with their values, or the first one that was not")
+
+
+class WholeEvent(EventAnswer):
+    """An event, and why it was or was not told."""
+
+    duplicate_of: int | None
+    ignored_by: str | None = Field(description="the entry of `ignore` that it met, and by what")
+    error: str | None = Field(description="why it could not be planned")
+    rules_version: str | None
+    trace: list[RuleVerdict]
+    notifications: list[NotificationAnswer]
+
+
+class EventPage(Page[EventInList]):
+    """Events, the newest first."""
+
+
+def add_events(api: Blueprint) -> None:
+    """Their paths."""
+
+    @api.get("/events")
+    @operation(scope=Scope.READ, query=AskedEvents, answer=EventPage)
+    def list_events(query: AskedEvents) -> EventPage:
+        """List events, the newest first."""
+        found = lists.events_before(desk().engine, before(query), state=query.state, incident_id=query.incident_id, limit=query.limit + 1)
+        items, following = part(found, query.limit, lambda one: [one.id])
+        return EventPage(items=[EventInList.model_validate(one) for one in items], next=following)
+
+    @api.get(f"/events/<int(max={LARGEST}):event_id>")
+    @operation(scope=Scope.READ, answer=WholeEvent)
+    def show_event(event_id: int) -> WholeEvent:
+        """Show an event: what each rule said to it, and who was told or not told, and why."""
+        try:
+            found = inspection.find_event(desk().engine, event_id)
+        except NoSuchEventError as error:
+            raise NotFound(str(error)) from None
+        told = [NotificationAnswer.model_validate(one) for one in reversed(inspection.listed(desk().engine, event_id=event_id))]
+        verdicts = [RuleVerdict(rule=one.rule, matched=one.matched, why=one.why) for one in found.trace]
+        plain = EventAnswer.model_validate(found).model_dump()
+        return WholeEvent(
+            **plain,
+            duplicate_of=found.duplicate_of,
+            ignored_by=found.ignored_by,
+            error=found.error,
+            rules_version=found.rules_version,
+            trace=verdicts,
+            notifications=told,
+        )
