@@ -122,7 +122,7 @@ def add_alert(console: Blueprint) -> None:
 
     @console.post(f"/alerts/<{NUMBER}:event_id>/notifications/<{NUMBER}:notification_id>/again")
     @needs(Role.OPERATOR)
-    def send_again(event_id: int, notification_id: int) -> Response:
+    def send_one_again(event_id: int, notification_id: int) -> Response:
         at = desk()
         of_it = [one for one in inspection.listed(at.engine, id=notification_id) if one.event_id == event_id]
         if not of_it or not notifications.requeue(at.engine, ids=[notification_id], now=at.clock()):
