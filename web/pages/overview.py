@@ -43,7 +43,12 @@ def add_overview(console: Blueprint) -> None:
         course = found.course
         pictures = {
             "Events": charts.bars({"events": course.events}, labels),
-            "Notifications": charts.bars({"sent": course.sent, "held": course.held, "dead": course.dead}, labels, stacked=True),
+            "Notifications": charts.bars(
+                {"sent": course.sent, "held": course.held, "dead": course.dead},
+                labels,
+                stacked=True,
+                colours=(charts.GREEN, charts.GREY, charts.RED),
+            ),
         }
         return render_template(
             "overview.html",
