@@ -74,7 +74,12 @@ class Compared:
 
 def add_alert(console: Blueprint) -> None:
     """The page, its rehearsal, and its buttons."""
+    _add_page(console)
+    _add_rehearsal(console)
+    _add_buttons(console)
 
+
+def _add_page(console: Blueprint) -> None:
     @console.get(f"/alerts/<{NUMBER}:event_id>")
     @needs(Role.VIEWER)
     def alert(event_id: int) -> str:
@@ -101,6 +106,8 @@ def add_alert(console: Blueprint) -> None:
             runs=runs,
         )
 
+
+def _add_rehearsal(console: Blueprint) -> None:
     @console.get(f"/alerts/<{NUMBER}:event_id>/rehearsal")
     @needs(Role.VIEWER)
     def rehearsal(event_id: int) -> str:
@@ -120,6 +127,8 @@ def add_alert(console: Blueprint) -> None:
             visible_reason=visible_reason,
         )
 
+
+def _add_buttons(console: Blueprint) -> None:
     @console.post(f"/alerts/<{NUMBER}:event_id>/notifications/<{NUMBER}:notification_id>/again")
     @needs(Role.OPERATOR)
     def send_one_again(event_id: int, notification_id: int) -> Response:

@@ -53,12 +53,17 @@ class Choice:
 
 def add_alerts(console: Blueprint) -> None:
     """The list, what is new in it, and its saved views."""
-    streams = Streams()
+    _add_views(console)
+    _add_news(console)
 
     @console.get("/alerts")
     @needs(Role.VIEWER)
     def alerts() -> str:
         return _page()
+
+
+def _add_news(console: Blueprint) -> None:
+    streams = Streams()
 
     @console.get("/alerts/news")
     @needs(Role.VIEWER)
@@ -80,10 +85,13 @@ def add_alerts(console: Blueprint) -> None:
         after = int(told) if re.fullmatch("[0-9]{1,18}", told) else _number("after") or 0
         return streams.open(lambda: alert_search.newest_settled(engine, clock()), after)
 
+
+def _add_views(console: Blueprint) -> None:
     @console.post("/alerts/views")
     @needs(Role.OPERATOR)
     def save_view() -> AnyResponse:
-        asked = {name: value for name, value in parse_qsl(request.form.get("query", "")) if name in {"q", *FILTERS} and value}
+        said = dict(parse_qsl(request.form.get("query", "")))
+        asked = {name: said[name] for name in ("q", *FILTERS) if name in said}
         try:
             made = saved_views.add(
                 desk().engine, name=request.form.get("name", ""), query=urlencode(asked), made_by=somebody().name, now=desk().clock()
