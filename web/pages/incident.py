@@ -191,7 +191,7 @@ def _timeline(life: Life, show: str, cursor: Cursor) -> tuple[Sequence[Moment], 
 
 
 def _behind(moments: Sequence[Moment], cursor: Cursor, turns: int) -> Iterator[int]:
-    everything = 2**62
+    everything = 10**17
     yield min((one.heard.id for one in moments if one.heard), default=cursor.event or everything)
     yield min((one.message.id for one in moments if one.message), default=cursor.message or everything)
     yield turns - sum(1 for one in moments if one.turn)

@@ -59,12 +59,12 @@ def _add_new(console: Blueprint) -> None:
 
     @console.post("/silences/new")
     @needs(Role.OPERATOR)
-    def add_silence() -> str | Response | tuple[str, int]:
+    def add_silence() -> str | Response:
         """What it would have held is shown before it is stored, and again if the conditions have been changed since."""
         form = Form.of(request.form)
         filled = form.read(somebody().name, desk().clock())
         if filled.silence is None:
-            return _page(form, filled), 400
+            return _page(form, filled)
         if request.form.get("step") != "save" or request.form.get("previewed", "").splitlines() != form.matchers.splitlines():
             return _page(form, filled)
         added = stored.add(desk().engine, filled.silence, desk().clock())
