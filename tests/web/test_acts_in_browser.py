@@ -65,9 +65,8 @@ def fill(database_url: str) -> None:
         store(engine, issue(number, title=f"PaymentError: the gateway refused order {number}, twice"), at=at)
         plan_all(engine, rules, at=at)
     for one in claims.claim(engine, Lane.NORMAL, worker="w", now=now, limit=2).taken:
-        said, times = "status 404: channel_not_found", {"began_at": now, "ended_at": now + timedelta(milliseconds=231)}
-        refused = replace(ended(outcome=Outcome.REFUSED, status_code=404, excerpt=said, payload="the message"), **times)
-        claims.record(engine, [(one.id, refused)])
+        refused = ended(outcome=Outcome.REFUSED, status_code=404, excerpt="status 404: channel_not_found", payload="the message")
+        claims.record(engine, [(one.id, replace(refused, began_at=now, ended_at=now + timedelta(milliseconds=231)))])
     silence = make_silence("environment:production", begins=now - NOW, lasts=timedelta(hours=4))
     silences.add(engine, silence, now)
     engine.dispose()

@@ -179,9 +179,10 @@ def _timeline(life: Life, show: str, cursor: Cursor) -> tuple[Sequence[Moment], 
     heard = incident_story.heard(desk().engine, life.incident.id, limit=PAGE + 1, before=cursor.event) if show in {"all", "alerts"} else ()
     told = _messages(life, cursor.message, PAGE + 1) if show in {"all", "messages"} else ()
     kinds = (
+        # Of one time what follows from an alert stands above it.
+        (Moment(at=one.created_at, message=one) for one in told),
         (Moment(at=one.at, turn=one) for one in reversed(turns)),
         (Moment(at=one.received_at, heard=one) for one in heard),
-        (Moment(at=one.created_at, message=one) for one in told),
     )
     at: Callable[[Moment], datetime] = lambda one: one.at  # noqa: E731 - mypy does not infer it in merge
     moments = list(islice(merge(*kinds, key=at, reverse=True), PAGE))
