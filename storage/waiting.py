@@ -16,7 +16,7 @@ from storage.due import PLANNED
 from storage.tables import gates as gates_table
 from storage.tables import notifications
 
-LOOKED_AT = 20_000
+LOOKED_AT = 5_000
 """So many of those that wait are put in their order; what is behind them waits long."""
 
 
@@ -58,25 +58,26 @@ def turns(engine: Engine, ids: Sequence[int], limits: Mapping[str, Limit], now: 
 
 def queues(engine: Engine, limits: Mapping[str, Limit], now: datetime) -> tuple[Queue, ...]:
     """For each receiver for which something waits, the longest queue first."""
-    ordered = _ordered()
-    last = (
+    columns, waiting = notifications.c, func.count()
+    counted = (
         select(
-            ordered.c.receiver,
-            func.count().label("waiting"),
-            func.min(ordered.c.created_at).label("oldest"),
-            func.max(ordered.c.number).label("number"),
-            func.max(ordered.c.next_attempt_at).label("next_attempt_at"),
-            func.min(ordered.c.gate).label("gate"),
-            func.min(ordered.c.kind).label("kind"),
-            func.min(ordered.c.reason).label("reason"),
+            columns.receiver,
+            waiting.label("waiting"),
+            func.min(columns.created_at).label("oldest"),
+            func.max(columns.next_attempt_at).label("next_attempt_at"),
+            func.min(columns.kind).label("kind"),
+            func.min(columns.reason).label("reason"),
+            gates.NAME.label("gate"),
+            # The last one goes when all have gone that go by the same gate.
+            func.sum(waiting).over(partition_by=gates.NAME).label("number"),
         )
-        .where(ordered.c.reason != Reason.UPDATED)
-        .group_by(ordered.c.receiver)
+        .where(columns.state == PLANNED, columns.reason != Reason.UPDATED)
+        .group_by(columns.receiver, gates.NAME)
         .subquery()
     )
-    query = select(*last.c, *_GATE).outerjoin(gates_table, gates_table.c.name == last.c.gate)
+    query = select(*counted.c, *_GATE).outerjoin(gates_table, gates_table.c.name == counted.c.gate)
     with engine.connect() as connection:
-        rows = connection.execute(query.order_by(last.c.waiting.desc(), last.c.receiver)).all()
+        rows = connection.execute(query.order_by(counted.c.waiting.desc(), counted.c.receiver)).all()
     return tuple(Queue(receiver=row.receiver, waiting=row.waiting, oldest=row.oldest, turn=_turn(row, limits, now)) for row in rows)
 
 
@@ -107,7 +108,7 @@ def _turn(row: Row[Any], limits: Mapping[str, Limit], now: datetime) -> Turn:
     limit = limits.get(row.kind + UPDATES if row.reason == Reason.UPDATED else row.kind)
     opens_at = row.opens_at if row.opens_at and row.seen_at <= now + gates.CLOCKS_DIFFER else now
     first = max(now, opens_at)
-    ahead = row.number - 1
+    ahead = int(row.number) - 1
     expected = max(row.next_attempt_at, first + ahead * limit.step if limit else first)
     is_closed = bool(row.closed_until and row.closed_until > now)
     return Turn(

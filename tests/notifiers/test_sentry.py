@@ -185,7 +185,7 @@ def test_it_hears_of_ends_from_the_places_named(alert: Alert, *, is_told: bool) 
 
 
 def test_a_place_that_is_none_is_refused() -> None:
-    with pytest.raises(ValidationError, match="'slack', 'pagerduty' or 'jira'"):
+    with pytest.raises(ValidationError, match="'slack', 'pagerduty', 'jira' or 'console'"):
         SentryOptions.model_validate({"resolve": ["phone"]})
 
 

@@ -179,9 +179,10 @@ def _timeline(life: Life, show: str, cursor: Cursor) -> tuple[Sequence[Moment], 
     heard = incident_story.heard(desk().engine, life.incident.id, limit=PAGE + 1, before=cursor.event) if show in {"all", "alerts"} else ()
     told = _messages(life, cursor.message, PAGE + 1) if show in {"all", "messages"} else ()
     kinds = (
+        # Of one time what follows from an alert stands above it.
+        (Moment(at=one.created_at, message=one) for one in told),
         (Moment(at=one.at, turn=one) for one in reversed(turns)),
         (Moment(at=one.received_at, heard=one) for one in heard),
-        (Moment(at=one.created_at, message=one) for one in told),
     )
     at: Callable[[Moment], datetime] = lambda one: one.at  # noqa: E731 - mypy does not infer it in merge
     moments = list(islice(merge(*kinds, key=at, reverse=True), PAGE))
@@ -191,7 +192,7 @@ def _timeline(life: Life, show: str, cursor: Cursor) -> tuple[Sequence[Moment], 
 
 
 def _behind(moments: Sequence[Moment], cursor: Cursor, turns: int) -> Iterator[int]:
-    everything = 2**62
+    everything = 10**17
     yield min((one.heard.id for one in moments if one.heard), default=cursor.event or everything)
     yield min((one.message.id for one in moments if one.message), default=cursor.message or everything)
     yield turns - sum(1 for one in moments if one.turn)
