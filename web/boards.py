@@ -65,18 +65,20 @@ def issues(engine: Engine, looked: Looked) -> Board:
             Sheet(
                 name="frequency",
                 title="Frequency",
-                said="Alerts in each part of the time.",
+                said="Alerts in each part of the time; the numbers of the picture above.",
                 columns=("Until", *course),
                 rows=tuple((end, *counts) for end, *counts in zip(_edges(looked), *course.values(), strict=True)),
                 numbers=frozenset(course),
+                is_folded=True,
             ),
             Sheet(
                 name="states",
                 title="State over time",
-                said="What became of incidents in each part of the time, of all environments.",
+                said="What became of incidents in each part of the time, whatever their environment.",
                 columns=("Until", "Began", "Reopened", "Acknowledged", "Ended", "Open"),
                 rows=tuple((step.until, step.began, step.reopened, step.acknowledged, step.ended, step.open) for step in steps),
                 numbers=frozenset({"Began", "Reopened", "Acknowledged", "Ended", "Open"}),
+                is_folded=True,
             ),
         ),
     )
@@ -248,8 +250,9 @@ def _edges(looked: Looked) -> list[datetime]:
 
 
 def _labels(looked: Looked) -> list[str]:
+    """Every fourth: more would stand upon each other."""
     form = "%H:%M" if looked.until - looked.since <= timedelta(days=1) else "%m-%d"
-    return [f"{end:{form}}" for end in _edges(looked)]
+    return [f"{end:{form}}" if number % 4 == 0 else "" for number, end in enumerate(_edges(looked))]
 
 
 def _timeline(event_id: int) -> str:
