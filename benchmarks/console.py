@@ -116,7 +116,8 @@ def _webhook(chance: random.Random, serial: int, at: datetime) -> Webhook:
         "timestamp": moment,
     }
     if issue % 5 == 0:
-        return transaction_webhook(**changes, start_timestamp=moment - 1 - chance.expovariate(1 / 4))
+        operations: Json = {"span_ops": {"ops.db": {"value": chance.random(), "unit": "second"}}}
+        return transaction_webhook(**changes, start_timestamp=moment - 1 - chance.expovariate(1 / 4), breakdowns=operations)
     type_ = TYPES[issue % len(TYPES)]
     raised = {"values": [{"type": type_, "value": f"number {issue}"}]}
     return event_alert_webhook(**changes, title=f"{type_}: number {issue}", exception=raised, tags=[["critical", str(issue < 20).lower()]])

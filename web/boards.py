@@ -241,7 +241,7 @@ def _first(found: Mapping[figures.Key, figures.Value]) -> dict[figures.Key, figu
     return dict([*found.items()][:MOST_ROWS])
 
 
-def _by_step(looked: Looked) -> list[list[Happened]]:
+def _by_step(looked: Looked) -> list[Sequence[Happened]]:
     return figures.by_step(looked.alerts, looked.since, looked.until)
 
 
