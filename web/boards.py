@@ -48,7 +48,7 @@ def issues(engine: Engine, looked: Looked) -> Board:
     return Board(
         charts=(
             Chart(title="Alerts", picture=charts.bars(course, labels, stacked=True)),
-            Chart(title="Open incidents", picture=charts.lines({"open": [step.open for step in steps]}, labels, height=160)),
+            Chart(title="Open incidents", picture=charts.bars({"open": [step.open for step in steps]}, labels)),
         ),
         sheets=(
             _shares_sheet(
