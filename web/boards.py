@@ -135,8 +135,9 @@ def releases(engine: Engine, looked: Looked) -> Board:
     new = figures.new_in(errors, dashboards.begun(engine, looked.since))
     newest = [(id_, release) for release in found for id_ in sorted(new.get(release, ()), reverse=True)][:MOST_ROWS]
     names = dashboards.named(engine, [id_ for id_, _ in newest])
-    course = {release: figures.course([one for one in errors if one.release == release], looked.since, looked.until) for release in found}
-    pictured = {release: course[release].get("error", []) for release in [*found][:MOST_SERIES]}
+    shown = [*found][:MOST_SERIES]
+    course = {release: figures.course([one for one in errors if one.release == release], looked.since, looked.until) for release in shown}
+    pictured = {_legend(release): course[release].get("error", []) for release in shown}
     sheets = [
         Sheet(
             name="releases",
@@ -253,6 +254,12 @@ def _labels(looked: Looked) -> list[str]:
     """Every fourth: more would stand upon each other."""
     form = "%H:%M" if looked.until - looked.since <= timedelta(days=1) else "%m-%d"
     return [f"{end:{form}}" if number % 4 == 0 else "" for number, end in enumerate(_edges(looked))]
+
+
+def _legend(name: str) -> str:
+    """As a picture can have it: XML knows no control characters."""
+    shown = "".join(one if one.isprintable() else "?" for one in name)
+    return shown if len(shown) <= 40 else f"{shown[:39]}…"
 
 
 def _timeline(event_id: int) -> str:

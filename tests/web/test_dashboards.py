@@ -25,6 +25,7 @@ from storage.users import Role
 from tests.factories import NOW, Webhook, event_alert_webhook, issue_webhook, transaction_webhook
 from tests.storage.planned import plan_all, store
 from tests.web.console import Browser, signed_in
+from web.boards import BOARDS
 from web.sheets import Link, Sheet, as_csv
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
@@ -261,6 +262,19 @@ class TestPages:
 
         assert "What happened to ann" in text
         assert f"/replays/{REPLAY}/" in text
+
+    def test_what_an_alert_says_is_text(self, sqlite_url: str, stored: Engine) -> None:
+        now, hostile = datetime.now(UTC), "<script>alert(1)</script>\x0b\"'"
+        named: dict[str, Json] = {"transaction": hostile, "tags": [["environment", hostile]]}
+        event = store(stored, error(1, "KeyError", hostile, hostile, now, **named), at=now)
+        plan_all(stored, at=now)
+        browser = signed_in(sqlite_url, Role.OPERATOR)
+
+        paths = [*(f"/dashboards/{name}" for name in BOARDS), f"/dashboards/users/of/{event}"]
+        texts = [self.text(browser, path) for path in paths]
+
+        assert not [path for path, text in zip(paths, texts, strict=True) if "<script>alert" in text]
+        assert [path for path, text in zip(paths, texts, strict=True) if "&lt;script&gt;alert" not in text] == []
 
     def test_who_may_not_see_personal_data_sees_that_there_is_some(self, sqlite_url: str, stored: Engine) -> None:
         fill(stored, datetime.now(UTC))
