@@ -43,7 +43,7 @@ mutate: $(VENV)/.dev ## change the shipped rules one thing at a time; what their
 	@$(BIN)/python -m tests.mutate_rules
 
 bench: $(VENV)/.dev ## the benchmarks, each prints a table
-	@for bench in receive plan send storm growth sent_once; do $(BIN)/python benchmarks/$$bench.py || exit 1; done
+	@for bench in receive plan send storm growth console sent_once; do $(BIN)/python benchmarks/$$bench.py || exit 1; done
 	@if command -v prometheus-alertmanager > /dev/null; then $(BIN)/python benchmarks/peers.py; \
 	else echo "benchmarks/peers.py is left out: apt-get install --no-install-recommends prometheus-alertmanager"; fi
 

@@ -6,7 +6,7 @@ import argparse
 import statistics
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,26 +14,23 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from sqlalchemy import ColumnElement, Connection, Engine, Integer, Select, String, Table, Text, cast, func, insert, literal, select, text
+from sqlalchemy import Column, ColumnElement, Connection, Engine, func
 
 from benchmarks import rig
+from benchmarks.copies import add_copies
 from notifiers.registry import KINDS
 from routing.rules import RuleSet
 from routing.rules_loading import load
 from storage.database import open_database
 from storage.intake import Intake
 from storage.planning import plan_batch
-from storage.tables import announcements, attempts, cooldowns, events, incident_turns, incidents, last_changes, notifications, sightings
+from storage.tables import events
 
 FEW = 1_000
 RULES = 20
 WANTED = 0.9
 BODY_BYTES = 200
 """Of what is copied: a body is read when its event is planned, and then by whoever asks for it."""
-COPIED = (incidents, events, notifications, attempts, announcements, cooldowns, sightings, incident_turns, last_changes)
-NUMBERS = {"incident_id": incidents, "event_id": events, "notification_id": notifications, "duplicate_of": events, "ends": notifications}
-NAMES = {(incidents, "key"), (events, "content_key"), (notifications, "subject"), (announcements, "subject"), (last_changes, "issue_key")}
-"""What is another in each copy."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +55,7 @@ def main() -> None:
                 _take_and_plan(engine, rules, FEW)
                 engine.dispose()
                 many = made.copy(few)
-                _grow(many, options.stored)
+                add_copies(many, options.stored // FEW - 1, _short_body)
                 found = _measure({FEW: few, options.stored: many}, rules, options)
                 rows += [_row(kind, stored, found[stored], found[FEW]) for stored in found]
         rig.print_table(("database", "stored", "received a second", "of few", "wanted", "planned a second", "of few", "wanted"), rows)
@@ -89,43 +86,8 @@ def _take_and_plan(engine: Engine, rules: RuleSet, number: int) -> Pace:
     return Pace(received=number / (taken - began), planned=number / (time.perf_counter() - taken))
 
 
-def _grow(url: str, stored: int) -> None:
-    """Copy all that is stored until there is so much of it."""
-    engine = open_database(url)
-    with engine.begin() as connection:
-        tops = {table: connection.execute(select(func.max(table.c.id))).scalar_one() or 0 for table in COPIED if "id" in table.c}
-        for table in COPIED:
-            copies = _copies(connection, table, tops, stored // FEW - 1)
-            connection.execute(insert(table).from_select([one.name for one in table.c], copies))
-        for table in tops if connection.dialect.name == "postgresql" else ():
-            connection.execute(
-                select(func.setval(func.pg_get_serial_sequence(table.name, "id"), select(func.max(table.c.id)).scalar_subquery()))
-            )
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text("ANALYZE"))
-    engine.dispose()
-
-
-def _copies(connection: Connection, table: Table, tops: Mapping[Table, int], copies: int) -> Select[Any]:
-    first = select(literal(1, Integer).label("k")).cte("copies", recursive=True)
-    numbers = first.union_all(select(first.c.k + 1).where(first.c.k < copies))
-    return select(*_columns(connection, table, tops, numbers.c.k)).select_from(table.join(numbers, literal(value=True)))
-
-
-def _columns(connection: Connection, table: Table, tops: Mapping[Table, int], k: ColumnElement[int]) -> Iterator[ColumnElement[Any]]:
-    for one in table.c:
-        of = table if one.name == "id" else NUMBERS.get(one.name)
-        if of is not None:
-            yield one + k * tops[of]
-        elif (table, one.name) in NAMES:
-            yield one.concat("-").concat(cast(k, String))
-        elif one is events.c.body_hash:
-            is_sqlite = connection.dialect.name == "sqlite"
-            yield func.randomblob(32) if is_sqlite else func.sha256(one.concat(func.convert_to(cast(k, Text), "UTF8")))
-        elif one is events.c.body:
-            yield func.substr(one, 1, BODY_BYTES)
-        else:
-            yield one
+def _short_body(_: Connection, column: Column[Any], __: ColumnElement[int]) -> ColumnElement[Any] | None:
+    return func.substr(column, 1, BODY_BYTES) if column is events.c.body else None
 
 
 def _row(kind: str, stored: int, paces: list[Pace], few: list[Pace]) -> tuple[str, ...]:

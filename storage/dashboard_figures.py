@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from typing import TypeVar
 
 from routing.incident import Turn
@@ -14,6 +16,7 @@ from storage.dashboards import Happened, Turned
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
+Timed = TypeVar("Timed", Happened, Turned)
 STEPS = 24
 """Parts of the time that is looked at."""
 _BEGIN, _END = frozenset({Turn.BEGAN, Turn.REOPENED}), frozenset({Turn.RESOLVED, Turn.ARCHIVED})
@@ -65,7 +68,7 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 
 def shares(alerts: Iterable[Happened], key: Callable[[Happened], Key | None]) -> dict[Key, Share]:
-    """By what alerts have in common, the most first; those that have it not are left out."""
+    """By what alerts have in common, the newest of which come first, the most first; those that have it not are left out."""
     groups: defaultdict[Key, list[Happened]] = defaultdict(list)
     for one in alerts:
         if (value := key(one)) is not None:
@@ -115,37 +118,31 @@ def incidents_of(alerts: Iterable[Happened], release: str) -> frozenset[int]:
 
 def edges(since: datetime, until: datetime) -> list[datetime]:
     """The ends of the parts of a time."""
-    return [since + (until - since) / STEPS * (number + 1) for number in range(STEPS)]
+    return [since + (until - since) * (number + 1) / STEPS for number in range(STEPS)]
 
 
-def by_step(alerts: Iterable[Happened], since: datetime, until: datetime) -> list[list[Happened]]:
-    """The alerts of each part of a time."""
-    found: list[list[Happened]] = [[] for _ in range(STEPS)]
-    for one in alerts:
-        if (step := _step(one.at, since, until)) is not None:
-            found[step].append(one)
-    return found
+def by_step(some: Sequence[Timed], since: datetime, until: datetime) -> list[Sequence[Timed]]:
+    """Of what is given, the newest first, what came in each part of a time."""
+    ends = [bisect_left(some, -end.timestamp(), key=_backwards) for end in (since, *edges(since, until))]
+    return [some[later:earlier] for earlier, later in pairwise(ends)]
 
 
-def course(alerts: Iterable[Happened], since: datetime, until: datetime) -> dict[str, list[int]]:
+def course(alerts: Sequence[Happened], since: datetime, until: datetime) -> dict[str, list[int]]:
     """By category how many alerts there were in each part of a time, the most first."""
     counts = [Counter(one.category or "other" for one in group) for group in by_step(alerts, since, until)]
     whole = sum(counts, Counter[str]())
     return {category: [count[category] for count in counts] for category, _ in whole.most_common()}
 
 
-def p95_course(alerts: Iterable[Happened], since: datetime, until: datetime) -> list[float | None]:
+def p95_course(alerts: Sequence[Happened], since: datetime, until: datetime) -> list[float | None]:
     """The p95 of transactions in each part of a time, None where there was none."""
     durations = ([one.duration_ms for one in group if one.duration_ms is not None] for group in by_step(alerts, since, until))
     return [percentile(sorted(values), 0.95) if values else None for values in durations]
 
 
-def states(turns: Iterable[Turned], firing: int, since: datetime, until: datetime) -> list[Step]:
+def states(turns: Sequence[Turned], firing: int, since: datetime, until: datetime) -> list[Step]:
     """What became of incidents in each part of a time; how many were open is counted back from those that fire at its end."""
-    counts: list[Counter[Turn]] = [Counter() for _ in range(STEPS)]
-    for one in turns:
-        if (step := _step(one.at, since, until)) is not None:
-            counts[step][one.turn] += 1
+    counts = [Counter(one.turn for one in group) for group in by_step(turns, since, until)]
     found: list[Step] = []
     for turned, end in zip(reversed(counts), reversed(edges(since, until)), strict=True):
         begun, ended = sum(turned[turn] for turn in _BEGIN), sum(turned[turn] for turn in _END)
@@ -163,21 +160,19 @@ def states(turns: Iterable[Turned], firing: int, since: datetime, until: datetim
     return found[::-1]
 
 
-def _step(at: datetime, since: datetime, until: datetime) -> int | None:
-    """In which part of a time a moment is."""
-    if not since < at <= until:
-        return None
-    return min(STEPS - 1, int((at - since) / (until - since) * STEPS))
+def _backwards(one: Happened | Turned) -> float:
+    return -one.at.timestamp()
 
 
 def _share(group: Sequence[Happened]) -> Share:
+    """Of a group of which the newest is the first."""
     return Share(
         alerts=len(group),
-        users=len({one.person for one in group if one.person}),
-        incidents=len({one.incident for one in group if one.incident is not None}),
-        first=min(one.at for one in group),
-        last=max(one.at for one in group),
-        newest=max(one.id for one in group),
+        users=len({one.person for one in group} - {None}),
+        incidents=len({one.incident for one in group} - {None}),
+        first=group[-1].at,
+        last=group[0].at,
+        newest=group[0].id,
     )
 
 

@@ -16,7 +16,7 @@ from storage.tables import events, incident_turns, incidents
 
 MOST = 20_000
 """So many of the newest events of a time are looked at, and turns of incidents, however many there are."""
-_COUNTED = frozenset({Disposition.MATCHED, Disposition.UNROUTED})
+_COUNTED = (Disposition.MATCHED, Disposition.UNROUTED)
 """Alerts that fire: no noise, no duplicates, nothing that only says how an incident went on."""
 
 
@@ -25,7 +25,8 @@ class Happened(NamedTuple):
 
     id: int
     at: datetime
-    disposition: str | None
+    counts: bool | None
+    """Whether it fires, and is no noise and no duplicate."""
     environment: str | None
     incident: int | None
     category: str | None
@@ -85,7 +86,7 @@ def look(engine: Engine, since: datetime, until: datetime, environment: str | No
     with engine.connect() as connection:
         rows = [Happened._make(row) for row in connection.execute(query)]
     are_all, rows = len(rows) <= MOST, rows[:MOST]
-    counted = [one for one in rows if one.disposition in _COUNTED]
+    counted = [one for one in rows if one.counts]
     return Looked(
         alerts=tuple(one for one in counted if not environment or one.environment == environment),
         environments=tuple(sorted({one.environment for one in counted if one.environment})),
@@ -98,9 +99,10 @@ def look(engine: Engine, since: datetime, until: datetime, environment: str | No
 def turned(engine: Engine, since: datetime) -> tuple[Turned, ...]:
     """What became of incidents since then, among the newest turns; newest first."""
     # By the primary key: turns are stored in the order in which they are decided.
-    query = select(incident_turns.c.at, incident_turns.c.turn).order_by(incident_turns.c.id.desc()).limit(MOST)
+    newest = select(incident_turns.c.at, incident_turns.c.turn).order_by(incident_turns.c.id.desc()).limit(MOST).subquery()
     with engine.connect() as connection:
-        return tuple(Turned(row.at, Turn(row.turn)) for row in connection.execute(query) if row.at > since)
+        rows = connection.execute(select(newest.c.at, newest.c.turn).where(newest.c.at > since).order_by(newest.c.at.desc()))
+        return tuple(Turned(at, _TURNS[turn]) for at, turn in rows)
 
 
 def firing(engine: Engine) -> int:
@@ -145,10 +147,11 @@ def titles(engine: Engine, ids: Iterable[int]) -> Mapping[int, str]:
         return {row.id: row.title or "" for row in rows}
 
 
+_TURNS = {turn.value: turn for turn in Turn}
 _COLUMNS = (
     events.c.id,
     events.c.received_at,
-    events.c.disposition,
+    events.c.disposition.in_(_COUNTED),
     events.c.environment,
     events.c.incident_id,
     events.c.category,

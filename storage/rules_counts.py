@@ -51,25 +51,23 @@ def counted(engine: Engine, since: datetime) -> Counted:
     """
     # By ix_notifications_created_at from its end, so the number of rows that are read is the limit and no more.
     columns = notifications.c
-    query = (
-        select(columns.event_id, columns.rules, columns.state, columns.reason, columns.created_at)
-        .where(columns.created_at > since)
-        .order_by(columns.created_at.desc())
-        .limit(MOST + 1)
-    )
+    newest = columns.created_at.desc()
+    query = select(columns.event_id, columns.rules, columns.state, columns.reason).where(columns.created_at > since).order_by(newest)
     with engine.connect() as connection:
-        rows = connection.execute(query).all()
+        rows = connection.execute(query.limit(MOST + 1)).all()
+        are_all = len(rows) <= MOST
+        if not are_all:
+            since = connection.execute(select(columns.created_at).order_by(newest).offset(MOST - 1).limit(1)).scalar_one()
     by_rule: defaultdict[str, Counts] = defaultdict(Counts)
     names: dict[str, list[str]] = {}
-    for event, rules, state, reason, _ in rows[:MOST]:
+    for event, rules, state, reason in rows[:MOST]:
         if reason in ANNOUNCES_NOTHING:
             continue
         if rules not in names:
             names[rules] = msgspec.json.decode(rules, type=list[str])
         for name in names[rules]:
             _count(by_rule[name], event, state)
-    are_all = len(rows) <= MOST
-    return Counted(by_rule=dict(by_rule), since=since if are_all else rows[MOST - 1].created_at, are_all=are_all)
+    return Counted(by_rule=dict(by_rule), since=since, are_all=are_all)
 
 
 def _count(counts: Counts, event: int, state: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import (
     JSON,
@@ -48,11 +49,9 @@ class UtcDateTime(TypeDecorator[datetime]):
         """
         return _text_of if dialect.name == "sqlite" else _in_utc
 
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's signature
-        """UTC on the way out."""
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], datetime | None]:  # noqa: ARG002 - as above
+        """UTC on the way out; a dashboard reads twenty thousand."""
+        return _of_text if dialect.name == "sqlite" else _in_utc
 
 
 class CleanText(TypeDecorator[str]):
@@ -93,6 +92,10 @@ def _text_of(value: datetime | None) -> str | None:
         return value.isoformat(" ", "microseconds")[:_UNTIL_ZONE]
     moment = _in_utc(value)
     return None if moment is None else moment.isoformat(" ", "microseconds")[:_UNTIL_ZONE]
+
+
+def _of_text(value: str | None) -> datetime | None:
+    return None if value is None else datetime.fromisoformat(f"{value}+00:00")
 
 
 def _clean(value: str | None) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -22,7 +23,7 @@ from web.rules_in_force import rules_in_force
 LONGEST_TEXT = 128 * 1024
 """Characters of a rules file: so much is read within about a second."""
 LONGEST_BODY = 256 * 1024
-LARGEST_NUMBER = 2**63 - 1
+_NUMBER = re.compile(r"[0-9]{1,18}")
 PATIENCE_SECONDS = 5.0
 
 _one = BoundedSemaphore(1)
@@ -69,7 +70,7 @@ def alert_of(*, event: str, body: str, resource: str, at: datetime) -> tuple[Ale
             "Paste the body of a webhook: events hold personal data, and conditions would tell of it what your role may not see."
         )
     number = event.strip()
-    if not number.isdecimal() or not number.isascii() or int(number[:20]) > LARGEST_NUMBER:
+    if not _NUMBER.fullmatch(number):
         raise TryError("Write the number of an event, or paste the body of a webhook.")
     try:
         return alert_of_event(desk().engine, int(number)), f"event {int(number)}"

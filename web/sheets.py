@@ -63,6 +63,8 @@ class Sheet:
     rows: tuple[tuple[Cell, ...], ...]
     numbers: frozenset[str] = frozenset()
     """The columns that are numbers."""
+    is_folded: bool = False
+    """Whether a page shows it only to who asks: a picture says the same."""
 
 
 def as_csv(sheet: Sheet) -> str:

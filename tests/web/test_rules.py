@@ -29,7 +29,10 @@ CANNOT_BE_TRIED: list[tuple[dict[str, str], str]] = [
     ({"body": "[]"}, "Which webhook is this?"),
     ({"body": "[]", "resource": "event_alert"}, "cannot be read"),
     ({"body": "{}", "resource": "change"}, "Which webhook is this?"),
+    ({"event": "0" * 20 + "9" * 20}, "Write the number of an event"),
     ({"event": "1", "at": "tomorrow"}, "Write the time as"),
+    ({"event": "1", "at": "9999-12-31T23:59"}, "Write the time as"),
+    ({"event": "1", "at": "2026-03-04T23:30+02:00"}, "Write the time as"),
     ({"body": event_alert_webhook().body.decode(), "text": RULES + "#" * 140_000}, "more than 131,072 characters"),
 ]
 
@@ -236,6 +239,15 @@ class TestTrying:
         found = {said: said in outcome(browser, **{"text": RULES, **fields}) for fields, said in CANNOT_BE_TRIED}
 
         assert [said for said, is_said in found.items() if not is_said] == []
+
+    def test_whatever_is_pasted_is_decided(self, database_url: str) -> None:
+        """No database can hold a null character."""
+        hostile = event_alert_webhook(issue_id="\0", title="\0<b>", environment="\ud800", tags=[["critical\0", "\ud800"]])
+
+        text = outcome(signed_in(database_url, Role.OPERATOR), text=RULES, body=hostile.body.decode())
+
+        assert "What each rule says" in text
+        assert "<b>" not in text
 
     def test_variables_are_told_to_nobody(self, browser: Browser) -> None:
         """A condition says which value it wants: by one on a variable anybody could read all that the process knows."""

@@ -17,7 +17,8 @@ from storage.explanation import alert_of_event
 from storage.inspection import NoSuchEventError
 from storage.users import Role
 from web.access import needs
-from web.boards import BOARDS, Board
+from web.boards import BOARDS
+from web.boards.board import Board
 from web.desk import desk
 from web.personal import masked
 from web.replays import replay_address

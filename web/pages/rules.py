@@ -29,6 +29,8 @@ from web.rules_trying import Tried, TryError, alert_of, tried
 SPAN = timedelta(days=7)
 VERSIONS = 30
 NEWEST_EVENTS = 15
+YEARS = 50
+"""So far from now rules are tried: time comes to an end for Python, too."""
 MOST_LINTED = 100
 """Rules: more take seconds to be looked through, and are when somebody asks for it."""
 
@@ -132,9 +134,12 @@ def _moment(written: str) -> datetime:
     if not written.strip():
         return desk().clock()
     try:
-        return datetime.fromisoformat(written.strip()).replace(tzinfo=UTC)
+        found = datetime.fromisoformat(written.strip())
     except ValueError:
-        raise TryError("Write the time as 2026-03-04T23:30, in UTC.") from None
+        found = None
+    if found is None or found.tzinfo or abs(found.year - desk().clock().year) > YEARS:
+        raise TryError(f"Write the time as 2026-03-04T23:30, in UTC, within {YEARS} years of now.")
+    return found.replace(tzinfo=UTC)
 
 
 def _texts_in_force() -> Mapping[str, str]:
