@@ -19,6 +19,7 @@ from web import access, security, theme
 from web.access import csrf, needed_role, needs, person
 from web.api.paths import add_api
 from web.desk import Desk, desk
+from web.pages.oidc import add_oidc
 from web.pages.overview import add_overview
 from web.pages.sign_in import SESSION_KEY, add_sign_in, limiter_of
 from web.sessions import use_sessions
@@ -58,6 +59,7 @@ def add_console(app: Flask, at: Desk) -> None:
     _keep_few(console, places)
     console.before_request(access.check)
     add_sign_in(console, limiter)
+    add_oidc(app, console, at.settings, limiter)
     add_overview(console)
     _add_theme(console)
     _add_refusals(console)

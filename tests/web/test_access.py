@@ -12,7 +12,16 @@ from web import access
 from web.security import HEADERS
 
 FOREIGN = {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}
-OPEN = {"console.sign_in", "console.sign_out", "console.first_admin", "console.dark_by_system", "console.choose_theme", "console.static"}
+OPEN = {
+    "console.sign_in",
+    "console.sign_out",
+    "console.first_admin",
+    "console.oidc_begin",
+    "console.oidc_back",
+    "console.dark_by_system",
+    "console.choose_theme",
+    "console.static",
+}
 """Those that whoever is not signed in may ask for."""
 
 
