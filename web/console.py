@@ -19,9 +19,12 @@ from web import access, security, theme
 from web.access import csrf, needed_role, needs, person
 from web.api.paths import add_api
 from web.desk import Desk, desk
+from web.pages.audit import add_audit
 from web.pages.oidc import add_oidc
 from web.pages.overview import add_overview
+from web.pages.people import add_people
 from web.pages.sign_in import SESSION_KEY, add_sign_in, limiter_of
+from web.pages.tokens import add_tokens
 from web.sessions import use_sessions
 from web.wording import add_wording
 
@@ -61,6 +64,9 @@ def add_console(app: Flask, at: Desk) -> None:
     add_sign_in(console, limiter)
     add_oidc(app, console, at.settings, limiter)
     add_overview(console)
+    add_people(console, limiter)
+    add_tokens(console)
+    add_audit(console)
     _add_theme(console)
     _add_refusals(console)
     console.context_processor(_known_to_templates)
