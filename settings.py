@@ -230,6 +230,8 @@ class Settings(BaseModel):
             raise ValueError(f"RQ_KEY_PREFIX: {words}")
         if self.oidc_issuer and not (self.oidc_client_id and self.oidc_client_secret and self.public_url):
             raise ValueError("OIDC_ISSUER: needs OIDC_CLIENT_ID, OIDC_CLIENT_SECRET and PUBLIC_URL beside it")
+        if self.is_production and self.oidc_issuer and not self.oidc_issuer.startswith("https:"):
+            raise ValueError("OIDC_ISSUER: write https://…, or anybody on the way could say who signs in")
         if self.proxy_user_header and not self.proxy_addresses:
             raise ValueError("PROXY_USER_HEADER: needs PROXY_ADDRESSES, or anybody could name himself an admin")
         return self

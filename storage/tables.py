@@ -488,7 +488,10 @@ users = Table(
     Column("sessions_since", UtcDateTime, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("last_seen_at", UtcDateTime),
+    # By what the issuer knows them, whatever their name.
+    Column("subject", CleanString(255)),
     UniqueConstraint("origin", "name", name="uq_users_name"),
+    Index("uq_users_subject", "origin", "subject", unique=True),
 )
 
 tokens = Table(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from enum import StrEnum
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from sqlalchemy import Engine, func, insert, select, update
+from sqlalchemy import ColumnElement, Engine, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from storage.tables import users
@@ -58,9 +58,20 @@ class User:
     """Sessions that began earlier are over."""
     created_at: datetime
     last_seen_at: datetime | None
+    subject: str | None = None
+    """By what the issuer knows them, whatever their name."""
 
 
-def add(engine: Engine, name: str, role: Role, now: datetime, *, origin: str = LOCAL, password: str | None = None) -> User:
+def add(
+    engine: Engine,
+    name: str,
+    role: Role,
+    now: datetime,
+    *,
+    origin: str = LOCAL,
+    password: str | None = None,
+    subject: str | None = None,
+) -> User:
     """Somebody new.
 
     Raises:
@@ -77,6 +88,7 @@ def add(engine: Engine, name: str, role: Role, now: datetime, *, origin: str = L
         "is_active": True,
         "sessions_since": now,
         "created_at": now,
+        "subject": subject,
     }
     try:
         with engine.begin() as connection:
@@ -90,17 +102,39 @@ def add(engine: Engine, name: str, role: Role, now: datetime, *, origin: str = L
 
 def find(engine: Engine, id_: int) -> User | None:
     """The one of this number."""
-    with engine.connect() as connection:
-        row = connection.execute(select(*_COLUMNS).where(users.c.id == id_)).first()
-    return User(**{**row._asdict(), "role": Role(row.role)}) if row else None
+    return _one(engine, users.c.id == id_)
 
 
 def named(engine: Engine, name: str, origin: str = LOCAL) -> User | None:
     """The one of this name."""
-    with engine.connect() as connection:
-        query = select(*_COLUMNS).where(users.c.name == normal_name(name), users.c.origin == origin)
-        row = connection.execute(query).first()
-    return User(**{**row._asdict(), "role": Role(row.role)}) if row else None
+    return _one(engine, users.c.name == normal_name(name), users.c.origin == origin)
+
+
+def of_subject(engine: Engine, origin: str, subject: str) -> User | None:
+    """The one whom an issuer knows by this."""
+    return _one(engine, users.c.origin == origin, users.c.subject == subject)
+
+
+def vouched_for(engine: Engine, origin: str, subject: str, *, name: str, role: Role, now: datetime) -> User:
+    """Whom an issuer has sent, with the role that it says they have by now; somebody new if they never came before.
+
+    Whoever was switched off comes back as such, whatever their name is by now.
+
+    Raises:
+        UserError: the name is none.
+    """
+    found = of_subject(engine, origin, subject)
+    if found is None:
+        for free in (name, f"{name[: LONGEST_NAME // 2]} ({subject[: LONGEST_NAME // 2 - 3]})"):
+            if named(engine, free, origin) is None:
+                return add(engine, free, role, now, origin=origin, subject=subject)
+        raise UserError(f"somebody else is called {name} already")
+    if found.role is role:
+        return found
+    with engine.begin() as connection:
+        # Also if it was the last admin: who that is, is for the issuer to say.
+        connection.execute(update(users).where(users.c.id == found.id).values(role=role, sessions_since=now))
+    return replace(found, role=role, sessions_since=now)
 
 
 def listed(engine: Engine) -> tuple[User, ...]:
@@ -135,7 +169,7 @@ def change(
     """Change somebody; whatever it is, the sessions of before are over.
 
     Raises:
-        UserError: nobody could say any more who may do what, or the password is too short.
+        UserError: nobody could say any more who may do what, or the password is too short, or not asked for here.
     """
     if password is not None:
         check_password(password)
@@ -143,10 +177,14 @@ def change(
     values |= {} if role is None else {"role": role}
     values |= {} if is_active is None else {"is_active": is_active}
     values |= {} if password is None else {"password_hash": _hasher.hash(password)}
+    is_admin = (users.c.role == Role.ADMIN, users.c.is_active)
+    is_it = (users.c.id == id_, *([users.c.origin == LOCAL] if password is not None else []))
     with engine.begin() as connection:
-        connection.execute(update(users).where(users.c.id == id_).values(values))
-        is_admin = (users.c.role == Role.ADMIN, users.c.is_active)
-        if not connection.execute(select(func.count()).select_from(users).where(*is_admin)).scalar_one():
+        # Two admins who switch each other off at the same time take turns.
+        had_admin = connection.execute(select(users.c.id).where(*is_admin).order_by(users.c.id).with_for_update()).first()
+        if not connection.execute(update(users).where(*is_it).values(values)).rowcount:
+            raise UserError("this person is not known here, or signs in without a password of this service")
+        if had_admin and not connection.execute(select(func.count()).select_from(users).where(*is_admin)).scalar_one():
             raise UserError("this is the last admin: make somebody else one first")
 
 
@@ -176,6 +214,12 @@ def normal_name(name: str) -> str:
     if not found or len(found) > LONGEST_NAME or not found.isprintable():
         raise UserError(f"a name has 1 to {LONGEST_NAME} characters that can be seen")
     return found
+
+
+def _one(engine: Engine, *which: ColumnElement[bool]) -> User | None:
+    with engine.connect() as connection:
+        row = connection.execute(select(*_COLUMNS).where(*which)).first()
+    return User(**{**row._asdict(), "role": Role(row.role)}) if row else None
 
 
 _COLUMNS = tuple(users.c[field.name] for field in fields(User))

@@ -40,6 +40,7 @@ ONLY_IN = {
     "lark": {"routing"},
     "yaml": {"routing"},
     "flask": {"app", "cli", "web"},
+    "authlib": {"web"},
     "dotenv": {"settings", "demo"},
 }
 """Packages that stop at an edge. Of SQLAlchemy, those who wire may name the engine and its error, nothing else."""

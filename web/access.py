@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from ipaddress import ip_address, ip_network
 from typing import TypeVar, cast
 from urllib.parse import urlsplit
@@ -22,6 +23,8 @@ View = TypeVar("View", bound=Callable[..., object])
 LOOPBACK = "this machine"
 """The origin of whoever needs not sign in, because the console is open on loopback."""
 CHANGES_NOTHING = frozenset({"GET", "HEAD", "OPTIONS"})
+LONGEST = timedelta(days=7)
+"""Then one signs in anew, however busy: an issuer may have let somebody go meanwhile."""
 _ROLE = "needed_role"
 _SEEN_EVERY_SECONDS = 60
 
@@ -102,6 +105,7 @@ def begin_session(user: User) -> None:
     session.clear()
     session["user"] = user.id
     session["since"] = user.sessions_since.isoformat()
+    session["until"] = (desk().clock() + LONGEST).timestamp()
     session.permanent = True
 
 
@@ -124,7 +128,9 @@ def _check_origin() -> None:
     """Other sites may not have people do things here, whatever cookies their browsers send along."""
     site = request.headers.get("Sec-Fetch-Site", "same-origin")
     origin = request.headers.get("Origin")
-    is_foreign = origin is not None and urlsplit(origin).netloc != request.host
+    # A proxy may ask us by another name than people ask it.
+    ours = {request.host, urlsplit(desk().settings.public_url or "").netloc or request.host}
+    is_foreign = origin is not None and urlsplit(origin).netloc not in ours
     if site not in {"same-origin", "none"} or is_foreign:
         raise CSRFError("this was asked for by another site: open the console, and do it there")
 
@@ -145,7 +151,7 @@ def _of_session(at: Desk) -> User | None:
     user = users.find(at.engine, session["user"]) if isinstance(session.get("user"), int) else None
     if user is None or not user.is_active or user.sessions_since.isoformat() != session.get("since"):
         return None
-    return user
+    return user if at.clock().timestamp() < float(session.get("until", 0)) else None
 
 
 def _of_proxy(at: Desk) -> User | None:
@@ -154,11 +160,20 @@ def _of_proxy(at: Desk) -> User | None:
     if not name.strip():
         return None
     origin = f"proxy {header}"
+    found: User | None
     try:
         found = users.named(at.engine, name, origin) or users.add(at.engine, name, Role(at.settings.proxy_role), at.clock(), origin=origin)
     except users.UserError:
+        # None, or two first requests of one person at the same time.
+        found = _known(at, name, origin)
+    return found if found and found.is_active else None
+
+
+def _known(at: Desk, name: str, origin: str) -> User | None:
+    try:
+        return users.named(at.engine, name, origin)
+    except users.UserError:
         return None
-    return found if found.is_active else None
 
 
 def _is_proxy(settings: Settings) -> bool:
@@ -166,6 +181,8 @@ def _is_proxy(settings: Settings) -> bool:
         peer = ip_address(request.remote_addr or "")
     except ValueError:
         return False
+    # A socket that listens to both writes ::ffff:10.0.0.7 for 10.0.0.7.
+    peer = getattr(peer, "ipv4_mapped", None) or peer
     return any(peer in ip_network(one, strict=False) for one in settings.proxy_addresses)
 
 

@@ -21,15 +21,18 @@ from web.api.paths import add_api
 from web.desk import Desk, desk
 from web.pages.alert import add_alert
 from web.pages.alerts import add_alerts
+from web.pages.audit import add_audit
 from web.pages.dashboards import add_dashboards
 from web.pages.deliveries import add_deliveries
 from web.pages.incident import add_incident
 from web.pages.incidents import add_incidents
 from web.pages.overview import add_overview
+from web.pages.people import add_people
 from web.pages.receivers import add_receivers
 from web.pages.rules import add_rules
 from web.pages.sign_in import SESSION_KEY, add_sign_in, limiter_of
 from web.pages.silences import add_silences
+from web.pages.tokens import add_tokens
 from web.sessions import use_sessions
 from web.wording import add_wording
 
@@ -67,6 +70,11 @@ def add_console(app: Flask, at: Desk) -> None:
     _keep_few(console, places)
     console.before_request(access.check)
     add_sign_in(console, limiter)
+    if at.settings.oidc_issuer:
+        from web.pages.oidc import add_oidc  # noqa: PLC0415 - its cryptography is 19 MB, for those who want it
+
+        app.extensions["oidc"] = True
+        add_oidc(console, at.settings, limiter)
     add_overview(console)
     add_alerts(console)
     add_alert(console)
@@ -77,6 +85,9 @@ def add_console(app: Flask, at: Desk) -> None:
     add_receivers(console)
     add_rules(console)
     add_dashboards(console)
+    add_people(console, limiter)
+    add_tokens(console)
+    add_audit(console)
     _add_theme(console)
     _add_refusals(console)
     console.context_processor(_known_to_templates)

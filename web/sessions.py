@@ -37,6 +37,10 @@ class Sessions(SecureCookieSessionInterface):
         app.secret_key = app.secret_key or self._key()
         return super().get_signing_serializer(app)
 
+    def get_cookie_name(self, app: Flask) -> str:
+        """Over https one that browsers take from this very host only, and only over https: no neighbour can plant another."""
+        return f"__Host-{super().get_cookie_name(app)}" if self._is_https else super().get_cookie_name(app)
+
     def get_cookie_secure(self, app: Flask) -> bool:  # noqa: ARG002 - Flask's signature
         """Whether the cookie is for https only."""
         return self._is_https

@@ -12,7 +12,16 @@ from web import access
 from web.security import HEADERS
 
 FOREIGN = {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}
-OPEN = {"console.sign_in", "console.sign_out", "console.first_admin", "console.dark_by_system", "console.choose_theme", "console.static"}
+OPEN = {
+    "console.sign_in",
+    "console.sign_out",
+    "console.first_admin",
+    "console.oidc_begin",
+    "console.oidc_back",
+    "console.dark_by_system",
+    "console.choose_theme",
+    "console.static",
+}
 """Those that whoever is not signed in may ask for."""
 
 
@@ -111,8 +120,21 @@ def test_over_https_cookies_are_for_https_only(sqlite_url: str) -> None:
     answer = browser.get("/sign-in")
 
     cookie = answer.headers["Set-Cookie"]
+    assert cookie.startswith("__Host-")
     assert {"Secure", "HttpOnly", "SameSite=Lax"} <= {part.strip() for part in cookie.split(";")}
     assert "max-age" in answer.headers["Strict-Transport-Security"]
+
+
+def test_a_change_may_be_asked_for_at_the_address_that_a_proxy_serves(sqlite_url: str) -> None:
+    browser = Browser(make_app(sqlite_url, PUBLIC_URL="http://alerts.example.com"))
+    path, token = "/theme", browser.token()
+
+    ours, foreign = (
+        browser.client.post(path, data={"csrf_token": token, "theme": "dark"}, headers={"Origin": origin})
+        for origin in ("http://alerts.example.com", "http://alerts.example.com.evil.example")
+    )
+
+    assert (ours.status_code, foreign.status_code) == (302, 400)
 
 
 class TestOnLoopback:
@@ -141,6 +163,13 @@ class TestBehindAProxy:
 
         assert answer.status_code == 200
         assert "ann (operator)" in answer.get_data(as_text=True)
+
+    def test_its_address_may_be_written_as_one_of_ipv6(self, sqlite_url: str) -> None:
+        browser = Browser(make_app(sqlite_url, **PROXY))
+
+        answer = browser.client.get("/", headers={"X-Forwarded-User": "ann"}, environ_base={"REMOTE_ADDR": "::ffff:10.0.0.7"})
+
+        assert answer.status_code == 200
 
     def test_another_address_is_not_believed(self, sqlite_url: str) -> None:
         browser = Browser(make_app(sqlite_url, **PROXY))

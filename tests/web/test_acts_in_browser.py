@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 
 from notifiers.configuration import read_rules
 from routing.notification import Lane, Outcome
-from storage import claims, rules_versions, silences
+from storage import claims, outcomes, rules_versions, silences
 from storage.database import open_database
 from tests.factories import NOW, make_silence
 from tests.service import Service, environment
@@ -66,7 +66,7 @@ def fill(database_url: str) -> None:
         plan_all(engine, rules, at=at)
     for one in claims.claim(engine, Lane.NORMAL, worker="w", now=now, limit=2).taken:
         refused = ended(outcome=Outcome.REFUSED, status_code=404, excerpt="status 404: channel_not_found", payload="the message")
-        claims.record(engine, [(one.id, replace(refused, began_at=now, ended_at=now + timedelta(milliseconds=231)))])
+        outcomes.record(engine, [(one.id, replace(refused, began_at=now, ended_at=now + timedelta(milliseconds=231)))])
     silence = make_silence("environment:production", begins=now - NOW, lasts=timedelta(hours=4))
     silences.add(engine, silence, now)
     engine.dispose()

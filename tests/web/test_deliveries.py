@@ -11,7 +11,7 @@ from sqlalchemy import Engine, insert, update
 from routing.gate import Limit
 from routing.notification import Outcome, State
 from routing.own_events import Change
-from storage import audit, claims, incident_desk, inspection, waiting
+from storage import audit, incident_desk, inspection, outcomes, waiting
 from storage.database import open_database
 from storage.incident_desk import Somebody
 from storage.tables import gates, notifications
@@ -34,7 +34,7 @@ def give_up(engine: Engine, id_: int, excerpt: str = "status 404: channel_not_fo
     """It was tried, and refused for good."""
     assert id_ in ids(claim(engine, limit=1))
     attempt = ended(outcome=Outcome.REFUSED, status_code=404, excerpt=excerpt, payload='{"text": "of Joe"}')
-    claims.record(engine, [(id_, attempt)])
+    outcomes.record(engine, [(id_, attempt)])
 
 
 def set_all(engine: Engine, state: State, *which: int) -> None:

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from flask import Flask
 from sqlalchemy import Engine
 
+from app import create_app
 from storage import audit, users
 from storage.database import open_database
 from storage.kept_secrets import kept_secret
 from storage.users import Role, UserError
+from tests.test_app import make_settings
 from tests.web.console import PASSWORD, Browser, make_app, make_user, signed_in
-from web.pages.sign_in import SESSION_KEY, first_admin_token
+from web.pages.sign_in import SESSION_KEY, first_admin_token, say_first_admin_of
+
+ISSUER = {
+    "OIDC_ISSUER": "https://issuer.example",
+    "OIDC_CLIENT_ID": "console",
+    "OIDC_CLIENT_SECRET": "secret",
+    "PUBLIC_URL": "https://alerts.example.com",
+}
 
 
 @pytest.fixture
@@ -80,6 +90,42 @@ def test_after_five_tries_in_a_minute_one_has_to_wait(app: Flask, stored: Engine
     assert statuses == [401] * 5 + [429]
     assert browser.sign_in("admin").status_code == 429
     assert browser.sign_in("another", "wrong").status_code == 401
+
+
+def test_after_a_week_one_signs_in_anew_however_busy(sqlite_url: str) -> None:
+    browser = signed_in(sqlite_url)
+    app = browser.client.application
+    at = app.extensions["desk"]
+
+    statuses = []
+    for hours in (160, 169):
+        later = datetime.now(UTC) + timedelta(hours=hours)
+        app.extensions["desk"] = replace(at, clock=lambda later=later: later)
+        statuses.append(browser.get("/").status_code)
+
+    assert statuses == [200, 302]
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_said"),
+    [
+        ({}, True),
+        ({"CONSOLE_OPEN_ON_LOOPBACK": "true"}, False),
+        ({**ISSUER, "OIDC_ADMINS": "platform"}, False),
+        (ISSUER, True),
+        ({"PROXY_USER_HEADER": "X-User", "PROXY_ADDRESSES": "10.0.0.7", "PROXY_ROLE": "admin"}, False),
+        ({"PROXY_USER_HEADER": "X-User", "PROXY_ADDRESSES": "10.0.0.7"}, True),
+    ],
+)
+def test_the_log_says_how_the_first_admin_comes_in_where_nobody_else_would_become_one(
+    sqlite_url: str, capsys: pytest.CaptureFixture[str], *, changes: dict[str, str], is_said: bool
+) -> None:
+    settings = make_settings(sqlite_url, **changes)
+
+    say_first_admin_of(create_app(settings), settings)
+
+    out = capsys.readouterr()
+    assert ("/first-admin/" in out.out + out.err) is is_said
 
 
 def test_signing_out_ends_the_session(sqlite_url: str) -> None:

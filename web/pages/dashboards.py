@@ -97,7 +97,7 @@ def add_dashboards(console: Blueprint) -> None:
         picked = _picked()
         theirs = [one for one in picked.looked.alerts if one.person == name]
         return render_template(
-            "person.html",
+            "user_timeline.html",
             who=masked(name),
             event_id=event_id,
             count=len(theirs),

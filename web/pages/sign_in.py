@@ -96,8 +96,12 @@ def first_admin_token(session_key: str) -> str:
 
 
 def say_first_admin(settings: Settings) -> None:
-    """Tell in the log how the first admin is made, where nobody could sign in."""
-    if settings.oidc_issuer or settings.proxy_user_header or settings.console_open_on_loopback or users.has_admin(desk().engine):
+    """Tell in the log how the first admin is made, where nobody would ever become one otherwise."""
+    by_issuer, by_proxy = (
+        settings.oidc_issuer and settings.oidc_admins,
+        settings.proxy_user_header and Role(settings.proxy_role) is Role.ADMIN,
+    )
+    if by_issuer or by_proxy or settings.console_open_on_loopback or users.has_admin(desk().engine):
         return
     token = first_admin_token(kept_secret(desk().engine, SESSION_KEY))
     base = settings.public_url or f"http://127.0.0.1:{settings.port}"
