@@ -175,7 +175,7 @@ def test_the_same_name_at_the_issuer_and_here_is_two_people(browser: Browser, is
         ({"signs_with": RSAKey.generate_key(2048, {"kid": "k1"})}, NO_TRUST),
         ({"has_id_token": False}, "did not say who you are"),
     ],
-    ids=lambda one: str(one)[:70] if isinstance(one, dict) else "",
+    ids=lambda one: " ".join(one) if isinstance(one, dict) else "",
 )
 def test_a_token_that_is_wrong_signs_nobody_in(
     browser: Browser, issuer: Issuer, stored: Engine, wrong: dict[str, object], words: str
