@@ -174,6 +174,8 @@ def test_the_same_name_at_the_issuer_and_here_is_two_people(browser: Browser, is
         ({"header": {"alg": "HS256"}, "described": {"id_token_signing_alg_values_supported": ["HS256", "RS256"]}}, NO_TRUST),
         ({"signs_with": RSAKey.generate_key(2048, {"kid": "k1"})}, NO_TRUST),
         ({"has_id_token": False}, "did not say who you are"),
+        ({"claims": {"sub": "x" * 256}}, "more than OpenID Connect allows"),
+        ({"claims": {"preferred_username": "a\u0000b"}}, "a name has 1 to 100 characters"),
     ],
     ids=lambda one: " ".join(one) if isinstance(one, dict) else "",
 )

@@ -28,6 +28,8 @@ SIGNED_BY = frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES
 """With keys of which we know the public half alone: `none` is no signature, and by HS256 a public key would be the secret."""
 NAMES = ("preferred_username", "email", "name", "sub")
 """Claims that say how somebody is called, the best first. By whom they are known is `sub`: the others change hands."""
+LONGEST_SUBJECT = 255
+"""OpenID Connect Core, 2."""
 STATE = "_state_oidc_"
 """How Authlib's keys in the session begin."""
 AFTER = "oidc_after"
@@ -83,7 +85,8 @@ def role_of(claims: Claims, settings: Settings) -> Role:
 
 def _to_issuer(settings: Settings) -> Response:
     client = _client(settings)
-    for old in [key for key in session if key.startswith(STATE)][: -AT_ONCE + 1 or None]:
+    begun = sorted((key for key in session if key.startswith(STATE)), key=lambda key: float(session[key]["exp"]))
+    for old in begun[: 1 - AT_ONCE]:
         session.pop(old)
     answer: Response = client.authorize_redirect(f"{settings.public_url}/sign-in/oidc/back")
     return answer
@@ -108,6 +111,8 @@ def _from_issuer(settings: Settings) -> tuple[User, Sequence[tuple[str, str]]]:
 def _user(issuer: str, claims: Claims, settings: Settings) -> tuple[User, Sequence[tuple[str, str]]]:
     engine, subject, role = desk().engine, str(claims["sub"]), role_of(claims, settings)
     name = next(value for claim in NAMES if (value := str(claims.get(claim) or "").strip()))
+    if len(subject) > LONGEST_SUBJECT:
+        raise OidcError("The issuer knows you by more than OpenID Connect allows: ask an admin.")
     before = users.of_subject(engine, issuer, subject)
     if before and not before.is_active:
         raise OidcError("You have been switched off here: ask an admin of this console.")
