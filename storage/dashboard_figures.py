@@ -95,10 +95,8 @@ def slowest(alerts: Iterable[Happened], most: int) -> list[Happened]:
 
 def new_in(alerts: Iterable[Happened], begun: frozenset[int]) -> Mapping[str, frozenset[int]]:
     """By release the incidents that began with it, of those that have begun in the time."""
-    first: dict[int, Happened] = {}
-    for one in alerts:
-        if one.incident in begun and one.incident is not None and (one.incident not in first or one.id < first[one.incident].id):
-            first[one.incident] = one
+    # The newest come first, so the last one to be set is the first that came.
+    first = {one.incident_id: one for one in alerts if one.incident_id is not None and one.incident_id in begun}
     found: defaultdict[str, set[int]] = defaultdict(set)
     for incident, one in first.items():
         if one.release:
@@ -113,7 +111,7 @@ def by_type(alerts: Iterable[Happened], release: str) -> Counter[str]:
 
 def incidents_of(alerts: Iterable[Happened], release: str) -> frozenset[int]:
     """Those that have had errors in a release."""
-    return frozenset(one.incident for one in alerts if one.release == release and one.is_error and one.incident is not None)
+    return frozenset(one.incident_id for one in alerts if one.release == release and one.is_error and one.incident_id is not None)
 
 
 def edges(since: datetime, until: datetime) -> list[datetime]:
@@ -169,7 +167,7 @@ def _share(group: Sequence[Happened]) -> Share:
     return Share(
         alerts=len(group),
         users=len({one.person for one in group} - {None}),
-        incidents=len({one.incident for one in group} - {None}),
+        incidents=len({one.incident_id for one in group} - {None}),
         first=group[-1].at,
         last=group[0].at,
         newest=group[0].id,

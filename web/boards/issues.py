@@ -28,7 +28,7 @@ def issues(engine: Engine, looked: Looked) -> Board:
         ),
         sheets=(
             _types(first(shares(looked.alerts, lambda one: one.error_type or one.category or "other"))),
-            _incidents(engine, first(shares(looked.alerts, lambda one: one.incident))),
+            _incidents(engine, first(shares(looked.alerts, lambda one: one.incident_id))),
             _frequency(counts, looked),
             _states(steps),
         ),

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import NamedTuple
 
 from flask import Blueprint, Response, abort, render_template, request
-from sqlalchemy import Engine
 
 from routing.sentry import UnreadableAlert
 from storage import dashboards
@@ -17,8 +16,7 @@ from storage.explanation import alert_of_event
 from storage.inspection import NoSuchEventError
 from storage.users import Role
 from web.access import needs
-from web.boards import BOARDS
-from web.boards.board import Board
+from web.boards import BOARDS, Kind
 from web.desk import desk
 from web.personal import masked
 from web.replays import replay_address
@@ -33,6 +31,7 @@ RANGES: Mapping[str, timedelta] = {
 USUAL = "24h"
 ASKED = ("range", "environment", "a", "b")
 """What somebody may have picked."""
+OF_A_PERSON = frozenset({"person", "category", "endpoint", "release"})
 MOST_OF_A_PERSON = 40
 """Of the newest alerts of a person the bodies are read, for their replays."""
 
@@ -62,14 +61,14 @@ def add_dashboards(console: Blueprint) -> None:
     @console.get("/dashboards/<name>")
     @needs(Role.VIEWER)
     def dashboard(name: str = "issues") -> str:
-        picked = _picked()
-        title, board = _board(name)
+        kind = _kind(name)
+        picked = _picked(kind.wanted)
         return render_template(
             "dashboard.html",
             name=name,
-            title=title,
-            boards={key: said for key, (said, _) in BOARDS.items()},
-            board=board(desk().engine, picked.looked),
+            title=kind.title,
+            boards={key: one.title for key, one in BOARDS.items()},
+            board=kind.make(desk().engine, picked.looked),
             picked=picked,
             ranges=[*RANGES],
             asked={key: request.args[key] for key in ASKED if request.args.get(key)},
@@ -78,8 +77,9 @@ def add_dashboards(console: Blueprint) -> None:
     @console.get("/dashboards/<name>/<sheet>.csv")
     @needs(Role.VIEWER)
     def dashboard_csv(name: str, sheet: str) -> Response:
-        _, board = _board(name)
-        found = next((one for one in board(desk().engine, _picked().looked).sheets if one.name == sheet), None)
+        kind = _kind(name)
+        board = kind.make(desk().engine, _picked(kind.wanted).looked)
+        found = next((one for one in board.sheets if one.name == sheet), None)
         if found is None:
             abort(404, "there is no such table")
         answer = Response(as_csv(found), mimetype="text/csv")
@@ -94,7 +94,7 @@ def add_dashboards(console: Blueprint) -> None:
         name = dashboards.person_of(desk().engine, event_id)
         if not name:
             abort(404, "that event names no user")
-        picked = _picked()
+        picked = _picked(OF_A_PERSON)
         theirs = [one for one in picked.looked.alerts if one.person == name]
         return render_template(
             "user_timeline.html",
@@ -107,21 +107,19 @@ def add_dashboards(console: Blueprint) -> None:
         )
 
 
-def _board(name: str) -> tuple[str, Callable[[Engine, Looked], Board]]:
+def _kind(name: str) -> Kind:
     if name not in BOARDS:
         abort(404, f"there is no such dashboard; there are {', '.join(BOARDS)}")
     return BOARDS[name]
 
 
-def _picked() -> Picked:
+def _picked(wanted: Collection[str]) -> Picked:
     """By the address of the page; what is not known there is as if it were not said."""
-    wanted = request.args.get("range", USUAL)
-    range_ = wanted if wanted in RANGES else USUAL
-    environment = request.args.get("environment", "")
+    asked, environment = request.args.get("range", USUAL), request.args.get("environment", "")
+    range_ = asked if asked in RANGES else USUAL
     until = desk().clock()
-    return Picked(
-        range=range_, environment=environment, looked=dashboards.look(desk().engine, until - RANGES[range_], until, environment or None)
-    )
+    looked = dashboards.look(desk().engine, until - RANGES[range_], until, environment or None, wanted=wanted)
+    return Picked(range=range_, environment=environment, looked=looked)
 
 
 def _lived(theirs: list[Happened]) -> list[Lived]:
