@@ -18,7 +18,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from flask import Flask
-from sqlalchemy import Column, ColumnElement, Connection, Engine, String, cast, event, func, insert, literal, select, update
+from sqlalchemy import Column, ColumnElement, Connection, Engine, event, func, insert, literal, select, update
 from werkzeug.routing import Rule
 
 from app import create_app
@@ -38,7 +38,7 @@ from web.boards import BOARDS
 from web.desk import Desk
 
 FIRST = 2_000
-"""So many events come by the one path; the others are copies of them, of times before."""
+"""So many events come by the one path; the others are copies of them, of times after."""
 ISSUES = 200
 SPREAD = timedelta(days=30)
 WANTED_MS = 300.0
@@ -91,15 +91,15 @@ def _fill(url: str, number: int) -> str:
     intake, step = Intake(engine), SPREAD / (copies + 1)
     chance = random.Random(FIRST)  # noqa: S311 - the same at each run
     for serial in range(FIRST):
-        at = now - step + step / FIRST * serial
+        at = now - SPREAD + step / FIRST * serial
         webhook = _webhook(chance, serial, at)
         intake.store(resource=webhook.resource, body=webhook.body, received_at=at)
-    while plan_batch(engine, rules, lambda: now).events:
-        pass
-    _finish(engine, now)
+        if serial % 100 == 99:
+            plan_batch(engine, rules, lambda planned_at=at: planned_at)  # type: ignore[misc]
+    _finish(engine)
     _note_changes(engine, now)
     engine.dispose()
-    add_copies(url, copies, _earlier(step), tables=COPIED)
+    add_copies(url, copies, _later(step, copies), tables=COPIED)
     return rules.version
 
 
@@ -123,19 +123,19 @@ def _webhook(chance: random.Random, serial: int, at: datetime) -> Webhook:
     return event_alert_webhook(**changes, title=f"{type_}: number {issue}", exception=raised, tags=[["critical", str(issue < 20).lower()]])
 
 
-def _finish(engine: Engine, now: datetime) -> None:
+def _finish(engine: Engine) -> None:
     """Send what was planned, one of fifty in vain, and end most incidents."""
     is_planned = notifications.c.state == State.PLANNED
     with engine.begin() as connection:
-        ids = connection.execute(select(notifications.c.id).where(is_planned)).scalars().all()
-        dead, sent = [one for one in ids if one % 50 == 0], [one for one in ids if one % 50]
-        for state, some in ((State.DEAD, dead), (State.SENT, sent)):
+        planned = connection.execute(select(notifications.c.id, notifications.c.created_at).where(is_planned)).all()
+        for state, is_so in ((State.DEAD, notifications.c.id % 50 == 0), (State.SENT, notifications.c.id % 50 != 0)):
             values = {"state": state, "attempts": 1, "finished_at": notifications.c.created_at}
-            connection.execute(update(notifications).where(notifications.c.id.in_(some)).values(values))
-        tries = [{"notification_id": one, "outcome": Outcome.DELIVERED if one % 50 else Outcome.REFUSED} for one in ids]
+            connection.execute(update(notifications).where(is_planned, is_so).values(values))
         payload = json.dumps({"text": "…" * 200})
-        rest = {"number": 1, "began_at": now, "ended_at": now, "status_code": 200, "excerpt": "ok", "payload": payload}
-        connection.execute(insert(attempts), [{**one, **rest} for one in tries])
+        rest = {"number": 1, "status_code": 200, "excerpt": "ok", "payload": payload}
+        outcomes = {id_: Outcome.DELIVERED if id_ % 50 else Outcome.REFUSED for id_, _ in planned}
+        tries = [{"notification_id": id_, "outcome": outcomes[id_], "began_at": at, "ended_at": at, **rest} for id_, at in planned]
+        connection.execute(insert(attempts), tries)
         connection.execute(update(incidents).where(incidents.c.id % 10 != 0).values(status=Status.RESOLVED))
 
 
@@ -144,19 +144,18 @@ def _note_changes(engine: Engine, now: datetime) -> None:
         audit.record(engine, at=now, who="ann", origin="", action="silence.add", subject=f"silence {number}")
 
 
-def _earlier(step: timedelta) -> Change:
-    """Each copy is of a step before the one before it, and what it tells of is over."""
+def _later(step: timedelta, copies: int) -> Change:
+    """Each copy is of a step after the one before it; of all but the last, what it tells of is over."""
 
-    def change(connection: Connection, column: Column[Any], k: ColumnElement[int]) -> ColumnElement[Any] | None:
-        if column is incidents.c.status:
+    def change(connection: Connection, column: Column[Any], number: int) -> ColumnElement[Any] | None:
+        if column is incidents.c.status and number < copies:
             return literal(Status.RESOLVED.value)
         if not isinstance(column.type, UtcDateTime):
             return None
-        seconds = k * round(step.total_seconds())
+        seconds = number * step.total_seconds()
         if connection.dialect.name == "postgresql":
-            return column - func.make_interval(0, 0, 0, 0, 0, 0, seconds)
-        back = literal("-").concat(cast(seconds, String)).concat(" seconds")
-        return func.strftime("%Y-%m-%d %H:%M:%f", column, back).concat("000")
+            return column + func.make_interval(0, 0, 0, 0, 0, 0, seconds)
+        return func.strftime("%Y-%m-%d %H:%M:%f", column, f"+{seconds:.3f} seconds").concat("000")
 
     return change
 

@@ -86,7 +86,7 @@ def _take_and_plan(engine: Engine, rules: RuleSet, number: int) -> Pace:
     return Pace(received=number / (taken - began), planned=number / (time.perf_counter() - taken))
 
 
-def _short_body(_: Connection, column: Column[Any], __: ColumnElement[int]) -> ColumnElement[Any] | None:
+def _short_body(_: Connection, column: Column[Any], __: int) -> ColumnElement[Any] | None:
     return func.substr(column, 1, BODY_BYTES) if column is events.c.body else None
 
 

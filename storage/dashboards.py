@@ -92,7 +92,8 @@ def look(
         .limit(MOST + 1)
     )
     with engine.connect() as connection:
-        rows = [Happened._make(row) for row in connection.execute(query)]
+        # All at once: one by one they take twice as long.
+        rows = [Happened._make(row) for row in connection.execute(query).all()]
     are_all, rows = len(rows) <= MOST, rows[:MOST]
     counted = [one for one in rows if one.counts]
     return Looked(
@@ -110,7 +111,7 @@ def turned(engine: Engine, since: datetime) -> tuple[Turned, ...]:
     newest = select(incident_turns.c.at, incident_turns.c.turn).order_by(incident_turns.c.id.desc()).limit(MOST).subquery()
     with engine.connect() as connection:
         rows = connection.execute(select(newest.c.at, newest.c.turn).where(newest.c.at > since).order_by(newest.c.at.desc()))
-        return tuple(Turned(at, _TURNS[turn]) for at, turn in rows)
+        return tuple(Turned(at, _TURNS[turn]) for at, turn in rows.all())
 
 
 def firing(engine: Engine) -> int:

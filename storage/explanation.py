@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -12,7 +14,7 @@ from routing.alert import Alert
 from routing.notification import PlannedNotification
 from routing.plan import Plan
 from routing.rules import RuleSet
-from storage import dry_run, inspection
+from storage import dry_run, events, inspection
 from storage.inspection import Listed
 
 
@@ -99,6 +101,17 @@ def alert_of_event(engine: Engine, event_id: int) -> Alert:
     """
     event = dry_run.find(engine, event_id)
     return sentry.parse(event.resource, event.body, event.received_at, findings=event.findings)
+
+
+def alerts_of_events(engine: Engine, ids: Iterable[int]) -> Mapping[int, Alert]:
+    """What a few events said, by number; those that cannot be read are left out."""
+    with engine.connect() as connection:
+        found = events.of(connection, ids)
+    alerts = {}
+    for event in found:
+        with suppress(sentry.UnreadableAlert):
+            alerts[event.id] = sentry.parse(event.resource, event.body, event.received_at, findings=event.findings)
+    return alerts
 
 
 def clock(moment: datetime) -> str:

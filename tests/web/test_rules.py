@@ -244,7 +244,9 @@ class TestTrying:
         """No database can hold a null character."""
         hostile = event_alert_webhook(issue_id="\0", title="\0<b>", environment="\ud800", tags=[["critical\0", "\ud800"]])
 
-        text = outcome(signed_in(database_url, Role.OPERATOR), text=RULES, body=hostile.body.decode())
+        browser = signed_in(database_url, Role.OPERATOR)
+        text = outcome(browser, text=RULES, body=hostile.body.decode())
+        browser.client.application.extensions["desk"].engine.dispose()
 
         assert "What each rule says" in text
         assert "<b>" not in text

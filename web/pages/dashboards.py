@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import NamedTuple
 
 from flask import Blueprint, Response, abort, render_template, request
 
-from routing.sentry import UnreadableAlert
 from storage import dashboards
 from storage.dashboards import Happened, Looked
-from storage.explanation import alert_of_event
-from storage.inspection import NoSuchEventError
+from storage.explanation import alerts_of_events
 from storage.users import Role
 from web.access import needs
 from web.boards import BOARDS, Kind
@@ -101,7 +99,7 @@ def add_dashboards(console: Blueprint) -> None:
             who=masked(name),
             event_id=event_id,
             count=len(theirs),
-            lived=_lived(theirs[:MOST_OF_A_PERSON]),
+            lived=[*_lived(theirs[:MOST_OF_A_PERSON])],
             picked=picked,
             ranges=[*RANGES],
         )
@@ -122,13 +120,9 @@ def _picked(wanted: Collection[str]) -> Picked:
     return Picked(range=range_, environment=environment, looked=looked)
 
 
-def _lived(theirs: list[Happened]) -> list[Lived]:
-    titles = dashboards.titles(desk().engine, [one.id for one in theirs])
-    return [Lived(one, titles.get(one.id, ""), address_of_alert(one.id), _replay(one.id)) for one in theirs]
-
-
-def _replay(event_id: int) -> str:
-    try:
-        return replay_address(alert_of_event(desk().engine, event_id), desk().settings)
-    except (NoSuchEventError, UnreadableAlert):
-        return ""
+def _lived(theirs: Sequence[Happened]) -> Iterator[Lived]:
+    ids, settings = [one.id for one in theirs], desk().settings
+    titles, alerts = dashboards.titles(desk().engine, ids), alerts_of_events(desk().engine, ids)
+    for one in theirs:
+        replay = replay_address(alerts[one.id], settings) if one.id in alerts else ""
+        yield Lived(one, titles.get(one.id, ""), address_of_alert(one.id), replay)
