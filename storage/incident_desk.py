@@ -13,11 +13,11 @@ from sqlalchemy.sql.elements import ColumnElement
 from routing.alert import Status
 from routing.announcement import Quiet
 from routing.incident import Timer, Turn
-from routing.notification import Numbers
+from routing.notification import Mention, Numbers
 from routing.own_events import CHANGE, Change
 from storage import incidents as incidents_
 from storage.events import EventState, pack
-from storage.tables import events, incident_turns, incidents
+from storage.tables import events, incident_turns, incidents, notifications
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +97,16 @@ def listed(engine: Engine, *, status: Status | None, limit: int, before: tuple[d
         query = query.where(incidents.c.last_alert_at <= at, or_(incidents.c.last_alert_at < at, incidents.c.id < id_))
     with engine.connect() as connection:
         return tuple(ListedIncident(**{**row._asdict(), "status": Status(row.status)}) for row in connection.execute(query))
+
+
+def told_beside(engine: Engine, notification_id: int) -> tuple[ListedIncident, ...]:
+    """The further incidents of which a notification tells, in its order, as they are now."""
+    with engine.connect() as connection:
+        others = connection.execute(select(notifications.c.others).where(notifications.c.id == notification_id)).scalar()
+        keys = [one.incident for one in msgspec.json.decode(others, type=list[Mention])] if others else []
+        rows = connection.execute(select(*_COLUMNS).where(incidents.c.key.in_(keys))) if keys else ()
+        found = {row.key: ListedIncident(**{**row._asdict(), "status": Status(row.status)}) for row in rows}
+    return tuple(found[key] for key in keys if key in found)
 
 
 def life(engine: Engine, name: str) -> Life | None:

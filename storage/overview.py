@@ -20,6 +20,8 @@ from storage.tables import announcements, events, incidents, notifications, rule
 from storage.tables import workers as workers_table
 from storage.workers import steady
 
+MOST_FIRING = 10_000
+"""So many of what fires are counted, the newest."""
 STEPS = 12
 """Parts of the time that is looked at."""
 _RANKS = {severity: severity.rank for severity in Severity}
@@ -54,7 +56,7 @@ class Overview:
     """All of it, as it was at one moment."""
 
     firing: Mapping[Severity | None, int]
-    """Incidents by the worst severity under which they were announced; None: announced to nobody."""
+    """The newest incidents by the worst severity under which they were announced; None: announced to nobody."""
     latest: tuple[ListedIncident, ...]
     course: Course
     receivers: tuple[Health, ...]
@@ -91,11 +93,12 @@ def overview(engine: Engine, receivers: Sequence[str], now: datetime, *, span: t
 
 
 def _firing(connection: Connection) -> dict[Severity | None, int]:
+    newest = incidents.c.last_alert_at.desc(), incidents.c.id.desc()
+    firing = select(incidents.c.id).where(incidents.c.status == Status.FIRING).order_by(*newest).limit(MOST_FIRING).subquery()
     worst = (
-        select(incidents.c.id, func.min(case(_RANKS, value=announcements.c.severity)).label("rank"))
-        .outerjoin(announcements, announcements.c.incident_id == incidents.c.id)
-        .where(incidents.c.status == Status.FIRING)
-        .group_by(incidents.c.id)
+        select(firing.c.id, func.min(case(_RANKS, value=announcements.c.severity)).label("rank"))
+        .outerjoin(announcements, announcements.c.incident_id == firing.c.id)
+        .group_by(firing.c.id)
         .subquery()
     )
     found = {row.rank: row.number for row in connection.execute(select(worst.c.rank, func.count().label("number")).group_by(worst.c.rank))}

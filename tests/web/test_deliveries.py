@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -218,6 +219,17 @@ class TestSendingAgain:
 
         assert states(stored) == [State.DEAD]
         assert audit.listed(stored) == ()
+
+    def test_what_tells_of_several_incidents_lists_them_all_as_they_are_now(self, sqlite_url: str, stored: Engine) -> None:
+        [head, *_] = make_many(stored, *range(1, 31))
+        others = [{"title": "x", "project": "shop", "link": None, "incident": f"issue:{number}"} for number in range(2, 31)]
+        with stored.begin() as connection:
+            connection.execute(update(notifications).where(notifications.c.id == head).values(others=json.dumps(others)))
+
+        text = text_of(signed_in(sqlite_url, Role.VIEWER), f"/deliveries/{head}")
+
+        assert "It tells of 29 more" in text
+        assert [f'href="/incidents/{number}"' in text for number in range(2, 31)] == [True] * 29
 
     @pytest.mark.parametrize("id_", ["x", "9" * 30, "-1"])
     def test_a_number_that_is_none_is_refused(self, sqlite_url: str, id_: str) -> None:

@@ -10,7 +10,7 @@ from flask import Blueprint, abort, flash, redirect, render_template, request, u
 from werkzeug.wrappers import Response
 
 from routing.notification import Lane, Reason, State
-from storage import inspection, notifications, waiting
+from storage import incident_desk, inspection, notifications, waiting
 from storage.inspection import Listed
 from storage.users import Role
 from web.access import is_safe_next, needs, note
@@ -79,6 +79,7 @@ def _add_looking(console: Blueprint) -> None:
             attempts=[(one, masked(one.payload)) for one in inspection.tried(desk().engine, id_)],
             turn=waiting.turns(desk().engine, waits, desk().limits, desk().clock()).get(id_),
             can_go_again=_can_go_again(found),
+            beside=incident_desk.told_beside(desk().engine, id_),
         )
 
 
