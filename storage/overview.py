@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
+from typing import Any
 
-from sqlalchemy import Connection, Engine, Select, and_, case, func, literal, select, union_all
+from sqlalchemy import Connection, Engine, Select, and_, bindparam, case, func, literal, select, union_all
 from sqlalchemy.sql.elements import ColumnElement
 
 from routing.alert import Status
@@ -16,12 +17,14 @@ from storage import gates, workers
 from storage.events import EventState, is_yet
 from storage.gates import Closed
 from storage.incident_desk import ListedIncident
-from storage.tables import announcements, events, incidents, notifications, rules_versions
+from storage.tables import UtcDateTime, announcements, events, incidents, notifications, rules_versions
 from storage.tables import workers as workers_table
 from storage.workers import steady
 
 MOST_FIRING = 10_000
 """So many of what fires are counted, the newest."""
+LATELY = 20_000
+"""Among so many of the newest messages it is looked first for the last one of each receiver."""
 STEPS = 12
 """Parts of the time that is looked at."""
 _RANKS = {severity: severity.rank for severity in Severity}
@@ -121,18 +124,18 @@ def _counts(
     return tuple(int(count or 0) for count in row)
 
 
-def health(engine: Engine, receivers: Sequence[str], now: datetime) -> tuple[Health, ...]:
-    """How these receivers do, and those for which something waits or that are closed."""
+def health(engine: Engine, receivers: Sequence[str], now: datetime, *, lately: int = LATELY) -> tuple[Health, ...]:
+    """How these receivers do, and those for which something waits or that are closed. `lately` only says where it is looked first."""
     closed = {one.receiver: one for one in gates.closed(engine, now)}
     with engine.connect() as connection:
         waiting = {row.receiver: row for row in connection.execute(_QUEUES)}
         names = list(dict.fromkeys((*receivers, *waiting, *closed)))
-        last = {row.name: row for row in connection.execute(_last(names))} if names else {}
+        last = _last(connection, names, lately)
     return tuple(
         Health(
             receiver=name,
-            last_sent_at=last[name].sent,
-            last_dead_at=last[name].dead,
+            last_sent_at=last[name, State.SENT],
+            last_dead_at=last[name, State.DEAD],
             waiting=waiting[name].number if name in waiting else 0,
             oldest=waiting[name].oldest if name in waiting else None,
             closed=closed.get(name),
@@ -141,15 +144,25 @@ def health(engine: Engine, receivers: Sequence[str], now: datetime) -> tuple[Hea
     )
 
 
-def _last(names: Sequence[str]) -> Select[tuple[str, datetime | None, datetime | None]]:
-    """By receiver when it was told last, and when the last one was given up: one look at an index for each."""
-    named = union_all(*(select(literal(name).label("name")) for name in names)).subquery()
+def _last(connection: Connection, names: Sequence[str], lately: int) -> dict[tuple[str, State], datetime | None]:
+    """By receiver and state when the last message came to it: of most receivers that is among the newest messages of all.
 
-    def finished(state: State) -> ColumnElement[datetime | None]:
-        of_it = (notifications.c.receiver == named.c.name, notifications.c.state == state)
-        return select(notifications.c.finished_at).where(*of_it).order_by(notifications.c.id.desc()).limit(1).scalar_subquery()
+    To ask for the newest of one receiver has PostgreSQL go back through all messages until it meets one, and there may be none.
+    """
+    found: dict[tuple[str, State], datetime | None] = {
+        (row.receiver, State(row.state)): row.at for row in connection.execute(_LATELY, {"lately": lately}) if row.state in _ENDED
+    }
+    rest = [(name, state) for name in names for state in _ENDED if (name, state) not in found]
+    if rest:
+        rows = connection.execute(union_all(*(_ever(name, state) for name, state in rest)))
+        found |= {(row.receiver, State(row.state)): row.at for row in rows}
+    return found
 
-    return select(named.c.name, finished(State.SENT).label("sent"), finished(State.DEAD).label("dead"))
+
+def _ever(name: str, state: State) -> Select[Any]:
+    of_it = (notifications.c.receiver == name, notifications.c.state == state)
+    last = func.max(notifications.c.finished_at, type_=UtcDateTime()).label("at")
+    return select(literal(name).label("receiver"), literal(state.value).label("state"), last).where(*of_it)
 
 
 def _dead_since(since: datetime) -> Select[int]:
@@ -162,6 +175,16 @@ _LATEST = (
     .where(incidents.c.status == Status.FIRING)
     .order_by(incidents.c.last_alert_at.desc(), incidents.c.id.desc())
     .limit(10)
+)
+_ENDED = (State.SENT, State.DEAD)
+_NEWEST = (
+    select(notifications.c.receiver, notifications.c.state, notifications.c.finished_at)
+    .order_by(notifications.c.id.desc())
+    .limit(bindparam("lately"))
+    .subquery()
+)
+_LATELY = select(_NEWEST.c.receiver, _NEWEST.c.state, func.max(_NEWEST.c.finished_at, type_=UtcDateTime()).label("at")).group_by(
+    _NEWEST.c.receiver, _NEWEST.c.state
 )
 _WAITING = select(events.c.received_at).where(is_yet(EventState.WAITING)).order_by(events.c.id).limit(1)
 _QUEUES = (

@@ -9,12 +9,12 @@ import pytest
 from sqlalchemy import Engine
 
 from routing.notification import Severity
-from storage import rules_versions, workers
+from storage import outcomes, rules_versions, workers
 from storage.database import open_database
-from storage.overview import Course, Overview, overview
+from storage.overview import Course, Overview, health, overview
 from storage.workers import steady
 from tests.factories import NOW
-from tests.storage.planned import issue, plan_all, store
+from tests.storage.planned import claim, ended, issue, plan_all, store
 from tests.web.console import signed_in
 from web.pages.overview import troubles
 
@@ -72,6 +72,20 @@ def test_a_receiver_shows_what_waits_for_it_and_since_when(engine: Engine) -> No
 
     assert (found["chat"].waiting, found["chat"].oldest) == (1, NOW)
     assert (found["quiet"].waiting, found["quiet"].last_sent_at) == (0, None)
+
+
+def test_a_receiver_shows_when_it_was_told_last_however_much_others_were_told_since(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(overview_, "_LATELY", overview_._LATELY.where(overview_._NEWEST.c.receiver == "others"))
+    store(engine, issue(1))
+    plan_all(engine)
+    (claimed,) = claim(engine)
+    outcomes.record(engine, [(claimed.id, ended(ended_at=NOW + MINUTE))])
+
+    (found,) = health(engine, ["chat"], NOW + 2 * MINUTE, lately=lately)
+
+    assert (found.last_sent_at, found.last_dead_at, found.waiting) == (NOW + MINUTE, None, 0)
 
 
 @pytest.mark.parametrize(
