@@ -14,7 +14,7 @@ from routing.incident import Turn
 from routing.plan import Disposition
 from storage.tables import events, incident_turns, incidents
 
-MOST = 20_000
+MOST = 10_000
 """So many of the newest events of a time are looked at, and turns of incidents, however many there are."""
 _COUNTED = (Disposition.MATCHED, Disposition.UNROUTED)
 """Alerts that fire: no noise, no duplicates, nothing that only says how an incident went on."""

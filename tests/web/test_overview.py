@@ -74,10 +74,8 @@ def test_a_receiver_shows_what_waits_for_it_and_since_when(engine: Engine) -> No
     assert (found["quiet"].waiting, found["quiet"].last_sent_at) == (0, None)
 
 
-def test_a_receiver_shows_when_it_was_told_last_however_much_others_were_told_since(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(overview_, "_LATELY", overview_._LATELY.where(overview_._NEWEST.c.receiver == "others"))
+@pytest.mark.parametrize("lately", [0, 100])
+def test_a_receiver_shows_when_it_was_told_last_however_much_others_were_told_since(engine: Engine, lately: int) -> None:
     store(engine, issue(1))
     plan_all(engine)
     (claimed,) = claim(engine)
