@@ -159,7 +159,7 @@ def _last(connection: Connection, names: Sequence[str], lately: int) -> dict[tup
     return found
 
 
-def _ever(name: str, state: State) -> Select[Any]:
+def _ever(name: str, state: State) -> Select[str, str, Any]:
     of_it = (notifications.c.receiver == name, notifications.c.state == state)
     last = func.max(notifications.c.finished_at, type_=UtcDateTime()).label("at")
     return select(literal(name).label("receiver"), literal(state.value).label("state"), last).where(*of_it)
