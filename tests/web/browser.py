@@ -53,6 +53,7 @@ class Visitor:
             viewport=SIZES[size],
             color_scheme=scheme,  # type: ignore[arg-type]
             java_script_enabled=has_script,
+            reduced_motion="reduce",  # no picture is taken while something fades
             base_url=self.base,
         )
         page = context.new_page()
