@@ -137,6 +137,17 @@ def test_a_change_may_be_asked_for_at_the_address_that_a_proxy_serves(sqlite_url
     assert (ours.status_code, foreign.status_code) == (302, 400)
 
 
+def test_an_origin_that_is_none_is_a_foreign_one(app: Flask) -> None:
+    browser = Browser(app)
+
+    answers = [
+        browser.post("/theme", headers={"Origin": origin}, theme="dark").status_code
+        for origin in ("http://[", "localhost", "//localhost", "http://localhost@evil.example", "http://evil.example://localhost", "")
+    ]
+
+    assert answers == [400] * 6
+
+
 class TestOnLoopback:
     def test_it_is_open_where_the_settings_say_so(self, sqlite_url: str) -> None:
         browser = Browser(make_app(sqlite_url, CONSOLE_OPEN_ON_LOOPBACK="true"))

@@ -51,7 +51,9 @@ def test_whoever_is_not_signed_in_is_sent_there_and_comes_back(app: Flask, store
     assert browser.get("/").status_code == 200
 
 
-@pytest.mark.parametrize("address", ["https://evil.example", "//evil.example", "/\\evil.example", "javascript:alert(1)", "/%0aevil\n"])
+@pytest.mark.parametrize(
+    "address", ["https://evil.example", "//evil.example", "/\\evil.example", "javascript:alert(1)", "/%0aevil\n", "//[", "/\t/evil.example"]
+)
 def test_nobody_is_sent_to_another_site(app: Flask, stored: Engine, address: str) -> None:
     make_user(stored)
     browser = Browser(app)
