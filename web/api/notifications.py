@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Self
+from typing import Annotated, Self, TypeAlias
 
 from flask import Blueprint
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import AfterValidator, AwareDatetime, Field, model_validator
 from werkzeug.exceptions import NotFound
 
 from routing.notification import Lane, Outcome, Reason, Severity, State
 from storage import inspection, lists, notifications
 from storage.tokens import Scope
 from web.access import note
+from web.alert_masking import visible_reason
 from web.api.operations import Answer, Body, operation
 from web.api.paging import LARGEST, AskedPage, Page, before, part
 from web.desk import desk
@@ -21,6 +22,9 @@ from web.personal import masked
 
 MOST = 1000
 """So many are named in one request."""
+
+Why: TypeAlias = Annotated[str, AfterValidator(visible_reason)]
+"""Why something was done; ••• for whoever may not see the personal data in it."""
 
 
 class AskedNotifications(AskedPage):
@@ -45,7 +49,7 @@ class NotificationAnswer(Answer):
     rules: list[str]
     severity: Severity
     reason: Reason
-    why: str
+    why: Why
     state: State
     created_at: datetime
     next_attempt_at: datetime

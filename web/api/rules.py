@@ -8,7 +8,7 @@ from typing import Self
 
 from flask import Blueprint
 from pydantic import AwareDatetime, Field, JsonValue, model_validator
-from werkzeug.exceptions import Conflict, NotFound
+from werkzeug.exceptions import Conflict, Forbidden, NotFound
 
 from routing import document, sentry
 from routing.alert import Alert
@@ -21,10 +21,12 @@ from storage import dry_run
 from storage.inspection import NoSuchEventError
 from storage.tokens import Scope
 from web.api.events import RuleVerdict
+from web.api.notifications import Why
 from web.api.operations import Answer, Body, operation
 from web.api.paging import LARGEST
 from web.api.problems import Fault, UnfitError
 from web.desk import desk
+from web.personal import may_see_personal
 from web.rules_in_force import rules_in_force
 
 NONE_IN_FORCE = "no rules are in force that this process can read: a worker puts them in force when it starts"
@@ -103,7 +105,7 @@ class WouldBeTold(Answer):
     reason: Reason
     severity: Severity
     rules: list[str]
-    why: str
+    why: Why
 
 
 class WouldComeBack(Answer):
@@ -119,7 +121,7 @@ class Explanation(Answer):
 
     title: str
     disposition: Disposition
-    ignored_by: str | None
+    ignored_by: Why | None
     rules_version: str
     trace: list[RuleVerdict]
     told: list[WouldBeTold]
@@ -158,6 +160,8 @@ def add_rules(api: Blueprint) -> None:
     @operation(scope=Scope.READ, body=Explain, answer=Explanation, refuses={404: "there is no such event", 409: "no rules are in force"})
     def explain(body: Explain) -> Explanation:
         """Say what would become of an alert if it came now, by what is remembered now. Nothing is told or kept."""
+        if body.event_id and body.rules and not may_see_personal():
+            raise Forbidden("rules of one's own would tell of the personal data of an event what this token may not see; send a body")
         rules = _of_text(body.rules) if body.rules else _in_force()
         at = body.at or desk().clock()
         alert = _alert(body, at)

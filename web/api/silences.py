@@ -18,6 +18,7 @@ from web.api.operations import Answer, Body, operation
 from web.api.paging import LARGEST, AskedPage, Page, before, part
 from web.api.problems import Fault, UnfitError
 from web.desk import desk
+from web.personal import refused_search
 
 
 class AskedSilences(AskedPage):
@@ -107,7 +108,11 @@ def add_silences(api: Blueprint) -> None:
     @operation(scope=Scope.READ, body=Matchers, answer=PreviewAnswer)
     def preview_silence(body: Matchers) -> PreviewAnswer:
         """Say what a silence would have held in the last day. Nothing is silenced."""
-        found = silences.preview(desk().engine, _matchers(body), desk().clock())
+        matchers = _matchers(body)
+        faults = [Fault(where=f"#/matchers/{at}", detail=why) for at, one in enumerate(matchers) if (why := refused_search(one))]
+        if faults:
+            raise UnfitError("a condition asks for what this token may not see", faults)
+        found = silences.preview(desk().engine, matchers, desk().clock())
         return PreviewAnswer(events=found.events, notifications=found.notifications, titles=[*found.titles], is_cut=found.is_cut)
 
     @api.get(f"/silences/<int(max={LARGEST}):silence_id>")
