@@ -131,6 +131,7 @@ class TestWhatIsWrong:
             ("GET", "/events?limit=0", {}, 422),
             ("GET", "/events?limti=1", {}, 422),
             ("GET", "/events?cursor=nonsense", {}, 422),
+            ("GET", "/events?cursor=W3RydWVd", {}, 422),  # [true]
             ("POST", "/rules/explain", {"json": {"event_id": 1, "body": {}}}, 422),
             ("POST", "/notifications/requeue", {"json": {"all": "dead", "ids": [1]}}, 422),
         ],
