@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from flask import Blueprint
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 from werkzeug.exceptions import Conflict, NotFound
 
 from routing.query import Query
@@ -14,7 +14,7 @@ from storage import silences
 from storage.silences import NoSuchSilenceError
 from storage.tokens import Scope
 from web.access import note, somebody
-from web.api.operations import Answer, Body, operation
+from web.api.operations import Answer, Body, Moment, operation
 from web.api.paging import LARGEST, AskedPage, Page, before, part
 from web.api.problems import Fault, UnfitError
 from web.desk import desk
@@ -42,8 +42,8 @@ class NewSilence(Matchers):
     """Of what nobody is to be told, until when, and why; who is the token."""
 
     comment: str = Field(min_length=1, max_length=MAX_COMMENT, description="why")
-    ends_at: AwareDatetime
-    starts_at: AwareDatetime | None = Field(None, description="null: now")
+    ends_at: Moment
+    starts_at: Moment | None = Field(None, description="null: now")
 
 
 class SilenceAnswer(Answer):
