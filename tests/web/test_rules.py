@@ -16,7 +16,8 @@ from storage.rules_counts import counted
 from storage.users import Role
 from tests.factories import NOW, event_alert_webhook
 from tests.storage.planned import RULES, issue, make_rules, plan_all, store
-from tests.web.console import SAME_SITE, Browser, make_app, signed_in
+from tests.web.console import SAME_SITE, Browser, signed_in
+from tests.web.programs import api
 from web.differences import differences
 from web.rules_in_force import without_secrets
 
@@ -158,9 +159,8 @@ class TestRules:
         assert "never-met" in page(browser)
 
     def test_a_version_that_nobody_can_have_kept_is_not_found(self, database_url: str) -> None:
-        browser = Browser(make_app(database_url, CONSOLE_OPEN_ON_LOOPBACK="true"))
-
-        assert browser.get("/rules/versions?from=%00&to=x").status_code == 404
+        with api(database_url, CONSOLE_OPEN_ON_LOOPBACK="true") as (app, _):
+            assert Browser(app).get("/rules/versions?from=%00&to=x").status_code == 404
 
     def test_two_versions_are_compared(self, browser: Browser, stored: Engine) -> None:
         before = make_rules(RULES).version
