@@ -330,7 +330,7 @@ slots = Table(
 rules_versions = Table(
     "rules_versions",
     metadata,
-    Column("version", String(64), primary_key=True),
+    Column("version", CleanString(64), primary_key=True),
     Column("text", CleanText, nullable=False),
     Column("in_force_at", UtcDateTime, nullable=False),
 )

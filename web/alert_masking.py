@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from routing.sentry_details import Breadcrumb, Details, Pair, Pairs, Request, SourceFrame, Stack
-from web.personal import MASK, may_see_personal
+from web.personal import MASK, is_personal, is_personal_tag, may_see_personal
 
 _TECHNICAL = frozenset({"trace", "runtime", "os", "client_os", "browser", "app", "device", "gpu", "monitor", "flags", "response"})
 """Contexts that say nothing of anybody."""
-_PERSONAL_TAG = re.compile(r"user(\..*)?|.*(url|mail|ip|name|phone|referer).*", re.IGNORECASE)
 _PERSONAL_CONDITION = re.compile(r"\b(user|geo|message|text|title|error\.value|url|http|request|contexts|payload)\b")
+_ASKED = re.compile(r'([\w.-]+)"?(?:,\w+)?\]? (?:is|has)\b')
+"""The name of a tag or field in a reason: `tags[customer_email] is "…"`."""
 
 
 def visible(details: Details) -> Details:
@@ -28,7 +29,7 @@ def without_personal(details: Details) -> Details:
         breadcrumbs=tuple(map(_breadcrumb, details.breadcrumbs)),
         request=_request(details.request) if details.request else None,
         user=_pairs(details.user),
-        tags=tuple(Pair(name, MASK if _PERSONAL_TAG.fullmatch(name) else value) for name, value in details.tags),
+        tags=tuple(Pair(name, MASK if is_personal_tag(name) else value) for name, value in details.tags),
         contexts=tuple((name, value if name in _TECHNICAL else _pairs(value)) for name, value in details.contexts),
         extra=_pairs(details.extra),
     )
@@ -36,7 +37,9 @@ def without_personal(details: Details) -> Details:
 
 def visible_reason(why: str) -> str:
     """Why a rule was met or not, without the value if that is of somebody."""
-    return why if may_see_personal() or not _PERSONAL_CONDITION.search(why) else MASK
+    if may_see_personal():
+        return why
+    return MASK if _PERSONAL_CONDITION.search(why) or any(map(is_personal, _ASKED.findall(why))) else why
 
 
 def _stack(stack: Stack) -> Stack:

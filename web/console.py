@@ -145,6 +145,10 @@ def _add_refusals(console: Blueprint) -> None:
 
 
 def _refusal(status: int, why: str) -> tuple[str, int]:
+    if status == 500:
+        # Who asks, and whatever else the frame shows, is in the database, which may be what failed.
+        g.person = None
+        return render_template("failed.html"), status
     if status == 429:
         why = f"too many tries: wait a minute ({why})"
     return render_template("refused.html", status=status, why=why), status

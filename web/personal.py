@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import re
+
+from routing.query import Query
+from routing.query_keys import is_known
+from routing.query_syntax import parse_key
+from routing.query_tree import FreeText, conditions
 from storage.users import Role
 from web.access import person
 from web.desk import desk
 
 MASK = "•••"
+_FIELD = re.compile(r"(user|geo|http|request|contexts|payload)\b.*|url|message|error\.value|stack\.vars.*")
+_TAG = re.compile(r"user(\..*)?|.*(url|mail|ip|name|phone|referer).*", re.IGNORECASE)
 
 
 def may_see_personal() -> bool:
@@ -18,3 +26,25 @@ def may_see_personal() -> bool:
 def masked(value: object) -> object:
     """The value, for those who may see it; for others that there is one."""
     return value if may_see_personal() or not value else MASK
+
+
+def is_personal_tag(name: str) -> bool:
+    """Whether a tag of this name may say who somebody is."""
+    return _TAG.fullmatch(name) is not None
+
+
+def is_personal(name: str) -> bool:
+    """Whether what conditions ask for by this name, a field of Sentry's or a tag, is somebody's own."""
+    return _FIELD.fullmatch(name) is not None or (is_personal_tag(name) and not is_known(name))
+
+
+def refused_search(query: Query) -> str:
+    """Why whoever asks may not look for this: what they may not see they may not find out by searching either. Empty: they may."""
+    if may_see_personal():
+        return ""
+    for key in sorted(query.keys):
+        if is_personal(key) or is_personal(parse_key(key).name):
+            return f"{key} is personal data, which your role does not see; ask an admin of this console"
+    if any(isinstance(part, FreeText) for part in conditions(query.tree)):
+        return "text by itself is looked for in messages, too, which are personal data that your role does not see; write title:*text*"
+    return ""

@@ -10,6 +10,7 @@ from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from itsdangerous import URLSafeTimedSerializer
 
 from settings import Settings
+from storage.database import OutOfReachError
 
 LIFE = timedelta(hours=12)
 """Without a sign of life for so long one signs in again."""
@@ -27,10 +28,14 @@ class Sessions(SecureCookieSessionInterface):
         self._is_https = bool(settings.public_url and settings.public_url.startswith("https:"))
 
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
-        """That of the cookie, or a new one."""
+        """That of the cookie, or a new one; None: the key is out of reach."""
         if request.path.startswith(WITHOUT):
             return self.session_class()
-        return super().open_session(app, request)
+        try:
+            return super().open_session(app, request)
+        except OutOfReachError:
+            # Flask then makes one that cannot be written: styles need none, and pages say themselves that they failed.
+            return None
 
     def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer | None:
         """With the key."""

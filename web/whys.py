@@ -6,9 +6,10 @@ import re
 
 from web.personal import MASK, may_see_personal
 
-_VALUE = re.compile(r'"(?:[^"\\]|\\.)*"')
+_VALUES = re.compile(r'".*"', re.DOTALL)
+"""From the first quote to the last: a value may hold some itself, so where one ends nobody can tell."""
 
 
 def why(words: str) -> str:
-    """The words, with each value in quotes masked for who may not see them."""
-    return words if may_see_personal() else _VALUE.sub(f'"{MASK}"', words)
+    """The words, with what stands in quotes masked for who may not see them."""
+    return words if may_see_personal() else _VALUES.sub(f'"{MASK}"', words)

@@ -137,6 +137,38 @@ def test_a_change_may_be_asked_for_at_the_address_that_a_proxy_serves(sqlite_url
     assert (ours.status_code, foreign.status_code) == (302, 400)
 
 
+def test_an_origin_that_is_none_is_a_foreign_one(app: Flask) -> None:
+    browser = Browser(app)
+
+    answers = [
+        browser.post("/theme", headers={"Origin": origin}, theme="dark").status_code
+        for origin in ("http://[", "localhost", "//localhost", "http://localhost@evil.example", "http://evil.example://localhost", "")
+    ]
+
+    assert answers == [400] * 6
+
+
+class TestWhileTheDatabaseIsAway:
+    AWAY = "postgresql+psycopg://router:secret@127.0.0.1:1/router"
+
+    @pytest.mark.parametrize("path", ["/", "/sign-in", "/alerts"])
+    @pytest.mark.parametrize("has_key", [False, True])
+    def test_people_get_a_page_that_says_so(self, path: str, *, has_key: bool) -> None:
+        app = make_app(self.AWAY, CONSOLE_OPEN_ON_LOOPBACK="true")
+        app.testing, app.secret_key = False, "as it was read before" if has_key else None
+
+        answer = Browser(app).client.get(path, follow_redirects=True)
+
+        assert (answer.status_code, answer.mimetype) == (500, "text/html")
+        text = answer.get_data(as_text=True)
+        assert "The database may not answer" in text
+        assert "secret" not in text
+
+    @pytest.mark.parametrize("path", ["/theme.css", "/static/console.css"])
+    def test_that_page_has_its_colours(self, path: str) -> None:
+        assert Browser(make_app(self.AWAY)).get(path).status_code == 200
+
+
 class TestOnLoopback:
     def test_it_is_open_where_the_settings_say_so(self, sqlite_url: str) -> None:
         browser = Browser(make_app(sqlite_url, CONSOLE_OPEN_ON_LOOPBACK="true"))

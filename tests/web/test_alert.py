@@ -134,6 +134,15 @@ class TestPersonalData:
         assert "•••" in text
         assert "buyer" in text
 
+    @pytest.mark.parametrize("key", ["tags[customer_email]", "customer_email", "stack.vars.card"])
+    def test_no_rule_tells_of_it(self, sqlite_url: str, stored: Engine, key: str) -> None:
+        frames: Json = {"values": [{"type": "E", "stacktrace": {"frames": [{"function": "pay", "vars": {"card": "4111"}}]}}]}
+        number = store(stored, event_alert_webhook(tags=[["customer_email", "4111"]], exception=frames))
+        rules = f"version: 1\nreceivers: {{log: {{kind: preview}}}}\nrules: [{{name: a, when: '{key}:4*', notify: [log]}}]"
+        plan_all(stored, make_rules(rules))
+
+        assert "4111" not in text_of(signed_in(sqlite_url, Role.VIEWER), f"/alerts/{number}")
+
     def test_settings_say_who_may(self, sqlite_url: str, stored: Engine) -> None:
         number = decided(stored)
 

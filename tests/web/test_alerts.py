@@ -109,6 +109,10 @@ class TestPersonalData:
             "http.url:x",
             "payload[request.data]:x",
             "level:error user:id:1",
+            "tags[customer_email]:b*",
+            "has:ip",
+            "stack.vars.card:4*",
+            "level:error answer",
         ):
             assert "personal data" in text_of(viewer, f"/alerts?q={query}"), query
             assert viewer.get(f"/alerts/news?after=0&q={query}").status_code == 400

@@ -15,7 +15,7 @@ from routing.alert import Json
 from storage import audit, incident_desk, inspection, silences
 from storage.tokens import Scope
 from tests.factories import event_alert_webhook
-from tests.storage.planned import issue, notified, plan_all, store
+from tests.storage.planned import issue, make_rules, notified, plan_all, store
 from tests.web.programs import RULES, Program, api, put_in_force
 
 SOON = timedelta(hours=1)
@@ -188,11 +188,11 @@ class TestChanging:
             ("silence.add", "silence 1"),
         ]
 
-    def test_a_silence_says_what_it_would_have_held(self, reader: Program, engine: Engine) -> None:
+    def test_a_silence_says_what_it_would_have_held(self, operator: Program, engine: Engine) -> None:
         store(engine, at=datetime.now(UTC))
         plan_all(engine, at=datetime.now(UTC))
 
-        answer = reader.post("/silences/preview", {"matchers": ["payment"]}).json
+        answer = operator.post("/silences/preview", {"matchers": ["payment"]}).json
 
         assert answer
         assert (answer["events"], answer["notifications"]) == (1, {"chat": 1, "pager": 1})
@@ -227,11 +227,11 @@ class TestRules:
         assert "chat" in wrong["problems"][0]["message"]
 
     @pytest.mark.parametrize("of", ["event", "body"])
-    def test_an_alert_is_explained_by_the_rules_of_a_text(self, reader: Program, engine: Engine, of: str) -> None:
+    def test_an_alert_is_explained_by_the_rules_of_a_text(self, operator: Program, engine: Engine, of: str) -> None:
         event_id = store(engine)
         which: dict[str, Json] = {"event_id": event_id} if of == "event" else {"body": json.loads(event_alert_webhook().body)}
 
-        answer = reader.post("/rules/explain", {**which, "rules": {"text": RULES}})
+        answer = operator.post("/rules/explain", {**which, "rules": {"text": RULES}})
 
         assert answer.json
         assert (answer.status_code, answer.json["disposition"]) == (200, "matched")
@@ -261,7 +261,7 @@ class TestRules:
     )
     def test_no_variable_shows(self, sqlite_url: str, rules: str) -> None:
         with api(sqlite_url, SMTP_PASSWORD="correct-horse") as (app, engine):
-            program = Program(app, engine)
+            program = Program(app, engine, Scope.OPERATE)
             event_id = store(engine)
 
             explained = program.post("/rules/explain", {"event_id": event_id, "rules": {"text": rules}})
@@ -269,3 +269,41 @@ class TestRules:
 
         assert explained.status_code == 422
         assert "correct-horse" not in explained.get_data(as_text=True) + checked.get_data(as_text=True)
+
+
+class TestPersonalData:
+    """Of the buyer of the alert, whom a token that only reads may not see."""
+
+    RULES = "version: 1\nreceivers: {chat: {kind: slack, channel: '#a'}}\nrules: [{name: buyers, when: '%s', notify: [chat]}]\n"
+
+    @pytest.fixture
+    def told(self, engine: Engine) -> int:
+        text = self.RULES.replace("slack, channel: '#a'", "preview") % "user.email:* OR tags[customer_email]:*"
+        event_id = store(engine, event_alert_webhook(tags=[["customer_email", "buyer@example.com"]]))
+        plan_all(engine, make_rules(text))
+        put_in_force(engine, self.RULES % "user.email:* OR tags[customer_email]:*")
+        return event_id
+
+    def asked(self, program: Program, event_id: int) -> str:
+        answers = [
+            program.get(f"/events/{event_id}"),
+            program.get("/notifications"),
+            program.get("/notifications/1"),
+            program.post("/rules/explain", {"event_id": event_id}),
+        ]
+        assert [one.status_code for one in answers] == [200] * 4
+        return "".join(one.get_data(as_text=True) for one in answers)
+
+    def test_no_reason_tells_of_it(self, reader: Program, operator: Program, told: int) -> None:
+        assert "buyer@example.com" not in self.asked(reader, told)
+        assert "buyer@example.com" in self.asked(operator, told)
+
+    @pytest.mark.parametrize("condition", ["user.email:b*", "tags[customer_email]:b*", "stack.vars.card:4*", "answer"])
+    def test_it_is_not_found_out_by_asking(self, reader: Program, operator: Program, told: int, condition: str) -> None:
+        explain: dict[str, Json] = {"event_id": told, "rules": {"text": self.RULES % condition}}
+        preview: Json = {"matchers": ["level:error", condition]}
+
+        assert reader.post("/rules/explain", explain).status_code == 403
+        assert reader.post("/silences/preview", preview).status_code == 422
+        assert operator.post("/rules/explain", explain).status_code == 200
+        assert operator.post("/silences/preview", preview).status_code == 200

@@ -131,6 +131,10 @@ class TestWhatIsWrong:
             ("GET", "/events?limit=0", {}, 422),
             ("GET", "/events?limti=1", {}, 422),
             ("GET", "/events?cursor=nonsense", {}, 422),
+            ("GET", "/events?cursor=W3RydWVd", {}, 422),  # [true]
+            ("GET", "/notifications?since=0001-01-01T00:00:00%2B14:00", {}, 422),
+            ("POST", "/notifications/requeue", {"json": {"all": "dead", "until": "9999-12-31T23:59:59-14:00"}}, 422),
+            ("POST", "/silences", {"json": {"matchers": ["level:error"], "comment": "a", "ends_at": "9999-12-31T23:59:59-14:00"}}, 422),
             ("POST", "/rules/explain", {"json": {"event_id": 1, "body": {}}}, 422),
             ("POST", "/notifications/requeue", {"json": {"all": "dead", "ids": [1]}}, 422),
         ],

@@ -150,6 +150,16 @@ class TestPages:
         assert "of Joe" not in text
         assert "•••" in text
 
+    def test_so_is_why_it_was_sent_with_the_quotes_in_it(self, sqlite_url: str, stored: Engine) -> None:
+        [id_] = make_many(stored, 1)
+        with stored.begin() as connection:
+            connection.execute(update(notifications).values(why='user.username is "Ann "4111" Lee"'))
+
+        text = text_of(signed_in(sqlite_url, Role.VIEWER), f"/deliveries/{id_}")
+
+        assert "4111" not in text
+        assert "user.username is" in text
+
     def test_a_time_that_is_none_is_said_beside_its_field(self, sqlite_url: str) -> None:
         text = text_of(signed_in(sqlite_url), "/deliveries?since=yesterday&until=2h")
 

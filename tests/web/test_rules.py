@@ -17,6 +17,7 @@ from storage.users import Role
 from tests.factories import NOW, event_alert_webhook
 from tests.storage.planned import RULES, issue, make_rules, plan_all, store
 from tests.web.console import SAME_SITE, Browser, signed_in
+from tests.web.programs import api
 from web.differences import differences
 from web.rules_in_force import without_secrets
 
@@ -156,6 +157,10 @@ class TestRules:
         rules_versions.remember(stored, make_rules(twice).version, {"": twice}, datetime.now(UTC))
 
         assert "never-met" in page(browser)
+
+    def test_a_version_that_nobody_can_have_kept_is_not_found(self, database_url: str) -> None:
+        with api(database_url, CONSOLE_OPEN_ON_LOOPBACK="true") as (app, _):
+            assert Browser(app).get("/rules/versions?from=%00&to=x").status_code == 404
 
     def test_two_versions_are_compared(self, browser: Browser, stored: Engine) -> None:
         before = make_rules(RULES).version

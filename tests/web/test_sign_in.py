@@ -51,7 +51,9 @@ def test_whoever_is_not_signed_in_is_sent_there_and_comes_back(app: Flask, store
     assert browser.get("/").status_code == 200
 
 
-@pytest.mark.parametrize("address", ["https://evil.example", "//evil.example", "/\\evil.example", "javascript:alert(1)", "/%0aevil\n"])
+@pytest.mark.parametrize(
+    "address", ["https://evil.example", "//evil.example", "/\\evil.example", "javascript:alert(1)", "/%0aevil\n", "//[", "/\t/evil.example"]
+)
 def test_nobody_is_sent_to_another_site(app: Flask, stored: Engine, address: str) -> None:
     make_user(stored)
     browser = Browser(app)
@@ -89,6 +91,15 @@ def test_after_five_tries_in_a_minute_one_has_to_wait(app: Flask, stored: Engine
 
     assert statuses == [401] * 5 + [429]
     assert browser.sign_in("admin").status_code == 429
+
+
+def test_a_name_has_no_more_tries_for_being_spelt_in_other_ways(app: Flask, stored: Engine) -> None:
+    make_user(stored)
+    browser = Browser(app)
+
+    statuses = [browser.sign_in(name, "wrong").status_code for name in ("admin", " admin", "admin ", "ADMIN", "\uff41dmin", "  admin")]
+
+    assert statuses == [401] * 5 + [429]
     assert browser.sign_in("another", "wrong").status_code == 401
 
 

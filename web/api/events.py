@@ -13,10 +13,11 @@ from storage import inspection, lists
 from storage.events import EventState
 from storage.inspection import NoSuchEventError
 from storage.tokens import Scope
-from web.api.notifications import NotificationAnswer
+from web.api.notifications import NotificationAnswer, Why
 from web.api.operations import Answer, operation
 from web.api.paging import LARGEST, AskedPage, Page, before, part
 from web.desk import desk
+from web.personal import masked
 
 
 class AskedEvents(AskedPage):
@@ -52,14 +53,14 @@ class RuleVerdict(Answer):
 
     rule: str
     matched: bool
-    why: str = Field(description="the conditions that were met with their values, or the first one that was not")
+    why: Why = Field(description="the conditions that were met with their values, or the first one that was not")
 
 
 class WholeEvent(EventAnswer):
     """An event, and why it was or was not told."""
 
     duplicate_of: int | None
-    ignored_by: str | None = Field(description="the entry of `ignore` that it met, and by what")
+    ignored_by: Why | None = Field(description="the entry of `ignore` that it met, and by what")
     error: str | None = Field(description="why it could not be planned")
     rules_version: str | None
     trace: list[RuleVerdict]
@@ -96,7 +97,7 @@ def add_events(api: Blueprint) -> None:
             **plain,
             duplicate_of=found.duplicate_of,
             ignored_by=found.ignored_by,
-            error=found.error,
+            error=found.error and str(masked(found.error)),
             rules_version=found.rules_version,
             trace=verdicts,
             notifications=told,

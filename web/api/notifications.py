@@ -4,23 +4,27 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Self
+from typing import Annotated, Self, TypeAlias
 
 from flask import Blueprint
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from werkzeug.exceptions import NotFound
 
 from routing.notification import Lane, Outcome, Reason, Severity, State
 from storage import inspection, lists, notifications
 from storage.tokens import Scope
 from web.access import note
-from web.api.operations import Answer, Body, operation
+from web.alert_masking import visible_reason
+from web.api.operations import Answer, Body, Moment, operation
 from web.api.paging import LARGEST, AskedPage, Page, before, part
 from web.desk import desk
 from web.personal import masked
 
 MOST = 1000
 """So many are named in one request."""
+
+Why: TypeAlias = Annotated[str, AfterValidator(visible_reason)]
+"""Why something was done; ••• for whoever may not see the personal data in it."""
 
 
 class AskedNotifications(AskedPage):
@@ -30,8 +34,8 @@ class AskedNotifications(AskedPage):
     receiver: str | None = Field(None, max_length=200, description="only those to this receiver")
     event_id: int | None = Field(None, ge=1, le=LARGEST, description="only those of this event")
     incident_id: int | None = Field(None, ge=1, le=LARGEST, description="only those of this incident")
-    since: AwareDatetime | None = Field(None, description="planned then or later")
-    until: AwareDatetime | None = Field(None, description="planned before then")
+    since: Moment | None = Field(None, description="planned then or later")
+    until: Moment | None = Field(None, description="planned before then")
 
 
 class NotificationAnswer(Answer):
@@ -45,7 +49,7 @@ class NotificationAnswer(Answer):
     rules: list[str]
     severity: Severity
     reason: Reason
-    why: str
+    why: Why
     state: State
     created_at: datetime
     next_attempt_at: datetime
@@ -88,8 +92,8 @@ class Requeue(Body):
     ids: list[int] | None = Field(None, min_length=1, max_length=MOST, description="these")
     all: Group | None = Field(None, description="all of these, as far as what follows does not narrow them")
     receiver: str | None = Field(None, max_length=200)
-    since: AwareDatetime | None = Field(None, description="planned then or later")
-    until: AwareDatetime | None = Field(None, description="planned before then")
+    since: Moment | None = Field(None, description="planned then or later")
+    until: Moment | None = Field(None, description="planned before then")
     dry_run: bool = Field(default=False, description="only say which")
 
     @model_validator(mode="after")

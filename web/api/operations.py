@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import wraps
-from typing import TypeVar, cast
+from typing import Annotated, TypeAlias, TypeVar, cast
 
 from flask import Response, current_app, request
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
@@ -21,6 +22,16 @@ View = Callable[..., BaseModel]
 FormT = TypeVar("FormT", bound=BaseModel)
 
 JSON = "application/json"
+
+
+def _within_reach(at: datetime) -> datetime:
+    if not 1971 <= at.year < 3000:
+        raise ValueError("write a time from 1971 to before 3000")
+    return at
+
+
+Moment: TypeAlias = Annotated[AwareDatetime, AfterValidator(_within_reach)]
+"""A time that is sent: from the ends of the calendar no hours lead on, so databases cannot have those in UTC."""
 _OPERATION = "operation"
 
 

@@ -45,7 +45,7 @@ def before(asked: AskedPage) -> int | None:
     if asked.cursor is None:
         return None
     match _read(asked.cursor):
-        case [int(number)] if 0 <= number <= LARGEST:
+        case [int(number)] if _is_of_a_row(number):
             return number
     raise _no_cursor()
 
@@ -59,7 +59,7 @@ def before_alert(asked: AskedPage) -> LastAlert | None:
     if asked.cursor is None:
         return None
     match _read(asked.cursor):
-        case [str(moment), int(number)] if 0 <= number <= LARGEST:
+        case [str(moment), int(number)] if _is_of_a_row(number):
             try:
                 at = datetime.fromisoformat(moment)
             except ValueError:
@@ -88,6 +88,11 @@ def _read(cursor: str) -> object:
         return json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     except (binascii.Error, ValueError, RecursionError):
         raise _no_cursor() from None
+
+
+def _is_of_a_row(number: int) -> bool:
+    """To Python, true is a number, too."""
+    return not isinstance(number, bool) and 0 <= number <= LARGEST
 
 
 def _no_cursor() -> UnfitError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from flask import Blueprint
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 from werkzeug.exceptions import Conflict, NotFound
 
 from routing.query import Query
@@ -14,10 +14,11 @@ from storage import silences
 from storage.silences import NoSuchSilenceError
 from storage.tokens import Scope
 from web.access import note, somebody
-from web.api.operations import Answer, Body, operation
+from web.api.operations import Answer, Body, Moment, operation
 from web.api.paging import LARGEST, AskedPage, Page, before, part
 from web.api.problems import Fault, UnfitError
 from web.desk import desk
+from web.personal import refused_search
 
 
 class AskedSilences(AskedPage):
@@ -41,8 +42,8 @@ class NewSilence(Matchers):
     """Of what nobody is to be told, until when, and why; who is the token."""
 
     comment: str = Field(min_length=1, max_length=MAX_COMMENT, description="why")
-    ends_at: AwareDatetime
-    starts_at: AwareDatetime | None = Field(None, description="null: now")
+    ends_at: Moment
+    starts_at: Moment | None = Field(None, description="null: now")
 
 
 class SilenceAnswer(Answer):
@@ -107,7 +108,11 @@ def add_silences(api: Blueprint) -> None:
     @operation(scope=Scope.READ, body=Matchers, answer=PreviewAnswer)
     def preview_silence(body: Matchers) -> PreviewAnswer:
         """Say what a silence would have held in the last day. Nothing is silenced."""
-        found = silences.preview(desk().engine, _matchers(body), desk().clock())
+        matchers = _matchers(body)
+        faults = [Fault(where=f"#/matchers/{at}", detail=why) for at, one in enumerate(matchers) if (why := refused_search(one))]
+        if faults:
+            raise UnfitError("a condition asks for what this token may not see", faults)
+        found = silences.preview(desk().engine, matchers, desk().clock())
         return PreviewAnswer(events=found.events, notifications=found.notifications, titles=[*found.titles], is_cut=found.is_cut)
 
     @api.get(f"/silences/<int(max={LARGEST}):silence_id>")

@@ -21,14 +21,12 @@ from storage.users import Role
 from web.access import needs, note, somebody
 from web.desk import desk
 from web.live import Streams
-from web.personal import may_see_personal
+from web.personal import refused_search
 
 LARGEST = 2**63 - 1
 """What a database can number rows with."""
 LONGEST_QUERY = 2_000
 FILTERS = ("project", "environment", "level", "disposition", "resource")
-_PERSONAL = re.compile(r"(user|geo|http|request|contexts|payload)\b.*|url|message|error\.value|stack\.vars.*")
-"""Keys whose values are masked for some: whoever may not see them may not find them out by searching either."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,9 +163,8 @@ def _query(text: str) -> Query:
     query = parse_condition(text)
     if query.aggregates:
         raise QueryError(f"{min(query.aggregates)} is a figure over many alerts; a search asks each by itself", position=0)
-    hidden = sorted(key for key in query.keys if _PERSONAL.fullmatch(key))
-    if hidden and not may_see_personal():
-        raise QueryError(f"{hidden[0]} is personal data, which your role does not see; ask an admin of this console", position=0)
+    if refused := refused_search(query):
+        raise QueryError(refused, position=0)
     return query
 
 

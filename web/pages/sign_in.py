@@ -126,4 +126,9 @@ def _of_form() -> users.User | None:
 
 
 def _who_tries() -> str:
-    return f"{get_remote_address()} {request.form.get('name', '')[:100].casefold()}"
+    """By the name as names are compared: however it is spelled, it is one person's."""
+    try:
+        name = users.normal_name(request.form.get("name", ""))
+    except UserError:
+        name = ""
+    return f"{get_remote_address()} {name}"
