@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from threading import BoundedSemaphore
 from typing import NamedTuple
 
 from flask import Blueprint, Flask, Response, abort, current_app, g, redirect, render_template, request, url_for
@@ -33,12 +32,10 @@ from web.pages.rules import add_rules
 from web.pages.sign_in import SESSION_KEY, add_sign_in, limiter_of
 from web.pages.silences import add_silences
 from web.pages.tokens import add_tokens
+from web.places import Places
 from web.sessions import use_sessions
 from web.wording import add_wording
 
-AT_ONCE = 6
-"""So many pages, and answers of the API, a process makes at the same time: its threads are there for Sentry first."""
-PATIENCE_SECONDS = 2.0
 THEMES = ("system", "light", "dark")
 PAGES = {
     "console.overview": "Overview",
@@ -66,7 +63,7 @@ def add_console(app: Flask, at: Desk) -> None:
     limiter.init_app(app)
     add_wording(app)
     console = Blueprint("console", __name__, static_folder="static", static_url_path="/static", template_folder="templates")
-    places = BoundedSemaphore(AT_ONCE)
+    places = Places()
     _keep_few(console, places)
     console.before_request(access.check)
     add_sign_in(console, limiter)
@@ -102,17 +99,17 @@ def add_console(app: Flask, at: Desk) -> None:
         return response
 
 
-def _keep_few(blueprint: Blueprint, places: BoundedSemaphore) -> None:
+def _keep_few(blueprint: Blueprint, places: Places) -> None:
     @blueprint.before_request
     def wait() -> None:
-        if not places.acquire(timeout=PATIENCE_SECONDS):
+        if not places.take():
             abort(503, "the console has more to do than it may, so that webhooks do not wait: try again")
         g.has_place = True
 
     @blueprint.teardown_request
     def leave(_error: BaseException | None) -> None:
         if g.pop("has_place", False):
-            places.release()
+            places.leave()
 
 
 def _add_theme(console: Blueprint) -> None:
