@@ -130,8 +130,11 @@ def pack(plain: bytes) -> bytes:
 
 
 def unpack(packed: bytes) -> bytes:
-    """The bytes as they came in."""
-    return isal_zlib.decompress(packed)
+    """The bytes as they came in; of what a disk has damaged those that are stored, so that only that event is unreadable."""
+    try:
+        return isal_zlib.decompress(packed)
+    except isal_zlib.error:  # type: ignore[misc]  # its stubs take the class for an instance
+        return packed
 
 
 def pack_trace(plan: Plan) -> bytes | None:

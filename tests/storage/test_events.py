@@ -12,6 +12,7 @@ from storage.events import EventState
 from storage.inspection import NoSuchEventError
 from storage.intake import Intake
 from storage.tables import events as table
+from tests.storage.planned import plan_all
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
@@ -51,6 +52,17 @@ def test_large_events_are_read_a_few_at_a_time_however_well_they_pack(engine: En
 
     assert ([event.id for event in first.events], first.are_all) == (stored[:1], False)
     assert ([event.id for event in last.events], last.are_all) == ([alone], True)
+
+
+def test_what_a_disk_has_damaged_holds_up_nothing_that_comes_after_it(engine: Engine) -> None:
+    damaged, whole = store(engine, b'{"a": 1}'), store(engine, b'{"a": 2}')
+    with engine.begin() as connection:
+        connection.execute(table.update().where(table.c.id == damaged).values(body=b"no zlib"))
+
+    plan_all(engine)
+
+    assert [inspection.find_event(engine, id_).state for id_ in (damaged, whole)] == [EventState.PLANNED] * 2
+    assert inspection.find_event(engine, damaged).disposition == "unreadable"
 
 
 def test_an_event_can_be_found_by_its_number(engine: Engine) -> None:
