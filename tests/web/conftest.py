@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from argon2 import PasswordHasher
 from sqlalchemy import Connection, Engine, event
+
+CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+"""A password takes a fifth of a second by design, and nearly every test here signs somebody in."""
+
+
+@pytest.fixture(autouse=True)
+def quick_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same algorithm, with less to do."""
+    monkeypatch.setattr("storage.users._hasher", CHEAP)
 
 
 @pytest.fixture(autouse=True)
