@@ -1,21 +1,15 @@
-"""What is listed page by page, the newest first: a page begins where the one before it ended, so the last costs no more than the first."""
+"""Events page by page, the newest first: a page begins where the one before it ended, so the last costs no more than the first."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import NamedTuple
 
-from sqlalchemy import Engine, literal, select, tuple_
+from sqlalchemy import Engine, select
 
-from routing.alert import Status
-from routing.notification import State
 from routing.plan import Disposition
-from storage import inspection
 from storage.events import EventState, is_yet
-from storage.incident_desk import ListedIncident
-from storage.inspection import Listed
-from storage.tables import Id, UtcDateTime, events, incidents
+from storage.tables import events
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,13 +27,6 @@ class ListedEvent:
     state: EventState
     disposition: Disposition | None
     incident_id: int | None
-
-
-class LastAlert(NamedTuple):
-    """By what incidents are in order: when their last alert came, and their number."""
-
-    at: datetime
-    id: int
 
 
 def events_before(
@@ -67,52 +54,4 @@ def events_before(
     )
 
 
-def incidents_before(engine: Engine, before: LastAlert | None, *, status: Status | None = None, limit: int) -> tuple[ListedIncident, ...]:
-    """Incidents whose last alert came earlier: by the index of that, of all or of one status."""
-    order = (incidents.c.last_alert_at, incidents.c.id)
-    query = select(*_INCIDENT).order_by(*(column.desc() for column in order)).limit(limit)
-    if before is not None:
-        query = query.where(tuple_(*order) < tuple_(literal(before.at, UtcDateTime()), literal(before.id, Id)))
-    if status is not None:
-        query = query.where(incidents.c.status == status)
-    with engine.connect() as connection:
-        return tuple(ListedIncident(**{**row._asdict(), "status": Status(row.status)}) for row in connection.execute(query))
-
-
-def notifications_before(
-    engine: Engine,
-    before: int | None,
-    *,
-    state: State | None = None,
-    receiver: str | None = None,
-    event_id: int | None = None,
-    incident_id: int | None = None,
-    since: datetime | None = None,
-    until: datetime | None = None,
-    limit: int,
-) -> tuple[Listed, ...]:
-    """Notifications older than the one of this number.
-
-    Of one receiver each state is asked by itself: its index has them in order of their numbers only within a state.
-    """
-    states = [*State] if receiver is not None and state is None else [state]
-    found = [
-        one
-        for each in states
-        for one in inspection.listed(
-            engine,
-            before=before,
-            state=each,
-            receiver=receiver,
-            event_id=event_id,
-            incident_id=incident_id,
-            since=since,
-            until=until,
-            limit=limit,
-        )
-    ]
-    return tuple(sorted(found, key=lambda one: one.id, reverse=True)[:limit])
-
-
 _EVENT = tuple(events.c[field.name] for field in fields(ListedEvent))
-_INCIDENT = tuple(incidents.c[field.name] for field in fields(ListedIncident))

@@ -8,9 +8,8 @@ from sqlalchemy import Engine
 
 from routing.alert import Status
 from routing.notification import State
-from storage import lists
+from storage import incident_desk, inspection, lists
 from storage.events import EventState
-from storage.lists import LastAlert
 from tests.factories import NOW
 from tests.storage.planned import issue, make_many, plan_all, store
 
@@ -42,9 +41,9 @@ def test_incidents_of_one_moment_go_on_by_their_numbers(engine: Engine) -> None:
     plan_all(engine, at=NOW + timedelta(minutes=1))
 
     found, before = [], None
-    while page := lists.incidents_before(engine, before, status=Status.FIRING, limit=1):
+    while page := incident_desk.listed(engine, status=Status.FIRING, limit=1, before=before):
         found += [one.id for one in page]
-        before = LastAlert(page[-1].last_alert_at, page[-1].id)
+        before = page[-1].last_alert_at, page[-1].id
 
     assert len(found) == 4
     assert found == sorted(found, reverse=True)
@@ -52,11 +51,11 @@ def test_incidents_of_one_moment_go_on_by_their_numbers(engine: Engine) -> None:
 
 def test_notifications_of_a_receiver_are_in_one_order_whatever_their_state(engine: Engine) -> None:
     make_many(engine, 1, 2, 3)
-    everything = lists.notifications_before(engine, None, limit=99)
+    everything = inspection.listed(engine, limit=99)
 
-    of_chat = lists.notifications_before(engine, None, receiver="chat", limit=99)
-    rest = lists.notifications_before(engine, of_chat[0].id, receiver="chat", limit=99)
+    of_chat = inspection.listed(engine, receiver="chat", limit=99)
+    rest = inspection.listed(engine, before=of_chat[0].id, receiver="chat", limit=99)
 
     assert of_chat == tuple(one for one in everything if one.receiver == "chat")
     assert rest == of_chat[1:]
-    assert lists.notifications_before(engine, None, state=State.DEAD, limit=99) == ()
+    assert inspection.listed(engine, state=State.DEAD, limit=99) == ()

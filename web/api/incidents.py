@@ -12,7 +12,7 @@ from werkzeug.exceptions import Conflict, NotFound
 from routing.alert import Status
 from routing.incident import Turn
 from routing.own_events import Change
-from storage import incident_desk, lists
+from storage import incident_desk
 from storage.incident_desk import Life
 from storage.queue import PLAN
 from storage.tokens import Scope
@@ -89,7 +89,7 @@ def add_incidents(api: Blueprint) -> None:
     def list_incidents(query: AskedIncidents) -> IncidentPage:
         """List incidents, those with the latest alert first."""
         status = Status(query.status) if query.status else None
-        found = lists.incidents_before(desk().engine, before_alert(query), status=status, limit=query.limit + 1)
+        found = incident_desk.listed(desk().engine, status=status, limit=query.limit + 1, before=before_alert(query))
         items, following = part(found, query.limit, lambda one: [one.last_alert_at, one.id])
         return IncidentPage(items=[IncidentAnswer.model_validate(one) for one in items], next=following)
 

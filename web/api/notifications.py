@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field, model_validator
 from werkzeug.exceptions import NotFound
 
 from routing.notification import Lane, Outcome, Reason, Severity, State
-from storage import inspection, lists, notifications
+from storage import inspection, notifications
 from storage.tokens import Scope
 from web.access import note
 from web.alert_masking import visible_reason
@@ -122,7 +122,7 @@ def add_notifications(api: Blueprint) -> None:
     def list_notifications(query: AskedNotifications) -> NotificationPage:
         """List notifications, the newest first."""
         which = query.model_dump(exclude={"limit", "cursor"})
-        found = lists.notifications_before(desk().engine, before(query), **which, limit=query.limit + 1)
+        found = inspection.listed(desk().engine, before=before(query), **which, limit=query.limit + 1)
         items, following = part(found, query.limit, lambda one: [one.id])
         return NotificationPage(items=[NotificationAnswer.model_validate(one) for one in items], next=following)
 

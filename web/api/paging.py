@@ -13,7 +13,6 @@ from urllib.parse import urlencode
 from flask import request
 from pydantic import Field
 
-from storage.lists import LastAlert
 from web.api.operations import Answer, Asked
 from web.api.problems import Fault, UnfitError
 
@@ -50,7 +49,7 @@ def before(asked: AskedPage) -> int | None:
     raise _no_cursor()
 
 
-def before_alert(asked: AskedPage) -> LastAlert | None:
+def before_alert(asked: AskedPage) -> tuple[datetime, int] | None:
     """Of a list in the order of last alerts: the same.
 
     Raises:
@@ -65,7 +64,7 @@ def before_alert(asked: AskedPage) -> LastAlert | None:
             except ValueError:
                 raise _no_cursor() from None
             if at.tzinfo and 1 < at.year < 9999:
-                return LastAlert(at, number)
+                return at, number
     raise _no_cursor()
 
 
