@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from itertools import accumulate
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 from isal import isal_zlib
@@ -19,6 +18,8 @@ from routing.findings import Findings
 from routing.history import History
 from routing.plan import Disposition, Plan, RuleTrace
 from storage.tables import events
+
+T = TypeVar("T")
 
 MAX_BATCH_BYTES = 2 * 1024 * 1024
 """Compressed; about four times as much when it is read, and several times that once it is parsed."""
@@ -85,8 +86,8 @@ def waiting(connection: Connection, limit: int) -> Waiting:
     """So many, or fewer if they are large."""
     is_waiting = is_yet(EventState.WAITING)
     sizes = connection.execute(select(events.c.id, func.length(events.c.body)).where(is_waiting).order_by(events.c.id).limit(limit)).all()
-    ids = _first_of_size([(id_, size) for id_, size in sizes], MAX_BATCH_BYTES)
-    found = tuple(_first_plain(_of(connection, ids), MAX_PLAIN_BYTES))
+    ids = [id_ for id_, _ in _first_within(sizes, lambda row: row[1], MAX_BATCH_BYTES)]
+    found = tuple(_first_within(_of(connection, ids), lambda event: len(event.body), MAX_PLAIN_BYTES))
     return Waiting(found, are_all=len(found) == len(sizes) < limit)
 
 
@@ -108,20 +109,14 @@ def event_of(row: Row[Any], id_: int) -> Event:
     return Event(id=id_, received_at=row.received_at, resource=row.resource, body=unpack(row.body), findings=findings)
 
 
-def _first_of_size(sizes: Sequence[tuple[int, int]], limit: int) -> tuple[int, ...]:
-    """Of ids with their sizes the first ones that are together within the limit, at least one."""
-    totals = accumulate(size for _, size in sizes)
-    return tuple(id_ for index, ((id_, _), total) in enumerate(zip(sizes, totals, strict=True)) if index == 0 or total <= limit)
-
-
-def _first_plain(found: Iterable[Event], limit: int) -> Iterator[Event]:
-    """Those that are together within the limit, at least one."""
+def _first_within(some: Iterable[T], size: Callable[[T], int], limit: int) -> Iterator[T]:
+    """The first ones that are together within the limit, at least one; whatever comes after them is not looked at."""
     total = 0
-    for event in found:
-        total += len(event.body)
-        if total > limit and total > len(event.body):
+    for number, one in enumerate(some):
+        total += size(one)
+        if number and total > limit:
             return
-        yield event
+        yield one
 
 
 def pack(plain: bytes) -> bytes:
