@@ -33,7 +33,7 @@ from web.pages.sign_in import SESSION_KEY, add_sign_in, limiter_of
 from web.pages.silences import add_silences
 from web.pages.tokens import add_tokens
 from web.places import Places
-from web.sessions import WITHOUT, use_sessions
+from web.sessions import WEBHOOKS, use_sessions
 from web.wording import add_wording
 
 THEMES = ("system", "light", "dark")
@@ -60,6 +60,7 @@ def add_console(app: Flask, at: Desk) -> None:
     Bootstrap5(app)
     csrf.init_app(app)
     limiter = limiter_of(at.settings)
+    limiter.request_filter(lambda: request.path.startswith(WEBHOOKS))
     limiter.init_app(app)
     add_wording(app)
     console = Blueprint("console", __name__, static_folder="static", static_url_path="/static", template_folder="templates")
@@ -93,9 +94,7 @@ def add_console(app: Flask, at: Desk) -> None:
 
     @app.after_request
     def harden(response: Response) -> Response:
-        """Every answer that a browser may show."""
-        if request.path.startswith(WITHOUT):
-            return response
+        """Every answer, of pages and of programs' paths."""
         is_https = bool(at.settings.public_url and at.settings.public_url.startswith("https:"))
         security.secure(response, is_https=is_https)
         return response

@@ -23,8 +23,7 @@ HEADERS = {
 
 def secure(response: Response, *, is_https: bool) -> Response:
     """With the headers; pages are kept by nobody."""
-    for name, value in HEADERS.items():
-        response.headers.setdefault(name, value)
+    response.headers.extend(HEADERS)
     if is_https:
         response.headers.setdefault("Strict-Transport-Security", "max-age=31536000")
     if response.mimetype == "text/html":

@@ -109,7 +109,7 @@ def test_no_change_is_made_for_another_site_or_without_a_token(sqlite_url: str, 
 
 
 def test_every_answer_has_the_headers(app: Flask) -> None:
-    for path in ("/", "/sign-in", "/theme.css", "/static/console.css", "/nowhere"):
+    for path in ("/", "/sign-in", "/theme.css", "/static/console.css", "/webhooks/sentry", "/nowhere", "/api/v1/openapi.json"):
         answer = Browser(app).get(path)
         assert {name: answer.headers.get(name) for name in HEADERS} == HEADERS, path
 
