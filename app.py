@@ -28,7 +28,7 @@ from web.changes import add_changes
 from web.console import add_console
 from web.desk import Desk
 from web.intake import Keeper, accepted, check_token, whole_body
-from web.pages.sign_in import say_first_admin_of
+from web.pages.sign_in import say_first_admin
 
 SIGNATURE_HEADERS = ("Sentry-Hook-Signature", "Sentry-App-Signature")
 RESOURCE_HEADER = "Sentry-Hook-Resource"
@@ -101,7 +101,7 @@ def serve() -> Flask:
         is_there = _check_database(settings)
         app = create_app(settings)
         if is_there:
-            say_first_admin_of(app, settings)
+            say_first_admin(app, settings)
     except (SettingsError, SchemaError, AddressError, FolderError) as error:
         raise SystemExit(f"the web process cannot start:\n{error}") from None
     return app

@@ -20,6 +20,7 @@ MAX_TEXT = 4_000
 MAX_PAIRS = 200
 MAX_BREADCRUMBS = 100
 _ID = re.compile(r"[0-9a-fA-F-]{16,40}")
+_REPLAY_ID = re.compile(r"[0-9a-fA-F-]{32,36}")
 
 
 class Pair(NamedTuple):
@@ -134,6 +135,15 @@ def is_web_address(address: str | None) -> bool:
     return bool(address) and re.match(r"https?://[^\s/]", address or "", re.IGNORECASE) is not None
 
 
+def replay_address(alert: Alert, *, base_url: str, organization: str | None) -> str:
+    """Where the session is watched in Sentry (docs.sentry.io/product/explore/session-replay); empty where no replay is named."""
+    contexts, home = mapping(alert.payload.get("contexts")), alert.organization or organization
+    replay = first_text(mapping(contexts.get("replay")).get("replay_id"), alert.tag("replayId"), alert.tag("replay_id")) or ""
+    if not home or not _REPLAY_ID.fullmatch(replay):
+        return ""
+    return f"{base_url.rstrip('/')}/organizations/{quote(home, safe='')}/replays/{replay}/"
+
+
 def _stacks(alert: Alert) -> Iterator[Stack]:
     payload = alert.payload
     raised = raised_in(payload)
@@ -229,11 +239,9 @@ def _links(alert: Alert, base: str, organization: str | None) -> Iterator[Pair]:
     if not organization:
         return
     home = f"{base}/organizations/{quote(organization, safe='')}"
-    contexts = mapping(alert.payload.get("contexts"))
-    replay = first_text(mapping(contexts.get("replay")).get("replay_id"), alert.tag("replayId"))
-    trace = first_text(mapping(contexts.get("trace")).get("trace_id"), alert.tag("trace"))
-    if replay and _ID.fullmatch(replay):
-        yield Pair("replay", f"{home}/replays/{replay}/")
+    if replay := replay_address(alert, base_url=base, organization=organization):
+        yield Pair("replay", replay)
+    trace = first_text(mapping(mapping(alert.payload.get("contexts")).get("trace")).get("trace_id"), alert.tag("trace"))
     if trace and _ID.fullmatch(trace):
         yield Pair("trace", f"{home}/performance/trace/{trace}/")
     if alert.release:

@@ -13,11 +13,11 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from routing.alert import Status
 from routing.notification import Reason, Severity, State
-from storage import gates, workers
+from storage import gates, incident_desk, rules_versions, workers
 from storage.events import EventState, is_yet
 from storage.gates import Closed
 from storage.incident_desk import ListedIncident
-from storage.tables import UtcDateTime, announcements, events, incidents, notifications, rules_versions
+from storage.tables import UtcDateTime, announcements, events, incidents, notifications
 from storage.tables import workers as workers_table
 from storage.workers import steady
 
@@ -25,6 +25,8 @@ MOST_FIRING = 10_000
 """So many of what fires are counted, the newest."""
 LATELY = 20_000
 """Among so many of the newest messages it is looked first for the last one of each receiver."""
+LATEST = 10
+"""So many of what fires are named."""
 STEPS = 12
 """Parts of the time that is looked at."""
 _RANKS = {severity: severity.rank for severity in Severity}
@@ -78,10 +80,10 @@ class Overview:
 def overview(engine: Engine, receivers: Sequence[str], now: datetime, *, span: timedelta = timedelta(hours=1)) -> Overview:
     """As it is now, with these receivers beside those that were told anything lately."""
     with engine.connect() as connection:
-        rules = connection.execute(_RULES).first()
+        rules = next(iter(rules_versions.listed(engine, limit=1)), None)
         return Overview(
             firing=_firing(connection),
-            latest=tuple(ListedIncident(**{**row._asdict(), "status": Status(row.status)}) for row in connection.execute(_LATEST)),
+            latest=incident_desk.listed(engine, status=Status.FIRING, limit=LATEST),
             course=_course(connection, now, span),
             receivers=health(engine, receivers, now),
             workers=connection.execute(
@@ -170,12 +172,6 @@ def _dead_since(since: datetime) -> Select[int]:
     return select(func.count()).select_from(notifications).where(*is_lost)
 
 
-_LATEST = (
-    select(*(incidents.c[name] for name in ListedIncident.__dataclass_fields__))
-    .where(incidents.c.status == Status.FIRING)
-    .order_by(incidents.c.last_alert_at.desc(), incidents.c.id.desc())
-    .limit(10)
-)
 _ENDED = (State.SENT, State.DEAD)
 _NEWEST = (
     select(notifications.c.receiver, notifications.c.state, notifications.c.finished_at)
@@ -192,4 +188,3 @@ _QUEUES = (
     .where(notifications.c.state.in_((State.PLANNED, State.SENDING)), notifications.c.reason != Reason.UPDATED)
     .group_by(notifications.c.receiver)
 )
-_RULES = select(rules_versions.c.version, rules_versions.c.in_force_at).order_by(rules_versions.c.in_force_at.desc()).limit(1)

@@ -17,7 +17,7 @@ from storage.kept_secrets import kept_secret
 from storage.users import Role, UserError
 from tests.test_app import make_settings
 from tests.web.console import PASSWORD, Browser, make_app, make_user, signed_in
-from web.pages.sign_in import SESSION_KEY, first_admin_token, say_first_admin_of
+from web.pages.sign_in import SESSION_KEY, first_admin_token, say_first_admin
 
 ISSUER = {
     "OIDC_ISSUER": "https://issuer.example",
@@ -133,7 +133,7 @@ def test_the_log_says_how_the_first_admin_comes_in_where_nobody_else_would_becom
 ) -> None:
     settings = make_settings(sqlite_url, **changes)
 
-    say_first_admin_of(create_app(settings), settings)
+    say_first_admin(create_app(settings), settings)
 
     out = capsys.readouterr()
     assert ("/first-admin/" in out.out + out.err) is is_said

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from flask import Blueprint, Response, abort, render_template, request
 
+from routing.sentry_details import replay_address
 from storage import dashboards
 from storage.dashboards import Happened, Looked
 from storage.explanation import alerts_of_events
@@ -17,7 +18,6 @@ from web.access import needs
 from web.boards import BOARDS, Kind
 from web.desk import desk
 from web.personal import masked
-from web.replays import replay_address
 from web.sheets import address_of_alert, as_csv
 
 RANGES: Mapping[str, timedelta] = {
@@ -124,5 +124,6 @@ def _lived(theirs: Sequence[Happened]) -> Iterator[Lived]:
     ids, settings = [one.id for one in theirs], desk().settings
     titles, alerts = dashboards.titles(desk().engine, ids), alerts_of_events(desk().engine, ids)
     for one in theirs:
-        replay = replay_address(alerts[one.id], settings) if one.id in alerts else ""
+        alert = alerts.get(one.id)
+        replay = replay_address(alert, base_url=settings.sentry_base_url, organization=settings.sentry_org) if alert else ""
         yield Lived(one, titles.get(one.id, ""), address_of_alert(one.id), replay)

@@ -95,23 +95,19 @@ def first_admin_token(session_key: str) -> str:
     return hmac.digest(session_key.encode(), b"first admin", hashlib.sha256).hex()[:32]
 
 
-def say_first_admin(settings: Settings) -> None:
+def say_first_admin(app: Flask, settings: Settings) -> None:
     """Tell in the log how the first admin is made, where nobody would ever become one otherwise."""
     by_issuer, by_proxy = (
         settings.oidc_issuer and settings.oidc_admins,
         settings.proxy_user_header and Role(settings.proxy_role) is Role.ADMIN,
     )
-    if by_issuer or by_proxy or settings.console_open_on_loopback or users.has_admin(desk().engine):
+    with app.app_context():
+        engine = desk().engine
+    if by_issuer or by_proxy or settings.console_open_on_loopback or users.has_admin(engine):
         return
-    token = first_admin_token(kept_secret(desk().engine, SESSION_KEY))
+    token = first_admin_token(kept_secret(engine, SESSION_KEY))
     base = settings.public_url or f"http://127.0.0.1:{settings.port}"
     log.warning("console_has_no_admin", way_out="open the link and choose a name and a password", link=f"{base}/first-admin/{token}")
-
-
-def say_first_admin_of(app: Flask, settings: Settings) -> None:
-    """The same, at the start of an application; a database that is away says it at the next one."""
-    with app.app_context():
-        say_first_admin(settings)
 
 
 def _page(error: str = "") -> str:
