@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -20,6 +20,7 @@ from routing.plan import Disposition
 from routing.query import Query
 from routing.sentry import UnreadableAlert, parse
 from storage.events import EventState, event_of, is_yet
+from storage.lists import LISTED, ListedEvent, Told, listed_event
 from storage.narrowing import narrowed
 from storage.tables import events, notifications
 
@@ -50,33 +51,6 @@ class Wanted:
         """What columns must hold, by their names."""
         names = ("project", "environment", "level", "disposition", "resource")
         return {name: value for name in names if (value := getattr(self, name)) is not None}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
-    """What became of the notifications of an event."""
-
-    sent: int = 0
-    held: int = 0
-    dead: int = 0
-    waiting: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListedEvent:
-    """An event as the list has it."""
-
-    id: int
-    received_at: datetime
-    resource: str
-    action: str | None
-    project: str | None
-    environment: str | None
-    level: str | None
-    title: str | None
-    state: EventState
-    disposition: Disposition | None
-    told: Told = field(default_factory=Told)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,11 +123,11 @@ def since(engine: Engine, wanted: Wanted, now: datetime, *, after: int, limit: i
     with engine.connect() as connection:
         up_to = settled(connection, now)
         is_new = (events.c.id > max(after, up_to - limit), events.c.id <= up_to)
-        statement = select(*_LISTED, *_TO_READ).where(*is_new).order_by(events.c.id.desc())
+        statement = select(*LISTED, *_TO_READ).where(*is_new).order_by(events.c.id.desc())
         rows = connection.execute(statement).all()
         columns = wanted.columns.items()
         kept = (row for row in rows if all(getattr(row, name) == value for name, value in columns))
-        found = [_listed(row) for row in kept if wanted.query is None or _meets(row, wanted.query, now)]
+        found = [listed_event(row) for row in kept if wanted.query is None or _meets(row, wanted.query, now)]
         return News(events=_with_told(connection, found), up_to=max(after, up_to), has_gap=up_to - after > limit)
 
 
@@ -193,11 +167,11 @@ class _Look:
         """What one statement finds below a number, and below which number the next one is to look."""
         floor, query = place - STRIDE, self.wanted.query
         at_most = AT_ONCE if query else limit
-        statement = select(*_LISTED, *(_TO_READ if query else ())).where(events.c.id < place, events.c.id >= floor)
+        statement = select(*LISTED, *(_TO_READ if query else ())).where(events.c.id < place, events.c.id >= floor)
         statement = statement.where(*_filters(self.connection, self.wanted)).order_by(events.c.id.desc()).limit(at_most)
         rows = self.connection.execute(statement).all()
         after = rows[-1].id if len(rows) == at_most else floor
-        return ([_listed(row) for row in rows], after) if query is None else self._read(rows, query, limit, after)
+        return ([listed_event(row) for row in rows], after) if query is None else self._read(rows, query, limit, after)
 
     def _read(self, rows: Sequence[Row[Any]], query: Query, limit: int, after: int) -> tuple[list[ListedEvent], int]:
         found: list[ListedEvent] = []
@@ -206,7 +180,7 @@ class _Look:
                 return found, row.id + 1
             self.budget.events -= 1
             if _meets(row, query, self.now):
-                found.append(_listed(row))
+                found.append(listed_event(row))
         return found, after
 
 
@@ -253,12 +227,4 @@ def _time_at(connection: Connection, place: int) -> datetime | None:
     return connection.execute(select(events.c.received_at).where(events.c.id >= place).order_by(events.c.id).limit(1)).scalar()
 
 
-def _listed(row: Row[Any]) -> ListedEvent:
-    known = {name: getattr(row, name) for name in _NAMES}
-    disposition = Disposition(row.disposition) if row.disposition else None
-    return ListedEvent(**{**known, "state": EventState(row.state), "disposition": disposition})
-
-
-_NAMES = tuple(one.name for one in fields(ListedEvent) if one.name != "told")
-_LISTED: tuple[ColumnElement[Any], ...] = tuple(events.c[name] for name in _NAMES)
 _TO_READ: tuple[ColumnElement[Any], ...] = (events.c.body, events.c.findings)

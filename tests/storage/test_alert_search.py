@@ -11,7 +11,8 @@ from routing.alert import Level
 from routing.plan import Disposition
 from routing.query import parse_condition
 from storage import alert_search
-from storage.alert_search import Budget, Found, Told, Wanted, search, since
+from storage.alert_search import Budget, Found, Wanted, search, since
+from storage.lists import Told
 from storage.narrowing import narrowed
 from storage.tables import events, notifications
 from tests.factories import NOW, Webhook, issue_webhook, metric_alert_webhook, signed, transaction_webhook
