@@ -14,12 +14,11 @@ from routing.incident import Turn
 from routing.own_events import Change
 from storage import incident_desk
 from storage.incident_desk import Life
-from storage.queue import PLAN
 from storage.tokens import Scope
-from web.access import note, somebody
 from web.api.operations import Answer, operation
 from web.api.paging import LARGEST, AskedPage, Page, before_alert, part
 from web.desk import desk
+from web.incident_acts import API, act_on
 
 NOT_FIRING = {409: "it does not fire"}
 
@@ -106,24 +105,21 @@ def add_incidents(api: Blueprint) -> None:
     @operation(scope=Scope.OPERATE, answer=Taken, status=202, refuses=NOT_FIRING)
     def acknowledge_incident(incident_id: int) -> Taken:
         """Say that somebody has taken an incident on: reminders and escalations stop."""
-        return _changed(incident_id, Change.ACKNOWLEDGED, "incident.acknowledge")
+        return _changed(incident_id, Change.ACKNOWLEDGED, "acknowledge")
 
     @api.post(f"/incidents/<int(max={LARGEST}):incident_id>/resolve")
     @operation(scope=Scope.OPERATE, answer=Taken, status=202, refuses=NOT_FIRING)
     def resolve_incident(incident_id: int) -> Taken:
         """Say that an incident is over: it is closed wherever it was announced."""
-        return _changed(incident_id, Change.RESOLVED, "incident.resolve")
+        return _changed(incident_id, Change.RESOLVED, "resolve")
 
 
-def _changed(incident_id: int, what: Change, action: str) -> Taken:
-    by = incident_desk.Somebody(name=somebody().name, where="the API")
-    key = incident_desk.change(desk().engine, str(incident_id), what, by, desk().clock())
+def _changed(incident_id: int, what: Change, act: str) -> Taken:
+    key = act_on(incident_id, what, where=API, act=act)
     if key is None:
         if incident_desk.life(desk().engine, str(incident_id)) is None:
             raise _none(incident_id)
         raise Conflict(f"incident {incident_id} does not fire: there is nothing to be {what}")
-    note(action, f"incident {incident_id}", key)
-    desk().ring(PLAN)
     return Taken(incident=key, change=what)
 
 

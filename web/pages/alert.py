@@ -19,16 +19,15 @@ from routing.plan import Plan
 from routing.sentry import UnreadableAlert, parse
 from routing.sentry_details import SourceFrame, details_of, is_web_address
 from routing.silence_like import matcher_like
-from storage import dry_run, incident_desk, inspection, notifications
+from storage import dry_run, inspection, notifications
 from storage.alert_incident import AlertIncident, incident_of
 from storage.events import Event
-from storage.incident_desk import Somebody
 from storage.inspection import Listed, NoSuchEventError, Shown, Tried
-from storage.queue import PLAN
 from storage.users import Role
-from web.access import needs, note, somebody
+from web.access import needs, note
 from web.alert_masking import visible, visible_reason
 from web.desk import desk
+from web.incident_acts import CONSOLE, act_on
 from web.personal import masked, may_see_personal
 from web.rules_in_force import rules_in_force
 from web.wording import number
@@ -150,12 +149,10 @@ def _add_buttons(console: Blueprint) -> None:
         if change is None:
             abort(400, f"change is one of {', '.join(CHANGES)}")
         incident = incident_of(desk().engine, event_id)
-        by = Somebody(name=somebody().name, where="the console")
-        if incident is None or incident_desk.change(desk().engine, str(incident.id), change, by, desk().clock()) is None:
+        act = request.form["change"]
+        if incident is None or act_on(incident.id, change, where=CONSOLE, act=act, detail=lambda _: f"from event {event_id}") is None:
             flash("Nothing was changed: its incident does not fire.", "warning")
         else:
-            note(f"incident.{request.form['change']}", f"incident {incident.id}", f"from event {event_id}")
-            desk().ring(PLAN)
             flash(f"The incident is {change}: it shows here once a worker has taken that in.", "success")
         return redirect(url_for("console.alert", event_id=event_id), 303)
 

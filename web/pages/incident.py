@@ -18,19 +18,17 @@ from routing.own_events import Change, read_change
 from routing.rules import RuleSet
 from routing.silences import Silence
 from storage import incident_desk, incident_story, silences, waiting
-from storage.incident_desk import Life, LivedTurn, Somebody
+from storage.incident_desk import Life, LivedTurn
 from storage.incident_story import Heard, Message
-from storage.queue import PLAN
 from storage.users import Role
-from web.access import needs, note, somebody
+from web.access import needs
 from web.asked import NUMBER, here
 from web.desk import desk
+from web.incident_acts import CONSOLE, act_on
 from web.pages.incident_ahead import Coming, coming
 from web.rules_in_force import rules_in_force
 
 PAGE = 60
-CONSOLE = "the console"
-"""As people call this place where it is told elsewhere who did something."""
 SHOWN = ("all", "alerts", "messages", "changes")
 CHANGES = {
     "acknowledge": Change.ACKNOWLEDGED,
@@ -100,14 +98,11 @@ def add_incident(console: Blueprint) -> None:
     @needs(Role.OPERATOR)
     def change_incident(id_: int) -> Response:
         what, hours = _change_of_form()
-        by = Somebody(name=somebody().name, where=CONSOLE)
-        key = incident_desk.change(desk().engine, str(id_), what, by, desk().clock(), hours=hours)
-        if key is None:
+        act, lasts = request.form["what"], _lasts(what, hours)
+        if act_on(id_, what, where=CONSOLE, act=act, hours=hours, detail=lambda key: key + lasts) is None:
             why = "It fires: there is nothing to reopen." if what is Change.REOPENED else "It is over by now, or there is no such incident."
             flash(why, "warning")
         else:
-            note(f"incident.{request.form['what']}", f"incident {id_}", _detail(key, what, hours))
-            desk().ring(PLAN)
             flash(f"{SAID[what]}. It shows here once a worker has taken it in, mostly within a second.", "success")
         return redirect(url_for("console.incident", id_=id_), 303)
 
@@ -126,10 +121,10 @@ def _change_of_form() -> tuple[Change, int | None]:
     return what, int(hours) if hours and what is Change.SILENCED else None
 
 
-def _detail(key: str, what: Change, hours: int | None) -> str:
+def _lasts(what: Change, hours: int | None) -> str:
     if what is not Change.SILENCED:
-        return key
-    return f"{key}, {f'for {hours} hours' if hours else 'until its end'}"
+        return ""
+    return f", for {hours} hours" if hours else ", until its end"
 
 
 def _reaches_sentry(life: Life, rules: RuleSet | None, what: Change) -> bool:
