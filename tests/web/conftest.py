@@ -8,6 +8,8 @@ import pytest
 from argon2 import PasswordHasher
 from sqlalchemy import Connection, Engine, event
 
+from storage.database import open_database
+
 CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 """A password takes a fifth of a second by design, and nearly every test here signs somebody in."""
 
@@ -16,6 +18,14 @@ CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 def quick_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same algorithm, with less to do."""
     monkeypatch.setattr("storage.users._hasher", CHEAP)
+
+
+@pytest.fixture
+def stored(sqlite_url: str) -> Iterator[Engine]:
+    """What the application of a test keeps."""
+    engine = open_database(sqlite_url)
+    yield engine
+    engine.dispose()
 
 
 @pytest.fixture(autouse=True)

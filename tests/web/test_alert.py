@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from urllib.parse import quote
 
@@ -13,7 +12,6 @@ from routing.alert import Json
 from routing.notification import Reason, State
 from routing.sentry_details import SourceFrame
 from storage import audit, inspection, rules_versions
-from storage.database import open_database
 from storage.tables import events, notifications
 from storage.users import Role
 from tests.factories import Webhook, event_alert_webhook, issue_webhook, metric_alert_webhook, signed, transaction_webhook
@@ -22,13 +20,6 @@ from tests.web.console import Browser, make_app, signed_in
 from web.pages.alert import runs
 
 SLACK = RULES.replace("kind: preview", 'kind: slack, channel: "#a"')
-
-
-@pytest.fixture
-def stored(sqlite_url: str) -> Iterator[Engine]:
-    engine = open_database(sqlite_url)
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture

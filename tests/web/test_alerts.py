@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
@@ -10,18 +9,10 @@ from sqlalchemy import Engine
 
 from routing.alert import Json
 from storage import audit, saved_views
-from storage.database import open_database
 from storage.users import Role
 from tests.storage.planned import issue, plan_all, store
 from tests.web.console import Browser, make_app, signed_in
 from web.live import Streams
-
-
-@pytest.fixture
-def stored(sqlite_url: str) -> Iterator[Engine]:
-    engine = open_database(sqlite_url)
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture

@@ -33,13 +33,6 @@ ISSUES = {"KeyError": "1", "TypeError": "2", "OldError": "3"}
 REPLAY = "3f1b6c0a9d5e4c72b8a1e0f4d2c6b890"
 
 
-@pytest.fixture
-def stored(sqlite_url: str) -> Iterator[Engine]:
-    engine = open_database(sqlite_url)
-    yield engine
-    engine.dispose()
-
-
 def error(number: int, type_: str, release: str, person: str, at: datetime, **more: Json) -> Webhook:
     raised: Json = {"values": [{"type": type_, "value": "it broke"}]}
     issue = ISSUES[type_]

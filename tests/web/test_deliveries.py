@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -13,7 +12,6 @@ from routing.gate import Limit
 from routing.notification import Outcome, State
 from routing.own_events import Change
 from storage import audit, incident_desk, inspection, outcomes, waiting
-from storage.database import open_database
 from storage.incident_desk import Somebody
 from storage.tables import gates, notifications
 from storage.users import Role
@@ -22,13 +20,6 @@ from tests.storage.planned import claim, ended, ids, make_many, plan_all, store
 from tests.web.console import SAME_SITE, Browser, signed_in
 
 LIMITS = {"preview": Limit.per_minute(60, at_once=0)}
-
-
-@pytest.fixture
-def stored(sqlite_url: str) -> Iterator[Engine]:
-    engine = open_database(sqlite_url)
-    yield engine
-    engine.dispose()
 
 
 def give_up(engine: Engine, id_: int, excerpt: str = "status 404: channel_not_found") -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -14,7 +13,6 @@ from routing.notification import State
 from routing.own_events import Change
 from routing.rules import RuleSet
 from storage import audit, incident_desk, incident_story, rules_versions, silences
-from storage.database import open_database
 from storage.incident_desk import Somebody
 from storage.tables import announcements, incidents, notifications
 from storage.users import Role
@@ -47,13 +45,6 @@ rules:
 """
 HAS_TOKEN = {"SENTRY_API_TOKEN": "sentry-token", "SENTRY_ORG": "acme"}
 ANN = Somebody(name="Ann Lee", where="Slack")
-
-
-@pytest.fixture
-def stored(sqlite_url: str) -> Iterator[Engine]:
-    engine = open_database(sqlite_url)
-    yield engine
-    engine.dispose()
 
 
 def in_force(engine: Engine, text: str, database_url: str, **variables: str) -> RuleSet:

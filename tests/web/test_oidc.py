@@ -13,7 +13,6 @@ from werkzeug.test import TestResponse
 
 from routing.alert import Json
 from storage import audit, users
-from storage.database import open_database
 from storage.users import Role, User
 from tests.stand_ins.issuer import CLIENT, CLIENT_SECRET, Issuer
 from tests.stand_ins.server import Server
@@ -27,13 +26,6 @@ def issuer() -> Iterator[Issuer]:
     with Server(Issuer()) as server:
         server.app.url = server.url
         yield server.app
-
-
-@pytest.fixture
-def stored(sqlite_url: str) -> Iterator[Engine]:
-    engine = open_database(sqlite_url)
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,7 +9,6 @@ from sqlalchemy import Engine
 
 from routing.notification import Severity
 from storage import outcomes, rules_versions, workers
-from storage.database import open_database
 from storage.overview import Course, Overview, health, overview
 from storage.workers import steady
 from tests.factories import NOW
@@ -19,13 +17,6 @@ from tests.web.console import signed_in
 from web.pages.overview import troubles
 
 MINUTE = timedelta(minutes=1)
-
-
-@pytest.fixture
-def stored(sqlite_url: str) -> Iterator[Engine]:
-    engine = open_database(sqlite_url)
-    yield engine
-    engine.dispose()
 
 
 def empty(**changes: object) -> Overview:

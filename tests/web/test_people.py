@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import Engine
 
 from storage import audit, tokens, users
-from storage.database import open_database
 from storage.tokens import Scope
 from storage.users import Role, User
 from tests.web.console import PASSWORD, SAME_SITE, Browser, make_user, signed_in
 
 NEW = "another good password"
-
-
-@pytest.fixture
-def stored(sqlite_url: str) -> Iterator[Engine]:
-    engine = open_database(sqlite_url)
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from sqlalchemy import Engine
 
@@ -11,7 +9,6 @@ from notifiers.configuration import read_rules
 from notifiers.registry import KINDS
 from routing.rules_loading import load
 from storage import audit, rules_versions
-from storage.database import open_database
 from storage.users import Role
 from tests.factories import NOW
 from tests.test_app import make_settings
@@ -44,13 +41,6 @@ SECRETS = {
     "SLACK_BOT_TOKEN": "xoxb-bot-secret",
     "JIRA_TOKEN": "jira-secret",
 }
-
-
-@pytest.fixture
-def stored(sqlite_url: str) -> Iterator[Engine]:
-    engine = open_database(sqlite_url)
-    yield engine
-    engine.dispose()
 
 
 def put_in_force(engine: Engine, database_url: str, **variables: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,7 +10,6 @@ from sqlalchemy import Engine
 
 from routing.rules_loading import load
 from storage import rules_edits, rules_versions
-from storage.database import open_database
 from storage.rules_counts import counted
 from storage.users import Role
 from tests.factories import NOW, event_alert_webhook
@@ -36,13 +34,6 @@ CANNOT_BE_TRIED: list[tuple[dict[str, str], str]] = [
     ({"event": "1", "at": "2026-03-04T23:30+02:00"}, "Write the time as"),
     ({"body": event_alert_webhook().body.decode(), "text": RULES + "#" * 140_000}, "more than 131,072 characters"),
 ]
-
-
-@pytest.fixture
-def stored(sqlite_url: str) -> Iterator[Engine]:
-    engine = open_database(sqlite_url)
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -12,7 +11,6 @@ from sqlalchemy import Engine
 
 from app import create_app
 from storage import audit, users
-from storage.database import open_database
 from storage.kept_secrets import kept_secret
 from storage.users import Role, UserError
 from tests.test_app import make_settings
@@ -30,13 +28,6 @@ ISSUER = {
 @pytest.fixture
 def app(sqlite_url: str) -> Flask:
     return make_app(sqlite_url)
-
-
-@pytest.fixture
-def stored(sqlite_url: str) -> Iterator[Engine]:
-    engine = open_database(sqlite_url)
-    yield engine
-    engine.dispose()
 
 
 def test_whoever_is_not_signed_in_is_sent_there_and_comes_back(app: Flask, stored: Engine) -> None:

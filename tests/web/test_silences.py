@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,7 +9,6 @@ from sqlalchemy import Engine
 
 from routing.silences import SilenceState
 from storage import audit, silences
-from storage.database import open_database
 from storage.users import Role
 from tests.factories import NOW, make_silence
 from tests.storage.planned import issue, plan_all, store
@@ -18,13 +16,6 @@ from tests.web.console import SAME_SITE, Browser, signed_in
 
 FILLED = {"matchers": "environment:production\nlevel:fatal", "lasts": "2h", "comment": "Migration"}
 SAVE = {**FILLED, "step": "save", "previewed": FILLED["matchers"]}
-
-
-@pytest.fixture
-def stored(sqlite_url: str) -> Iterator[Engine]:
-    engine = open_database(sqlite_url)
-    yield engine
-    engine.dispose()
 
 
 def all_of(engine: Engine, state: SilenceState | None = None) -> list[int]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -19,32 +18,6 @@ from tests.storage.planned import issue, make_rules, notified, plan_all, store
 from tests.web.programs import RULES, Program, api, put_in_force
 
 SOON = timedelta(hours=1)
-
-
-@pytest.fixture
-def made(sqlite_url: str) -> Iterator[tuple[Flask, Engine]]:
-    with api(sqlite_url) as both:
-        yield both
-
-
-@pytest.fixture
-def app(made: tuple[Flask, Engine]) -> Flask:
-    return made[0]
-
-
-@pytest.fixture
-def engine(made: tuple[Flask, Engine]) -> Engine:
-    return made[1]
-
-
-@pytest.fixture
-def reader(app: Flask, engine: Engine) -> Program:
-    return Program(app, engine, Scope.READ)
-
-
-@pytest.fixture
-def operator(app: Flask, engine: Engine) -> Program:
-    return Program(app, engine, Scope.OPERATE)
 
 
 def rung(app: Flask) -> list[str]:

@@ -23,32 +23,6 @@ OPEN = {"api.describe"}
 """Those that need no token."""
 
 
-@pytest.fixture
-def made(sqlite_url: str) -> Iterator[tuple[Flask, Engine]]:
-    with api(sqlite_url) as both:
-        yield both
-
-
-@pytest.fixture
-def app(made: tuple[Flask, Engine]) -> Flask:
-    return made[0]
-
-
-@pytest.fixture
-def engine(made: tuple[Flask, Engine]) -> Engine:
-    return made[1]
-
-
-@pytest.fixture
-def reader(app: Flask, engine: Engine) -> Program:
-    return Program(app, engine, Scope.READ)
-
-
-@pytest.fixture
-def operator(app: Flask, engine: Engine) -> Program:
-    return Program(app, engine, Scope.OPERATE)
-
-
 class TestWhoMayAsk:
     def rules(self, app: Flask) -> Iterator[tuple[str, str, Rule]]:
         for rule in app.url_map.iter_rules():
