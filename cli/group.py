@@ -8,15 +8,12 @@ import click
 from flask.cli import AppGroup
 from sqlalchemy import Engine
 
-from routing.durations import read_duration
+from routing.durations import read_duration, read_moment
 from storage import database
 from storage.database import SchemaError
 
 NUMBER = click.IntRange(1, 2**63 - 1)
 """What a database can number rows with."""
-
-_YEARS = (1971, 3000)
-"""So far from the ends of the calendar that any duration can be added."""
 
 
 class Moment(click.ParamType[datetime]):
@@ -29,12 +26,9 @@ class Moment(click.ParamType[datetime]):
         if isinstance(value, datetime):
             return value
         try:
-            moment = datetime.fromisoformat(value)
-        except ValueError:
-            self.fail(f'"{value}" is no time; write one like 2026-03-04T23:30 or 2026-03-04T23:30+01:00', param, ctx)
-        if not _YEARS[0] <= moment.year < _YEARS[1]:
-            self.fail(f'"{value}" is too far away; write a time from {_YEARS[0]} to before {_YEARS[1]}', param, ctx)
-        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+            return read_moment(value)
+        except ValueError as error:
+            self.fail(f'"{value}" is {error}', param, ctx)
 
 
 class Past(click.ParamType[datetime]):

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TypeVar
 from urllib.parse import urlencode
 
 from flask import abort, request
 
-from routing.durations import read_duration
+from routing.durations import read_duration, read_moment
 
 Item = TypeVar("Item")
 
 NUMBER = "int(min=1,max=9223372036854775807)"
 """In a path: what a database can number rows with."""
-_YEARS = (1971, 3000)
-"""So far from the ends of the calendar that any duration can be added."""
 
 
 def before() -> int | None:
@@ -27,21 +25,6 @@ def before() -> int | None:
     if not (text.isascii() and text.isdecimal() and len(text) < 19):
         abort(400, "before is the number of a row")
     return int(text)
-
-
-def moment(text: str) -> datetime:
-    """A time as ISO 8601 spells it, in UTC unless it says otherwise.
-
-    Raises:
-        ValueError: it is none; says what one looks like.
-    """
-    try:
-        found = datetime.fromisoformat(text.strip())
-    except ValueError:
-        raise ValueError("no time; write one like 2026-03-04T23:30, in UTC") from None
-    if not _YEARS[0] <= found.year < _YEARS[1]:
-        raise ValueError(f"too far away; write a time from {_YEARS[0]} to before {_YEARS[1]}")
-    return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def past(text: str, now: datetime) -> datetime | None:
@@ -57,7 +40,7 @@ def past(text: str, now: datetime) -> datetime | None:
     except ValueError:
         pass
     try:
-        return moment(text)
+        return read_moment(text)
     except ValueError as error:
         raise ValueError(f"{error}, or 2h for two hours ago") from None
 

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Valid
 from pydantic_core import ErrorDetails
 from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
+from routing.durations import SPAN, YEARS
 from storage.tokens import Scope
 from web.api import bearer
 from web.api.problems import Fault, UnfitError
@@ -25,8 +26,8 @@ JSON = "application/json"
 
 
 def _within_reach(at: datetime) -> datetime:
-    if not 1971 <= at.year < 3000:
-        raise ValueError("write a time from 1971 to before 3000")
+    if at.year not in YEARS:
+        raise ValueError(f"write a time {SPAN}")
     return at
 
 

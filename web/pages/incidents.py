@@ -7,11 +7,12 @@ from datetime import datetime
 from flask import Blueprint, abort, render_template, request
 
 from routing.alert import Status
+from routing.durations import read_moment
 from storage import incident_desk
 from storage.incident_desk import ListedIncident
 from storage.users import Role
 from web.access import needs
-from web.asked import here, moment, page_of
+from web.asked import here, page_of
 from web.desk import desk
 
 PAGE = 50
@@ -48,6 +49,6 @@ def _before() -> tuple[datetime, int] | None:
     if not (number.isascii() and number.isdecimal() and len(number) < 19):
         abort(400, "before is a time and the number of an incident")
     try:
-        return moment(at), int(number)
+        return read_moment(at), int(number)
     except ValueError as error:
         abort(400, f"before is {error}")

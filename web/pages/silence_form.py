@@ -7,10 +7,9 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple, Self
 
-from routing.durations import read_duration
+from routing.durations import read_duration, read_moment
 from routing.query import Query
 from routing.silences import MAX_COMMENT, Silence, SilenceError, check, read_matchers
-from web.asked import moment
 
 MOST_TEXT = 10_000
 
@@ -97,7 +96,7 @@ class Form:
         if not text:
             return None
         try:
-            return moment(text)
+            return read_moment(text)
         except ValueError as error:
             errors[name] = [f"This is {error}."]
             return None
