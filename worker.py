@@ -92,6 +92,7 @@ def main() -> None:
             signal.SIGHUP: lambda _: worker.reload_asked.set(),
         }
     )
+    telemetry.write_behind()
     status = 1
     try:
         worker.run()
@@ -100,6 +101,7 @@ def main() -> None:
         log.exception("worker_failed")
     finally:
         # A thread that still waits for a vendor would hold the interpreter; what it had claimed has been given back.
+        telemetry.write_all()
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(status)

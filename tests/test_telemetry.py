@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -37,6 +38,8 @@ HOOK_PATH = "/services/T0/B0/hG7fD5sA3qW1eR9t"
 CARD = "4242 4242"
 
 Fact: TypeAlias = "Mapping[str, Json]"
+
+ROOT = Path(__file__).parents[1]
 
 log = structlog.get_logger()
 
@@ -273,6 +276,35 @@ def test_a_logger_that_has_been_used_hears_of_a_new_configuration_and_of_who_lis
     assert json.loads(first)["event"] == "first"
     assert "third" in third
     assert not third.startswith("{")
+
+
+BEHIND = """
+import os, structlog, telemetry
+from settings import Settings
+telemetry.configure(Settings.from_variables({"SENTRY_ENVIRONMENT": "test", "SENTRY_CLIENT_SECRETS": "x"}))
+telemetry.write_behind()
+log = structlog.get_logger()
+log.info("first")
+log.error("second")
+log.info("third")
+"""
+
+
+@pytest.mark.parametrize("end", ["", "telemetry.write_all(); os._exit(0)"])
+def test_lines_that_are_written_behind_keep_their_order_and_are_out_when_the_process_ends(end: str) -> None:
+    done = subprocess.run([sys.executable, "-c", BEHIND + end], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert [json.loads(line)["event"] for line in done.stderr.splitlines()] == ["first", "second", "third"]
+
+
+def test_lines_that_are_written_behind_come_while_the_process_lives() -> None:
+    script = f"{BEHIND}import time; time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        events = [json.loads(process.stderr.readline())["event"] for _ in range(3)]
+        process.kill()
+
+    assert events == ["first", "second", "third"]
 
 
 def test_a_disk_that_is_full_stops_nobody(monkeypatch: pytest.MonkeyPatch) -> None:

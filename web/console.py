@@ -33,7 +33,7 @@ from web.pages.sign_in import SESSION_KEY, add_sign_in, limiter_of
 from web.pages.silences import add_silences
 from web.pages.tokens import add_tokens
 from web.places import Places
-from web.sessions import WEBHOOKS, use_sessions
+from web.sessions import use_sessions
 from web.wording import add_wording
 
 THEMES = ("system", "light", "dark")
@@ -60,7 +60,6 @@ def add_console(app: Flask, at: Desk) -> None:
     Bootstrap5(app)
     csrf.init_app(app)
     limiter = limiter_of(at.settings)
-    limiter.request_filter(lambda: request.path.startswith(WEBHOOKS))
     limiter.init_app(app)
     add_wording(app)
     console = Blueprint("console", __name__, static_folder="static", static_url_path="/static", template_folder="templates")

@@ -14,9 +14,8 @@ from storage.database import OutOfReachError
 
 LIFE = timedelta(hours=12)
 """Without a sign of life for so long one signs in again."""
-WEBHOOKS = ("/webhooks/", "/slack/")
-WITHOUT = (*WEBHOOKS, "/api/")
-"""Paths of programs: they sign what they send or show a token, and have no sessions."""
+WITHOUT = "/api/"
+"""Paths of programs: they show a token, and have no sessions."""
 
 
 class Sessions(SecureCookieSessionInterface):
