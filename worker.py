@@ -48,6 +48,8 @@ from storage.planner import Planner
 from storage.queue import PLAN, BackgroundBell, Bell, listen
 from storage.redis_connection import AddressError, check_options
 from storage.rules_file import RulesFile
+from watch.duties import Duties
+from watch.roster import Post, roster
 
 SWEEP_SECONDS = 1.0
 REMIND_EVERY = timedelta(minutes=1)
@@ -127,6 +129,9 @@ class Worker:
         self._dispatch = Dispatch(settings, lambda: rules_file.rules, clock, earlier=self._earlier_rules, details=enrichment.details)
         self._planner = Planner(engine, lambda: rules_file.rules, clock, self._announce, enrichment.find_out)
         self._lanes = {lane: DeliveryLane(lane, self._ports(lane), threads=settings.worker_threads) for lane in Lane}
+        planner_bell = BackgroundBell(self._bell, PLAN)
+        post = Post(worker=self.id, settings=settings, engine=engine, clock=clock, rules=lambda: rules_file.rules, ring=planner_bell.ring)
+        self._duties = Duties(engine, roster(post), clock)
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
@@ -153,6 +158,7 @@ class Worker:
         threading.Thread(target=self._listen, name="listen", daemon=True).start()
         alive = (self._engine, self.id, workers.steady, self.stopping)
         threading.Thread(target=workers.keep_alive, args=alive, name="alive", daemon=True).start()
+        self._duties.run(self.stopping)
         while not self.stopping.is_set():
             self.sweep()
             self.stopping.wait(SWEEP_SECONDS)

@@ -18,7 +18,8 @@ from routing.windows import Window, held_until
 def unused(subject: Subject) -> Iterator[Finding]:
     """Receivers that nobody is told by, and windows that no rule names; a rule out of force counts."""
     named = {key: _named(subject, key) for key in ("notify", "active", "mute")}
-    told = named["notify"] | {one.fallback for one in subject.rules.receivers.values() if one.fallback} | {*subject.rules.dead_letters}
+    fallbacks = {one.fallback for one in subject.rules.receivers.values() if one.fallback}
+    told = named["notify"] | fallbacks | {*subject.rules.dead_letters, *subject.rules.watch.notify}
     for name in subject.rules.receivers:
         if name not in told:
             message = "no rule tells this receiver; name it under `notify`, or take it out"

@@ -24,6 +24,7 @@ from routing.query import Query
 from routing.query_tree import Key
 from routing.slack_interactions import SLACK
 from routing.templates import MessageTemplate
+from routing.watch import Watch
 from routing.windows import Window
 
 DEFAULT_MAX_DELAY = timedelta(minutes=1)
@@ -243,6 +244,8 @@ class RuleSet:
 
     dead_letters: tuple[str, ...] = ()
     """Receivers: what could not be told, and has no fallback, is told to the first that is another destination."""
+
+    watch: Watch = field(default_factory=Watch)
 
     def refusal(self, alert: Alert) -> str:
         """Why somebody may not do what he did by a button; empty if he may, or pressed none."""

@@ -161,6 +161,7 @@ class FileForm(Form):
     templates: dict[Name, Section] = Field(default_factory=dict)
     buttons: Section = Field(default_factory=dict)
     dead_letters: tuple[str, ...] = ()
+    watch: Section = Field(default_factory=dict)
     rules: tuple[Section, ...]
 
 
@@ -170,6 +171,12 @@ class DefaultsForm(Form):
     cooldown: Duration = DEFAULT_COOLDOWN
     group_wait: Duration = DEFAULT_GROUP_WAIT
     group_interval: Period = DEFAULT_GROUP_INTERVAL
+
+
+class WatchForm(Form):
+    """What the service looks after beside alerts."""
+
+    notify: Names | None = None
 
 
 class ReceiverForm(BaseModel):

@@ -27,10 +27,12 @@ from routing.rules_forms import (
     ReceiverForm,
     RuleForm,
     ThrottleForm,
+    WatchForm,
     is_beside,
 )
 from routing.rules_reading import Reading, did_you_mean, quoted, unset_variables
 from routing.templates import MessageTemplate, TemplateForm
+from routing.watch import Watch
 from routing.windows import Window, WindowForm
 
 FormT = TypeVar("FormT", bound=Form)
@@ -79,10 +81,11 @@ def load(
     inhibit = tuple(map(_inhibition, _forms(reading, "inhibit", InhibitionForm)))
     throttles = tuple(map(_throttle, _forms(reading, "throttles", ThrottleForm)))
     buttons = reading.form(ButtonsForm, ("buttons",)) if source.value(("buttons",)) else None
+    watch = reading.form(WatchForm, ("watch",)) if source.value(("watch",)) else WatchForm()
     _check_names(reading)
     _check_figures(reading, found)
     _check_variables(reading)
-    if reading.problems or not defaults or not file:
+    if reading.problems or not defaults or not file or not watch:
         raise RulesError(tuple(reading.problems))
     return RuleSet(
         rules=tuple(_rule(one, defaults, windows, templates) for one in _enabled(found)),
@@ -95,6 +98,7 @@ def load(
         throttles=throttles,
         buttons=buttons.by_change if buttons else {},
         dead_letters=file.dead_letters,
+        watch=_watch(watch, file.dead_letters),
     )
 
 
@@ -273,6 +277,11 @@ def _unset(options: Content, environment: Mapping[str, str]) -> Iterator[tuple[s
             yield str(path[0]), name
 
 
+def _watch(form: WatchForm, dead_letters: tuple[str, ...]) -> Watch:
+    """Where nobody is named, it is told like what could not be told."""
+    return Watch(notify=dead_letters if form.notify is None else form.notify)
+
+
 def _check_names(reading: Reading) -> None:
     """Names that are used twice, or used and never defined."""
     for section in ("ignore", "inhibit", "throttles"):
@@ -286,6 +295,7 @@ def _check_names(reading: Reading) -> None:
             _check_defined(reading, (*rule, "escalate", index, "notify"), "receivers")
         _check_one_defined(reading, (*rule, "template"), "templates")
     _check_defined(reading, ("dead_letters",), "receivers")
+    _check_defined(reading, ("watch", "notify"), "receivers")
     for name in _keys(reading.source.value(("receivers",))):
         _check_fallback(reading, name)
         _check_one_defined(reading, ("receivers", name, "template"), "templates")

@@ -19,6 +19,7 @@ from routing.rules_forms import (
     RuleForm,
     StepForm,
     ThrottleForm,
+    WatchForm,
 )
 from routing.rules_schema_words import DESCRIPTIONS, WRITTEN, Schema
 from routing.templates import TemplateForm
@@ -36,6 +37,7 @@ _SECTIONS: Mapping[str, type[BaseModel]] = {
     "throttles": ThrottleForm,
     "templates": TemplateForm,
     "buttons": ButtonsForm,
+    "watch": WatchForm,
     "rules": RuleForm,
 }
 """Whose form stands under which key of the file; receivers have theirs by kind."""

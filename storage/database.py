@@ -14,7 +14,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-REVISION = "0003"
+REVISION = "0004"
 """The newest migration; `flask db upgrade` brings a database to it. They are numbered, and each only adds to what was there."""
 
 ANSWER_MILLISECONDS = 800

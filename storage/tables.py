@@ -529,6 +529,23 @@ saved_views = Table(
     Column("created_at", UtcDateTime, nullable=False),
 )
 
+marks = Table(
+    "marks",
+    metadata,
+    Column("name", String(100), primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("value", CleanText),
+)
+
+tallies = Table(
+    "tallies",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    # JSON of their names and values, sorted.
+    Column("labels", CleanString(500), primary_key=True),
+    Column("value", Float, nullable=False),
+)
+
 kept_secrets = Table(
     "kept_secrets",
     metadata,

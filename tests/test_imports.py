@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-OURS = {"app", "worker", "cli", "local", "settings", "signals", "telemetry", "routing", "notifiers", "storage", "web", "demo"}
+OURS = {"app", "worker", "cli", "local", "settings", "signals", "telemetry", "routing", "notifiers", "storage", "watch", "web", "demo"}
 
 MAY_IMPORT = {
     "routing": {"routing"},
@@ -18,16 +18,17 @@ MAY_IMPORT = {
     "settings": set(),
     "signals": set(),
     "telemetry": {"settings"},
-    "cli": {"settings", "telemetry", "routing", "notifiers", "storage"},
-    "app": {"cli", "settings", "telemetry", "routing", "notifiers", "storage", "web"},
+    "cli": {"settings", "telemetry", "routing", "notifiers", "storage", "watch"},
+    "app": {"cli", "settings", "telemetry", "routing", "notifiers", "storage", "watch", "web"},
     "web": {"settings", "routing", "storage", "web"},
-    "worker": {"settings", "signals", "telemetry", "routing", "notifiers", "storage", "worker"},
+    "watch": {"settings", "telemetry", "routing", "notifiers", "storage", "watch"},
+    "worker": {"settings", "signals", "telemetry", "routing", "notifiers", "storage", "watch", "worker"},
     "local": {"settings", "signals"},
     "demo": {"demo", "local", "settings", "routing", "storage"},
 }
 
 ONLY_IN = {
-    "sqlalchemy": {"storage", "app", "cli", "worker", "web"},
+    "sqlalchemy": {"storage", "app", "cli", "watch", "worker", "web"},
     "redis": {"storage"},
     "rq": {"storage"},
     "alembic": {"storage"},

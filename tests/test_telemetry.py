@@ -292,14 +292,17 @@ log.info("third")
 
 @pytest.mark.parametrize("end", ["", "telemetry.write_all(); os._exit(0)"])
 def test_lines_that_are_written_behind_keep_their_order_and_are_out_when_the_process_ends(end: str) -> None:
-    done = subprocess.run([sys.executable, "-c", BEHIND + end], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run(  # noqa: S603 - our own interpreter
+        [sys.executable, "-c", BEHIND + end], cwd=ROOT, capture_output=True, text=True, check=True
+    )
 
     assert [json.loads(line)["event"] for line in done.stderr.splitlines()] == ["first", "second", "third"]
 
 
 def test_lines_that_are_written_behind_come_while_the_process_lives() -> None:
     script = f"{BEHIND}import time; time.sleep(60)"
-    with subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
+    command = [sys.executable, "-c", script]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own interpreter
         assert process.stderr is not None
         events = [json.loads(process.stderr.readline())["event"] for _ in range(3)]
         process.kill()

@@ -396,3 +396,17 @@ def test_whatever_is_done_to_a_file_it_is_loaded_or_refused_with_lines(edits: li
 def test_any_text_is_refused_unless_it_has_the_form(text: str) -> None:
     with pytest.raises(RulesError):
         load_rules(text)
+
+
+class TestWatch:
+    RECEIVERS = "receivers: {first: {kind: preview}, second: {kind: preview}}"
+
+    def test_who_is_told_of_the_service_are_those_named_or_else_those_of_dead_letters(self) -> None:
+        letters = f"version: 1\n{self.RECEIVERS}\ndead_letters: [second]\nrules: []"
+
+        assert load(letters, kinds=KINDS, environment={}).watch.notify == ("second",)
+        assert load(f"{letters}\nwatch: {{notify: [first, second]}}", kinds=KINDS, environment={}).watch.notify == ("first", "second")
+
+    def test_they_must_be_there(self) -> None:
+        with pytest.raises(RulesError, match='no receiver "nobody"'):
+            load(f"version: 1\n{self.RECEIVERS}\nrules: []\nwatch: {{notify: [nobody]}}", kinds=KINDS, environment={})

@@ -1,0 +1,1 @@
+"""What the service looks after beside alerts: itself, Sentry, and the way out."""
