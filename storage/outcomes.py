@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import msgspec
-from sqlalchemy import Engine, and_, bindparam, case, func, or_, select, update
+from sqlalchemy import Engine, and_, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from routing.notification import (
@@ -19,6 +19,7 @@ from routing.notification import (
 )
 from storage import gates, opt_outs
 from storage.claims import ANY_PACE, Pace
+from storage.each import UpdateEach
 from storage.gates import Closed
 from storage.tables import attempts, notifications
 from storage.workers import lives
@@ -32,8 +33,8 @@ _VENDOR_KEYS = ("dedup_key", "key")
 def record(engine: Engine, finished: Sequence[tuple[int, Attempt]], *, pace: Pace = ANY_PACE) -> tuple[Closed, ...]:
     """Store how attempts ended, by notification, and what follows for each; the destinations that are closed for their failures."""
     with engine.begin() as connection:
-        connection.execute(_CLOSE_ATTEMPT, [_attempt_row(id_, attempt) for id_, attempt in finished])
-        connection.execute(_MOVE_ON, [_next_row(id_, attempt) for id_, attempt in finished])
+        _CLOSE_ATTEMPTS.execute(connection, [_attempt_row(id_, attempt) for id_, attempt in finished])
+        _MOVE_ON.execute(connection, [_next_row(id_, attempt) for id_, attempt in finished])
         opt_outs.remember(connection, finished)
         return gates.hear(connection, finished, pace.limits)
 
@@ -78,14 +79,14 @@ def _reopen(
         reopened = connection.execute(again.returning(notifications.c.id, notifications.c.attempts)).all()
         if reopened:
             lost = {"ended_at": now, "outcome": outcome, "status_code": None, "excerpt": excerpt, "payload": None}
-            connection.execute(_CLOSE_ATTEMPT, [{"b_id": row.id, "b_number": row.attempts, **lost} for row in reopened])
+            _CLOSE_ATTEMPTS.execute(connection, [{"id": row.id, "number": row.attempts, **lost} for row in reopened])
     return len(reopened)
 
 
 def _attempt_row(notification_id: int, attempt: Attempt) -> dict[str, object]:
     return {
-        "b_id": notification_id,
-        "b_number": attempt.number,
+        "id": notification_id,
+        "number": attempt.number,
         "ended_at": attempt.ended_at,
         "outcome": attempt.outcome,
         "status_code": attempt.status_code,
@@ -98,8 +99,8 @@ def _next_row(notification_id: int, attempt: Attempt) -> dict[str, object]:
     state = _state_after(attempt)
     retry_at = attempt.ended_at + attempt.retry_after if attempt.retry_after is not None else attempt.ended_at
     return {
-        "b_id": notification_id,
-        "b_number": attempt.number,
+        "id": notification_id,
+        "number": attempt.number,
         "state": state,
         "reason": Reason.PREVIEW if attempt.outcome is Outcome.PREVIEWED else attempt.held_for,
         "rules_version": attempt.rules_version,
@@ -125,33 +126,28 @@ def _state_after(attempt: Attempt) -> State:
 
 
 # What tells of an end, or tells nobody, or is done in Sentry, stays that: nobody is to send it as news.
-_STAYS_ITSELF = or_(*(notifications.c.reason == reason for reason in sorted({Reason.RESOLVED, Reason.UPDATED, *DONE_IN_SENTRY})))
-_CLOSE_ATTEMPT = (
-    update(attempts)
+_STAYS_ITSELF = ", ".join(f"'{reason}'" for reason in sorted({Reason.RESOLVED, Reason.UPDATED, *DONE_IN_SENTRY}))
+_KEPT_IF_NONE = ("rules_version", "sent_place", "reference", "vendor_key", "link")
+_OF_ATTEMPT = ("ended_at", "outcome", "status_code", "excerpt", "payload")
+_OF_NEXT = ("state", "next_attempt_at", "finished_at")
+_CLOSE_ATTEMPTS = UpdateEach(
     # Who closed it first said what follows: a worker that was given up for dead changes nothing any more.
-    .where(attempts.c.notification_id == bindparam("b_id"), attempts.c.number == bindparam("b_number"), attempts.c.ended_at.is_(None))
-    .values({name: bindparam(name) for name in ("ended_at", "outcome", "status_code", "excerpt", "payload")})
+    f"""UPDATE attempts SET {", ".join(f"{name} = each.{name}" for name in _OF_ATTEMPT)} FROM each
+    WHERE attempts.notification_id = each.id AND attempts.number = each.number AND attempts.ended_at IS NULL""",  # noqa: S608 - our own names
+    {"id": attempts.c.notification_id.type, "number": attempts.c.number.type, **{name: attempts.c[name].type for name in _OF_ATTEMPT}},
 )
-_HELD_FOR: ColumnElement[str] = func.coalesce(bindparam("reason"), notifications.c.reason)
-_MOVE_ON = (
-    update(notifications)
+_MOVE_ON = UpdateEach(
     # Only the attempt that holds the claim moves the notification.
-    .where(
-        notifications.c.id == bindparam("b_id"),
-        notifications.c.attempts == bindparam("b_number"),
-        notifications.c.state == State.SENDING,
-    )
-    .values(
-        state=bindparam("state"),
-        reason=case((_STAYS_ITSELF, notifications.c.reason), else_=_HELD_FOR),
-        next_attempt_at=bindparam("next_attempt_at"),
-        failures=notifications.c.failures + bindparam("failed"),
-        finished_at=bindparam("finished_at"),
-        rules_version=func.coalesce(bindparam("rules_version"), notifications.c.rules_version),
-        sent_place=func.coalesce(bindparam("sent_place"), notifications.c.sent_place),
-        reference=func.coalesce(bindparam("reference"), notifications.c.reference),
-        vendor_key=func.coalesce(bindparam("vendor_key"), notifications.c.vendor_key),
-        link=func.coalesce(bindparam("link"), notifications.c.link),
-        claimed_by=None,
-    )
+    f"""UPDATE notifications SET {", ".join(f"{name} = each.{name}" for name in _OF_NEXT)},
+    {", ".join(f"{name} = coalesce(each.{name}, notifications.{name})" for name in _KEPT_IF_NONE)},
+    reason = CASE WHEN notifications.reason IN ({_STAYS_ITSELF}) THEN notifications.reason
+    ELSE coalesce(each.reason, notifications.reason) END, failures = notifications.failures + each.failed, claimed_by = NULL FROM each
+    WHERE notifications.id = each.id AND notifications.attempts = each.number AND notifications.state = 'sending'""",  # noqa: S608 - the same
+    {
+        "id": notifications.c.id.type,
+        "number": notifications.c.attempts.type,
+        "failed": notifications.c.failures.type,
+        "reason": notifications.c.reason.type,
+        **{name: notifications.c[name].type for name in (*_OF_NEXT, *_KEPT_IF_NONE)},
+    },
 )
