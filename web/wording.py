@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from flask import Flask
 from markupsafe import Markup
 
+from web.drawn import drawn
+
 COLOURS = {
     "critical": "danger",
     "warning": "warning",
@@ -37,11 +39,12 @@ _UNITS = ((86_400, "d"), (3600, "h"), (60, "min"))
 
 
 def add_wording(app: Flask) -> None:
-    """Give templates the filters `at`, `ago`, `badge`, `number`."""
+    """Give templates the filters `at`, `ago`, `badge`, `number`, `drawn`."""
     app.template_filter("at")(at)
     app.template_filter("ago")(ago)
     app.template_filter("badge")(badge)
     app.template_filter("number")(number)
+    app.template_filter("drawn")(lambda payload, kind: drawn(kind, payload))
 
 
 def at(moment: datetime | None) -> Markup:

@@ -37,7 +37,6 @@ NUMBER = "int(max=9223372036854775807)"
 MAX_RAW = 200_000
 """Characters of a body that are shown."""
 MAX_NOTIFICATIONS = 100
-MAX_MESSAGE = 20_000
 CHANGES = {"acknowledge": Change.ACKNOWLEDGED, "resolve": Change.RESOLVED}
 
 
@@ -217,7 +216,7 @@ def _delivery(one: Listed, attempts: Sequence[Tried]) -> Delivery:
     return Delivery(
         notification=one,
         attempts=tuple(attempts),
-        message=message[:MAX_MESSAGE],
+        message=message,
         can_be_sent=one.state is State.DEAD or (one.state is State.HELD and one.reason is Reason.PREVIEW),
     )
 
