@@ -13,7 +13,7 @@ from storage import inspection, lists
 from storage.events import EventState
 from storage.inspection import NoSuchEventError
 from storage.tokens import Scope
-from web.api.notifications import NotificationAnswer, Why
+from web.api.notifications import NotificationAnswer, Title, Why
 from web.api.operations import Answer, operation
 from web.api.paging import LARGEST, AskedPage, Page, before, part
 from web.desk import desk
@@ -36,7 +36,7 @@ class EventAnswer(Answer):
     action: str | None
     project: str | None
     environment: str | None
-    title: str | None
+    title: Title | None
     state: EventState
     disposition: Disposition | None = Field(description="what became of it; null: nothing yet")
 

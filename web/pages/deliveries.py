@@ -18,7 +18,6 @@ from web.asked import NUMBER, before, here, page_of, past
 from web.desk import desk
 from web.personal import masked
 from web.rules_in_force import receivers_in_force
-from web.whys import why
 
 PAGE = 50
 MOST_AT_ONCE = 1000
@@ -40,7 +39,6 @@ class Chosen:
 
 def add_deliveries(console: Blueprint) -> None:
     """The list, one of it, and sending again."""
-    console.add_app_template_filter(why, "why")
     _add_looking(console)
     _add_sending(console)
 
