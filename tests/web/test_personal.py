@@ -68,6 +68,14 @@ def test_what_may_not_be_seen_may_not_be_looked_for(sqlite_url: str, query: str)
     assert "your role does not see" in answer.get_data(as_text=True)
 
 
+def test_nor_by_what_a_silence_would_have_held(sqlite_url: str) -> None:
+    browser = signed_in(sqlite_url, Role.OPERATOR, PERSONAL_DATA_FOR="admin")
+
+    answer = browser.post("/silences/new", matchers="user.email:joe*", lasts="1h", comment="a guess", step="preview")
+
+    assert "your role does not see" in answer.get_data(as_text=True)
+
+
 @pytest.mark.parametrize(
     ("title", "seen"),
     [
