@@ -84,6 +84,12 @@ class Settings(BaseModel):
     personal_data_for: Literal["viewer", "operator", "admin"] = Field(
         "operator", description="lowest role that sees users, messages and requests of alerts; others see them masked"
     )
+    metrics_token: SecretStr | None = Field(
+        None, description="token by which `/metrics` and the details of `/readyz` are read, as `Authorization: Bearer …`"
+    )
+    metrics_from: Annotated[tuple[str, ...], BeforeValidator(_comma_separated)] = Field(
+        ("127.0.0.1", "::1"), description="addresses or networks that read them without it, comma-separated"
+    )
     data_dir: Path = Field(Path("var"), description="folder of the embedded database and of the embedded Redis")
     database_url: str = Field("", repr=False, description="SQLAlchemy address: `postgresql+psycopg://…`; unset, SQLite in DATA_DIR")
     spool_dir: Path | None = Field(
@@ -195,7 +201,7 @@ class Settings(BaseModel):
             raise ValueError("write postgresql://user:password@host:5432/name, in the password @ : / as %40 %3A %2F, or sqlite:///path")
         return value
 
-    @field_validator("proxy_addresses")
+    @field_validator("proxy_addresses", "metrics_from")
     @classmethod
     def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for one in value:
