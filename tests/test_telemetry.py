@@ -27,7 +27,8 @@ from notifiers.http import Network
 from routing.alert import Json
 from settings import Settings
 from storage.queue import Listener
-from telemetry import REPORTED_AGAIN_AFTER_SECONDS, FaultReporter
+from telemetry import FaultReporter
+from telemetry.faults import REPORTED_AGAIN_AFTER_SECONDS
 from tests.stand_ins.faults import FaultServer, answer
 from tests.stand_ins.sentry import KEY, Intake
 from tests.stand_ins.server import Server
