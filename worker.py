@@ -127,10 +127,8 @@ class Worker:
         # A Redis that hangs holds who rings for seconds: that must not be who plans.
         self._bells = {lane: BackgroundBell(self._bell, lane) for lane in Lane}
         enrichment = Enrichment(settings, clock)
-        self._dispatch = Dispatch(
-            settings, lambda: rules_file.rules, clock, earlier=self._earlier_rules, details=enrichment.details, onlooker=steps.of_delivery
-        )
-        self._planner = Planner(engine, lambda: rules_file.rules, clock, self._announce, enrichment.find_out, steps.of_planning())
+        self._dispatch = Dispatch(settings, lambda: rules_file.rules, clock, earlier=self._earlier_rules, details=enrichment.details)
+        self._planner = Planner(engine, lambda: rules_file.rules, clock, self._announce, enrichment.find_out, onlooker=steps.of_planning())
         self._lanes = {lane: DeliveryLane(lane, self._ports(lane), threads=settings.worker_threads) for lane in Lane}
         planner_bell = BackgroundBell(self._bell, PLAN)
         post = Post(worker=self.id, settings=settings, engine=engine, clock=clock, rules=lambda: rules_file.rules, ring=planner_bell.ring)

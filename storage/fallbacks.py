@@ -112,7 +112,9 @@ def _elsewhere(connection: Connection, row: Row[tuple[object, ...]], alert: Aler
     if row.state == State.DEAD:
         names += rules.dead_letters
     of_it = and_(notifications.c.event_id == row.event_id, notifications.c.subject == row.subject)
-    was_tried = or_(notifications.c.reason == Reason.FALLBACK, notifications.c.fell_back, notifications.c.state == State.DEAD)
+    was_tried = or_(
+        notifications.c.reason.in_((Reason.FALLBACK, Reason.OWN_FAILURE)), notifications.c.fell_back, notifications.c.state == State.DEAD
+    )
     tried = select(notifications.c.place).where(of_it, or_(notifications.c.id == row.id, was_tried))
     places = set(connection.execute(tried).scalars()) if names else set()
     for name in names:

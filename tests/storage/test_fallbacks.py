@@ -60,7 +60,7 @@ class TestWhatIsDead:
         die(engine, rules)
 
         assert fallbacks.fall_back(engine, rules, lambda: NOW) == (
-            FellBack(id=1, receiver="chat", said="HTTP 404: channel_not_found", to="mail"),
+            FellBack(id=1, event_id=1, incident_id=1, receiver="chat", said="HTTP 404: channel_not_found", to="mail"),
         )
 
         (told, _) = inspection.listed(engine)
