@@ -70,7 +70,7 @@ class Scrubber:
             case str():
                 return self.text(value)
             case dict() if depth < _DEEPEST:
-                return {key: self._member(key, inner, depth) for key, inner in value.items()}
+                return {self._name(key): self._member(str(key), inner, depth) for key, inner in value.items()}
             case list() | tuple() if depth < _DEEPEST:
                 return [self.tree(inner, depth + 1) for inner in value]
             case dict() | list() | tuple():
@@ -87,8 +87,10 @@ class Scrubber:
             return ""
         return str(ip_network(f"{found}/{24 if found.version == 4 else 48}", strict=False).network_address)
 
-    def _member(self, key: object, value: object, depth: int) -> object:
-        name = str(key)
+    def _name(self, key: object) -> object:
+        return self.text(key) if isinstance(key, str) else key
+
+    def _member(self, name: str, value: object, depth: int) -> object:
         if value and isinstance(value, str | bytes) and _CALLED_SECRET.search(name):
             return SECRET
         if name in _IDS:

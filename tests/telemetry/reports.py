@@ -1,0 +1,56 @@
+"""What a real sentry_sdk sends to a collector of ours, read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeAlias
+
+import sentry_sdk
+
+import telemetry
+from routing.alert import Json
+from settings import Settings
+from tests.stand_ins.sentry import KEY, Intake
+from tests.stand_ins.server import Server
+
+Fact: TypeAlias = "Mapping[str, Json]"
+
+
+def dsn(server: Server[Intake]) -> str:
+    return f"http://{KEY}@{server.url.removeprefix('http://')}/7"
+
+
+def configure(**variables: str) -> None:
+    telemetry.configure(Settings.from_variables({"SENTRY_ENVIRONMENT": "test", "SENTRY_CLIENT_SECRETS": "x", **variables}))
+
+
+def reported(intake: Server[Intake], kind: str = "event") -> list[dict[str, Json]]:
+    sentry_sdk.flush()
+    return intake.app.items(kind)
+
+
+def member(fact: Json, *path: str) -> Json:
+    """What stands at a path."""
+    for name in path:
+        assert isinstance(fact, Mapping)
+        fact = fact[name]
+    return fact
+
+
+def members(fact: Json, *path: str) -> list[Fact]:
+    """The entries of a list at a path."""
+    found = member(fact, *path)
+    assert isinstance(found, list)
+    return [one for one in found if isinstance(one, Mapping)]
+
+
+def told(event: Fact) -> tuple[Json, Json]:
+    """Type and text of the exception."""
+    last = members(event, "exception", "values")[-1]
+    return last["type"], last["value"]
+
+
+def sent(intake: Server[Intake]) -> str:
+    """Every byte so far."""
+    sentry_sdk.flush()
+    return b"".join(intake.app.raw).decode()
