@@ -86,8 +86,10 @@ class Planner:
                 held=one.held,
             )
         for event_id, error in planned.failures:
+            # What it says may quote the alert: the console shows it with the event, to those who may see that.
+            kind = ": ".join(error.split(": ")[:2])
             self._log.error(
-                "event_not_planned", event_id=event_id, error=error, effect="kept; planned again after a change of rules or code"
+                "event_not_planned", event_id=event_id, error=kind, effect="kept; planned again after a change of rules or code"
             )
         for lane in planned.lanes:
             self._announce(lane)

@@ -62,10 +62,9 @@ class _FromLibraries(logging.Handler):
             self.handleError(record)
 
     def _say(self, record: logging.LogRecord) -> None:
-        say = self._log.error if record.levelno >= logging.ERROR else self._log.warning
-        say = say if record.levelno >= logging.WARNING else self._log.info
-        trace = {"exc_info": record.exc_info} if record.exc_info and record.exc_info[0] else {}
-        say("library_said", library=record.name, said=record.getMessage(), **trace)
+        # A library may have levels of its own between those that everybody has.
+        level = min(max(record.levelno // 10 * 10, logging.DEBUG), logging.CRITICAL)
+        self._log.log(level, "library_said", library=record.name, said=record.getMessage(), exc_info=record.exc_info)
 
 
 class _Lines:

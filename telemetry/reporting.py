@@ -178,7 +178,7 @@ def measure(name: str) -> Iterator[None]:
         with start_span("function", name):
             yield
     finally:
-        structlog.get_logger().debug("measured", name=name, milliseconds=round((time.perf_counter() - began) * 1000, 1))
+        structlog.get_logger().debug("time_taken", what=name, milliseconds=round((time.perf_counter() - began) * 1000, 1))
 
 
 @contextmanager

@@ -56,6 +56,8 @@ def say_attempt(claimed: Claimed, done: Attempt) -> None:
     if done.opted_out:
         log.warning(
             "destination_opted_out",
+            event_id=claimed.event.id,
+            incident_id=claimed.incident_id,
             notification_id=claimed.id,
             receiver=claimed.receiver,
             effect="nothing is tried there for a day",

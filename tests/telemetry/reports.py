@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TypeAlias
 
 import sentry_sdk
+import structlog
 
 import telemetry
 from routing.alert import Json
@@ -22,6 +25,19 @@ def dsn(server: Server[Intake]) -> str:
 
 def configure(**variables: str) -> None:
     telemetry.configure(Settings.from_variables({"SENTRY_ENVIRONMENT": "test", "SENTRY_CLIENT_SECRETS": "x", **variables}))
+
+
+@contextmanager
+def as_before() -> Iterator[None]:
+    """Afterwards logging is as it was, and nothing is reported."""
+    configured, root = structlog.get_config(), logging.root.handlers.copy()
+    steps = configured["processors"].copy()
+    yield
+    sentry_sdk.get_client().close(timeout=0)
+    sentry_sdk.get_global_scope().set_client(None)
+    configured["processors"][:] = steps
+    structlog.configure(wrapper_class=configured["wrapper_class"])
+    logging.root.handlers[:] = root
 
 
 def reported(intake: Server[Intake], kind: str = "event") -> list[dict[str, Json]]:
