@@ -46,8 +46,7 @@ def configure(settings: Settings) -> None:
         logger_factory=StandardError,
         cache_logger_on_first_use=True,
     )
-    # Below a warning libraries tell what they do, with addresses and contents.
-    hear_libraries(max(level, logging.WARNING))
+    hear_libraries(level)
 
 
 class CleanFacts:

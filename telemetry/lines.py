@@ -15,8 +15,8 @@ from telemetry.faults import Seldom
 
 BEHIND_SECONDS = 0.02
 """Where lines are written behind, they wait so long for others."""
-LOUD = ("_granian", "granian.access")
-"""Loggers of libraries that write by themselves unless they are told not to."""
+SERVER = ("_granian", "granian.access")
+"""The web server's loggers, which write by themselves unless they are told not to."""
 
 
 def write_behind() -> None:
@@ -34,14 +34,16 @@ def write_all() -> None:
 
 
 def hear_libraries(level: int) -> None:
-    """From now on what libraries log is a line of ours, from this level on; the same once in a while only."""
-    for old in [one for one in logging.root.handlers if isinstance(one, _FromLibraries)]:
-        logging.root.removeHandler(old)
-    logging.root.addHandler(_FromLibraries(level))
-    for name in LOUD:
+    """From now on what libraries log is a line of ours, from this level on, or from warnings on; the same once in a while only.
+
+    Below a warning libraries tell what they do, with addresses and contents; but the web server, when its processes come and go.
+    """
+    heard = [one for one in logging.root.handlers if not isinstance(one, _FromLibraries)]
+    logging.root.handlers[:] = [*heard, _FromLibraries(max(level, logging.WARNING))]
+    for name in SERVER:
         logger = logging.getLogger(name)
-        logger.handlers.clear()
-        logger.propagate = True
+        logger.handlers[:] = [_FromLibraries(level)]
+        logger.propagate = False
 
 
 class _FromLibraries(logging.Handler):

@@ -42,7 +42,8 @@ def as_before() -> Iterator[None]:
 
 def reported(intake: Server[Intake], kind: str = "event") -> list[dict[str, Json]]:
     sentry_sdk.flush()
-    return intake.app.items(kind)
+    # Threads of applications that earlier tests have made live on, and their database is gone.
+    return [one for one in intake.app.items(kind) if "refusals_not_counted" not in str(one.get("tags"))]
 
 
 def member(fact: Json, *path: str) -> Json:

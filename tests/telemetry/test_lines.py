@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import subprocess
 import sys
 from contextlib import suppress
@@ -78,6 +79,94 @@ def test_a_logger_that_has_been_used_hears_of_a_new_configuration_and_of_who_lis
     assert json.loads(first)["event"] == "first"
     assert "third" in third
     assert not third.startswith("{")
+
+
+@pytest.mark.parametrize("name", ["rq.worker", "urllib3.connectionpool", "slack_sdk.web", "_granian", "sqlalchemy.pool"])
+def test_what_a_library_logs_is_a_line_like_ours_without_what_ours_have_not(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    configure()
+
+    logging.getLogger(name).warning("no answer of %s", "https://hooks.example.com/in?token=abc")
+
+    [line] = [json.loads(one) for one in capsys.readouterr().err.splitlines()]
+    assert (line["event"], line["level"], line["library"]) == ("library_said", "warning", name)
+    assert line["said"] == "no answer of https://hooks.example.com/in?token=[secret]"
+
+
+def test_what_a_library_says_again_and_again_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+    configure()
+
+    for number in range(3):
+        logging.getLogger("rq.worker").error("could not connect, try %s", number)
+    logging.getLogger("rq.worker").error("something else")
+
+    said = [json.loads(one)["said"] for one in capsys.readouterr().err.splitlines()]
+    assert said == ["could not connect, try 0", "something else"]
+
+
+def test_below_a_warning_libraries_are_not_heard_for_they_tell_addresses_and_contents(capsys: pytest.CaptureFixture[str]) -> None:
+    configure(LOG_LEVEL="debug")
+    logging.getLogger("urllib3").setLevel(logging.DEBUG)
+
+    logging.getLogger("urllib3").debug("POST /services/T0/B0/xyz")
+    logging.getLogger("urllib3").info("a new connection")
+    logging.getLogger("urllib3").setLevel(logging.NOTSET)
+
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("level", "said"),
+    [
+        ("debug", ["debug", "info", "warning", "error"]),
+        ("info", ["info", "warning", "error"]),
+        ("warning", ["warning", "error"]),
+        ("error", ["error"]),
+    ],
+)
+def test_the_least_level_is_chosen(level: str, said: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    configure(LOG_LEVEL=level)
+    own = structlog.get_logger()
+
+    own.debug("one_step")
+    own.info("one_step")
+    own.warning("one_step")
+    own.error("one_step")
+    logging.getLogger("rq.worker").error("so it is")
+
+    written = [json.loads(one) for one in capsys.readouterr().err.splitlines()]
+    assert [one["level"] for one in written] == [*said, "error"]
+
+
+def test_a_line_holds_no_secret_and_names_nobody(capsys: pytest.CaptureFixture[str]) -> None:
+    configure(SENTRY_CLIENT_SECRETS="own-secret-42")
+
+    log.info(
+        "sign_in_refused",
+        address="203.0.113.77",
+        detail="own-secret-42 of ann@example.com",
+        facts={"password": "x", "a": ["+49 170 5550123"]},
+    )
+
+    line = json.loads(capsys.readouterr().err)
+    assert (line["address"], line["detail"]) == ("203.0.113.0", "[secret] of [e-mail]")
+    assert line["facts"] == {"password": "[secret]", "a": ["[phone]"]}
+
+
+def test_it_names_people_where_that_is_allowed(capsys: pytest.CaptureFixture[str]) -> None:
+    configure(SENTRY_CLIENT_SECRETS="own-secret-42", TELEMETRY_NAMES_PEOPLE="true")
+
+    log.info("sign_in_refused", address="203.0.113.77", detail="own-secret-42 of ann@example.com")
+
+    line = json.loads(capsys.readouterr().err)
+    assert (line["address"], line["detail"]) == ("203.0.113.77", "[secret] of ann@example.com")
+
+
+def test_the_link_by_which_the_first_admin_is_made_is_shown_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    configure()
+
+    log.warning("console_has_no_admin", link="http://127.0.0.1:8000/first-admin/0f1e2d3c4b5a69788796a5b4c3d2e1f0")
+
+    assert json.loads(capsys.readouterr().err)["link"].endswith("/0f1e2d3c4b5a69788796a5b4c3d2e1f0")
 
 
 BEHIND = """
