@@ -81,7 +81,7 @@ def test_a_logger_that_has_been_used_hears_of_a_new_configuration_and_of_who_lis
     assert not third.startswith("{")
 
 
-@pytest.mark.parametrize("name", ["rq.worker", "urllib3.connectionpool", "slack_sdk.web", "_granian", "sqlalchemy.pool"])
+@pytest.mark.parametrize("name", ["rq.scheduler", "urllib3.connectionpool", "slack_sdk.web", "_granian", "sqlalchemy.pool"])
 def test_what_a_library_logs_is_a_line_like_ours_without_what_ours_have_not(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     configure()
 
@@ -96,8 +96,8 @@ def test_what_a_library_says_again_and_again_is_said_once(capsys: pytest.Capture
     configure()
 
     for number in range(3):
-        logging.getLogger("rq.worker").error("could not connect, try %s", number)
-    logging.getLogger("rq.worker").error("something else")
+        logging.getLogger("rq.scheduler").error("could not connect, try %s", number)
+    logging.getLogger("rq.scheduler").error("something else")
 
     said = [json.loads(one)["said"] for one in capsys.readouterr().err.splitlines()]
     assert said == ["could not connect, try 0", "something else"]
@@ -131,7 +131,7 @@ def test_the_least_level_is_chosen(level: str, said: list[str], capsys: pytest.C
     own.info("one_step")
     own.warning("one_step")
     own.error("one_step")
-    logging.getLogger("rq.worker").error("so it is")
+    logging.getLogger("rq.scheduler").error("so it is")
 
     written = [json.loads(one) for one in capsys.readouterr().err.splitlines()]
     assert [one["level"] for one in written] == [*said, "error"]

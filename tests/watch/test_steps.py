@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -18,7 +19,7 @@ from storage.planner import Planner
 from tests.factories import NOW, make_notification
 from tests.stand_ins.sentry import Intake
 from tests.stand_ins.server import Server
-from tests.storage.planned import claim, ended, make_rules, notified, store
+from tests.storage.planned import claim, ended, issue, make_rules, notified, store, stumbling
 from tests.telemetry.reports import Fact, as_before, configure, dsn, member, members, reported, told
 from watch import steps
 
@@ -130,3 +131,20 @@ def test_each_event_that_is_decided_is_a_line_with_its_numbers(engine: Engine) -
     assert [(one["event"], one["event_id"], one["incident_id"], one["disposition"], one["to_send"], one["held"]) for one in logs] == [
         ("event_planned", 1, 1, "matched", 2, 0)
     ]
+
+
+def test_an_event_that_cannot_be_decided_is_reported_by_kind_and_place_and_logged_without_its_words(
+    intake: Server[Intake], engine: Engine
+) -> None:
+    store(engine, issue(1, title=SAID))
+    rules = make_rules()
+    rules = replace(rules, rules=(replace(rules.rules[0], when=stumbling(SAID, KeyError(SAID))),))
+
+    with capture_logs() as logs:
+        Planner(engine, lambda: rules, lambda: NOW, lambda _: None, onlooker=steps.of_planning()).plan_for(1)
+
+    [event] = reported(intake)
+    assert told(event) == ("KeyError", "[not sent: it may quote an alert]")
+    assert (member(event, "tags", "log_event"), member(event, "contexts", "log")) == ("event_not_planned", {"event_id": 1})
+    assert [(one["event"], one["error"]) for one in logs] == [("event_not_planned", "plan: KeyError")]
+    assert SAID not in f"{event} {logs}"
