@@ -84,7 +84,7 @@ class Settings(BaseModel):
         None, description="header in which a proxy that has signed people in names them, `X-Forwarded-User`; unset, none is believed"
     )
     proxy_addresses: Annotated[tuple[str, ...], BeforeValidator(_comma_separated)] = Field(
-        (), description="addresses or networks of that proxy, comma-separated; from others the header is not believed"
+        (), description="addresses or networks of proxies, comma-separated; from others neither that header nor X-Forwarded-For is believed"
     )
     proxy_role: Literal["viewer", "operator", "admin"] = Field("viewer", description="role of whom the proxy names for the first time")
     personal_data_for: Literal["viewer", "operator", "admin"] = Field(

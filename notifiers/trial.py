@@ -93,7 +93,7 @@ def _alert(receiver: Receiver, who: str, now: datetime) -> Alert:
         status=Status.FIRING,
         category=Category.OTHER,
         level=Level.INFO,
-        title=f"TEST: nothing is wrong; {who} sees whether {receiver.name} can be told",
+        title=f"TEST: nothing is wrong; sent by {who} to see whether {receiver.name} can be told",
         project="alert-router",
         received_at=now,
         occurred_at=now,

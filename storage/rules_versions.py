@@ -40,10 +40,13 @@ def remember(engine: Engine, version: str, texts: Mapping[str, str], now: dateti
 
 
 def texts_of(engine: Engine, version: str) -> dict[str, str] | None:
-    """By file the texts of a version, the first file under no name; None if it is not known here."""
+    """By file the texts of a version, the first file under no name; None if it is not known here, or was damaged on the disk."""
     with engine.connect() as connection:
         text = connection.execute(select(rules_versions.c.text).where(rules_versions.c.version == version)).scalar()
-    return msgspec.json.decode(text, type=dict[str, str]) if text else None
+    try:
+        return msgspec.json.decode(text, type=dict[str, str]) if text else None
+    except msgspec.DecodeError:
+        return None
 
 
 def latest(engine: Engine) -> str | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from ipaddress import ip_address, ip_network
 from typing import TypeVar, cast
 from urllib.parse import urlsplit
 
@@ -14,9 +13,9 @@ from flask_wtf.csrf import CSRFError, CSRFProtect
 from werkzeug.wrappers import Response
 
 import telemetry
-from settings import Settings
 from storage import audit, users
 from storage.users import Role, User
+from web.addresses import is_proxy
 from web.desk import Desk, desk
 
 View = TypeVar("View", bound=Callable[..., object])
@@ -160,7 +159,7 @@ def _of_session(at: Desk) -> User | None:
 
 def _of_proxy(at: Desk) -> User | None:
     header = at.settings.proxy_user_header
-    name = request.headers.get(header, "") if header and _is_proxy(at.settings) else ""
+    name = request.headers.get(header, "") if header and is_proxy(request.remote_addr) else ""
     if not name.strip():
         return None
     origin = f"proxy {header}"
@@ -178,16 +177,6 @@ def _known(at: Desk, name: str, origin: str) -> User | None:
         return users.named(at.engine, name, origin)
     except users.UserError:
         return None
-
-
-def _is_proxy(settings: Settings) -> bool:
-    try:
-        peer = ip_address(request.remote_addr or "")
-    except ValueError:
-        return False
-    # A socket that listens to both writes ::ffff:10.0.0.7 for 10.0.0.7.
-    peer = getattr(peer, "ipv4_mapped", None) or peer
-    return any(peer in ip_network(one, strict=False) for one in settings.proxy_addresses)
 
 
 def _is_on_loopback() -> bool:

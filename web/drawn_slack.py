@@ -13,15 +13,9 @@ from web.drawn_parts import joined, linked
 
 EMOJI: Mapping[str, str] = {
     "rotating_light": "🚨",
-    "warning": "⚠️",
+    "large_yellow_circle": "🟡",
+    "large_blue_circle": "🔵",
     "white_check_mark": "✅",
-    "information_source": "\N{INFORMATION SOURCE}",
-    "eyes": "👀",
-    "bell": "🔔",
-    "no_bell": "🔕",
-    "file_folder": "📁",
-    "arrows_counterclockwise": "🔄",
-    "hourglass": "⌛",
 }
 """Those that our messages have; others stay as they are written."""
 _EMOJI = re.compile(r":([a-z0-9_+-]+):")

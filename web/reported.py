@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import hashlib
 
-from flask import Flask, request, session
+from flask import Flask, session
 
 import telemetry
+from web.addresses import client_address
 
 
 def add_reported_context(app: Flask) -> None:
@@ -19,7 +20,7 @@ def add_reported_context(app: Flask) -> None:
 
     @app.before_request
     def say_from_where() -> None:
-        telemetry.attach_session(_name_of_session(), request.remote_addr)
+        telemetry.attach_session(_name_of_session(), client_address())
 
     @app.teardown_request
     def forget(_error: BaseException | None) -> None:

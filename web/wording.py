@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 from flask import Flask
 from markupsafe import Markup
 
+from web.alert_masking import visible_reason
 from web.drawn import drawn
+from web.personal import visible_answer, visible_title
 
 COLOURS = {
     "critical": "danger",
@@ -39,11 +41,14 @@ _UNITS = ((86_400, "d"), (3600, "h"), (60, "min"))
 
 
 def add_wording(app: Flask) -> None:
-    """Give templates the filters `at`, `ago`, `badge`, `number`, `drawn`."""
+    """Give templates filters: how values read, and what of them whoever asks may see."""
     app.template_filter("at")(at)
     app.template_filter("ago")(ago)
     app.template_filter("badge")(badge)
     app.template_filter("number")(number)
+    app.template_filter("why")(visible_reason)
+    app.template_filter("visible_title")(visible_title)
+    app.template_filter("visible_answer")(visible_answer)
     app.template_filter("drawn")(lambda payload, kind: drawn(kind, payload))
 
 

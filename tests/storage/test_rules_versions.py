@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 
 from storage.rules_versions import remember, texts_of
+from storage.tables import rules_versions
 from tests.factories import NOW
 from tests.storage.planned import in_threads
 
@@ -25,3 +26,11 @@ def test_two_workers_may_keep_it_at_once(engine: Engine) -> None:
     in_threads(3, lambda: remember(engine, "abc", TEXTS, NOW))
 
     assert texts_of(engine, "abc") == TEXTS
+
+
+def test_one_that_was_damaged_on_the_disk_is_not_known(engine: Engine) -> None:
+    remember(engine, "abc", TEXTS, NOW)
+    with engine.begin() as connection:
+        connection.execute(update(rules_versions).values(text="no JSON"))
+
+    assert texts_of(engine, "abc") is None

@@ -19,6 +19,8 @@ from tests.service import ROOT, Service
 SHOTS = ROOT / "build" / "screenshots"
 SIZES: Mapping[str, ViewportSize] = {"desktop": {"width": 1280, "height": 800}, "phone": {"width": 390, "height": 844}}
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+ZOOMED: Mapping[str, int] = {"200 %": 640, "400 %": 320}
+"""How wide a desktop is for whoever needs large letters (WCAG 2.2, 1.4.4 and 1.4.10)."""
 LOOKED_AT = {("light", "desktop"), ("dark", "phone")}
 """In which axe-core looks: each colour and each size once, for it takes a second."""
 SERIOUS = {"serious", "critical"}
@@ -73,6 +75,9 @@ class Visitor:
             assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), f"{name} is wider than a {size}"
             if (scheme, size) in LOOKED_AT:
                 assert faults(page) == [], f"{name}, {scheme}, {size}"
+        for zoom, width in ZOOMED.items():
+            page.set_viewport_size({"width": width, "height": 512})
+            assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), f"{name} is too wide at {zoom}"
         page.context.close()
 
     def _hear(self, message: ConsoleMessage) -> None:

@@ -9,6 +9,7 @@ from werkzeug.routing import Rule
 from storage.users import Role
 from tests.web.console import SAME_SITE, Browser, make_app, signed_in
 from web import access
+from web.addresses import client_address
 from web.security import HEADERS
 
 FOREIGN = {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}
@@ -207,3 +208,30 @@ class TestBehindAProxy:
         browser = Browser(make_app(sqlite_url, **PROXY))
 
         assert browser.get("/", **{"X-Forwarded-User": "ann"}).status_code == 302
+
+    @pytest.mark.parametrize(
+        ("peer", "passed_on", "expected"),
+        [
+            ("203.0.113.9", "198.51.100.1", "203.0.113.9"),
+            ("10.0.0.7", "198.51.100.1", "198.51.100.1"),
+            ("10.0.0.7", "1.1.1.1, 198.51.100.1, 10.0.0.8", "198.51.100.1"),
+            ("::ffff:10.0.0.7", "198.51.100.1", "198.51.100.1"),
+            ("10.0.0.7", "198.51.100.1, unknown", "10.0.0.7"),
+            ("10.0.0.7", "", "10.0.0.7"),
+        ],
+    )
+    def test_who_asks_is_whom_the_proxy_has_seen(self, sqlite_url: str, peer: str, passed_on: str, expected: str) -> None:
+        app = make_app(sqlite_url, **PROXY)
+
+        with app.test_request_context("/", environ_base={"REMOTE_ADDR": peer}, headers={"X-Forwarded-For": passed_on}):
+            assert client_address() == expected
+
+    def test_one_who_tries_passwords_takes_no_tries_of_others(self, sqlite_url: str) -> None:
+        browser = Browser(make_app(sqlite_url, PROXY_ADDRESSES="127.0.0.1"))
+
+        def status(address: str) -> int:
+            fields = {"csrf_token": browser.token(), "name": "admin", "password": "wrong"}
+            return browser.client.post("/sign-in", data=fields, headers={**SAME_SITE, "X-Forwarded-For": address}).status_code
+
+        assert [status("198.51.100.1") for _ in range(6)] == [401] * 5 + [429]
+        assert status("198.51.100.2") == 401

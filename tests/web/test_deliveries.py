@@ -149,7 +149,7 @@ class TestPages:
         text = text_of(signed_in(sqlite_url, Role.VIEWER), f"/deliveries/{id_}")
 
         assert "4111" not in text
-        assert "user.username is" in text
+        assert "Ann" not in text
 
     def test_a_time_that_is_none_is_said_beside_its_field(self, sqlite_url: str) -> None:
         text = text_of(signed_in(sqlite_url), "/deliveries?since=yesterday&until=2h")
@@ -231,6 +231,15 @@ class TestSendingAgain:
 
         assert "It tells of 29 more" in text
         assert [f'href="/incidents/{number}"' in text for number in range(2, 31)] == [True] * 29
+
+    def test_more_than_a_page_can_show_are_not_sent_again_by_number(self, sqlite_url: str) -> None:
+        browser = signed_in(sqlite_url)
+        fields = {"csrf_token": browser.token(), "id": [str(number) for number in range(1, 1002)]}
+
+        answer = browser.client.post("/deliveries/send-again", data=fields, headers=dict(SAME_SITE))
+
+        assert answer.status_code == 400
+        assert "at most 1,000" in answer.get_data(as_text=True)
 
     @pytest.mark.parametrize("id_", ["x", "9" * 30, "-1"])
     def test_a_number_that_is_none_is_refused(self, sqlite_url: str, id_: str) -> None:

@@ -116,7 +116,7 @@ class TestPages:
         text = text_of(signed_in(sqlite_url, Role.OPERATOR, **SECRETS), "/receivers/test?name=pager")
 
         assert "resolves it at once" in text
-        assert "TEST: nothing is wrong; operator sees whether pager can be told" in text
+        assert "TEST: nothing is wrong; sent by operator to see whether pager can be told" in text
         assert SECRETS["PAGERDUTY_KEY"] not in text
 
     def test_a_test_is_sent_shown_with_its_status_and_written_down(self, sqlite_url: str, stored: Engine, vendors: Vendors) -> None:

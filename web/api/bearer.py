@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 
 from flask import request
-from flask_limiter.util import get_remote_address
 from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import Forbidden, Unauthorized
 
 from storage import tokens
 from storage.tokens import Scope
 from web.access import Person, act_as
+from web.addresses import client_address
 from web.desk import desk
 
 
@@ -37,7 +37,7 @@ def check(needed: Scope) -> None:
 def who_asks() -> str:
     """By what requests are counted: the token that is shown, good or not, else the address."""
     given = request.headers.get("Authorization")
-    return hashlib.sha256(given.encode(errors="replace")).hexdigest()[:32] if given else str(get_remote_address())
+    return hashlib.sha256(given.encode(errors="replace")).hexdigest()[:32] if given else client_address()
 
 
 def _wanted(**more: str) -> WWWAuthenticate:

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Self
 
 from flask import Blueprint
-from pydantic import Field
+from pydantic import Field, model_validator
 from werkzeug.exceptions import NotFound
 
 from routing.plan import Disposition
-from storage import inspection, lists
+from routing.query import QueryError
+from storage import alert_search, inspection, lists
+from storage.alert_search import Wanted
 from storage.events import EventState
 from storage.inspection import NoSuchEventError
 from storage.tokens import Scope
-from web.api.notifications import NotificationAnswer, Why
+from web.api.notifications import NotificationAnswer, Title, Why
 from web.api.operations import Answer, operation
-from web.api.paging import LARGEST, AskedPage, Page, before, part
+from web.api.paging import LARGEST, AskedPage, Page, before, page_after, part
+from web.api.problems import Fault, UnfitError
 from web.desk import desk
 from web.personal import masked
+from web.searches import LONGEST, read_search
 
 
 class AskedEvents(AskedPage):
@@ -25,6 +30,13 @@ class AskedEvents(AskedPage):
 
     state: EventState | None = Field(None, description="only those")
     incident_id: int | None = Field(None, ge=1, le=LARGEST, description="only those of this incident")
+    q: str | None = Field(None, max_length=LONGEST, description="only those that meet this search, in the language of rules.yaml")
+
+    @model_validator(mode="after")
+    def _alone(self) -> Self:
+        if self.q is not None and (self.state or self.incident_id):
+            raise ValueError("q goes with neither state nor incident_id")
+        return self
 
 
 class EventAnswer(Answer):
@@ -36,7 +48,7 @@ class EventAnswer(Answer):
     action: str | None
     project: str | None
     environment: str | None
-    title: str | None
+    title: Title | None
     state: EventState
     disposition: Disposition | None = Field(description="what became of it; null: nothing yet")
 
@@ -77,7 +89,9 @@ def add_events(api: Blueprint) -> None:
     @api.get("/events")
     @operation(scope=Scope.READ, query=AskedEvents, answer=EventPage)
     def list_events(query: AskedEvents) -> EventPage:
-        """List events, the newest first."""
+        """List events, the newest first. A search looks for a fifth of a second: a page of it may hold fewer than `limit`, and go on."""
+        if query.q is not None:
+            return _searched(query, query.q)
         found = lists.events_before(desk().engine, before(query), state=query.state, incident_id=query.incident_id, limit=query.limit + 1)
         items, following = part(found, query.limit, lambda one: [one.id])
         return EventPage(items=[EventInList.model_validate(one) for one in items], next=following)
@@ -102,3 +116,13 @@ def add_events(api: Blueprint) -> None:
             trace=verdicts,
             notifications=told,
         )
+
+
+def _searched(asked: AskedEvents, text: str) -> EventPage:
+    try:
+        wanted = Wanted(query=read_search(text))
+    except QueryError as error:
+        raise UnfitError("the search is not right", [Fault(where="q", detail=f"at {error.position + 1}: {error}")]) from None
+    found = alert_search.search(desk().engine, wanted, desk().clock(), before=before(asked), limit=asked.limit)
+    following = page_after([found.older_than]) if found.older_than is not None else None
+    return EventPage(items=[EventInList.model_validate(one) for one in found.events], next=following)

@@ -15,6 +15,7 @@ from routing.own_events import Change
 from storage import incident_desk
 from storage.incident_desk import Life
 from storage.tokens import Scope
+from web.api.notifications import Title
 from web.api.operations import Answer, operation
 from web.api.paging import LARGEST, AskedPage, Page, before_alert, part
 from web.desk import desk
@@ -37,7 +38,7 @@ class IncidentAnswer(Answer):
     status: Status
     acknowledged_by: str | None
     assigned: bool
-    title: str
+    title: Title
     project: str | None
     alert_count: int
     first_alert_at: datetime

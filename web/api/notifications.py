@@ -18,11 +18,13 @@ from web.alert_masking import visible_reason
 from web.api.operations import Answer, Body, Moment, operation
 from web.api.paging import LARGEST, AskedPage, Page, before, part
 from web.desk import desk
-from web.personal import masked
+from web.personal import masked, visible_answer, visible_title
 
 MOST = 1000
 """So many are named in one request."""
 
+Title: TypeAlias = Annotated[str, AfterValidator(visible_title)]
+"""What an alert is headed; without the message for whoever may not see it."""
 Why: TypeAlias = Annotated[str, AfterValidator(visible_reason)]
 """Why something was done; ••• for whoever may not see the personal data in it."""
 
@@ -69,7 +71,7 @@ class AttemptAnswer(Answer):
     ended_at: datetime | None
     outcome: Outcome | None = Field(description="null: it is under way")
     status_code: int | None
-    excerpt: str = Field(description="what the receiver answered")
+    excerpt: Annotated[str, AfterValidator(visible_answer)] = Field(description="what the receiver answered")
     payload: str = Field(description="what was sent; ••• for whoever may not see personal data")
 
 

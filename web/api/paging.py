@@ -71,10 +71,13 @@ def before_alert(asked: AskedPage) -> tuple[datetime, int] | None:
 def part(found: Sequence[ItemT], limit: int, place: Callable[[ItemT], Sequence[object]]) -> tuple[list[ItemT], str | None]:
     """Of one row more than was asked for those that were, and the address of the next page if there is one."""
     items = [*found[:limit]]
-    if len(found) <= limit:
-        return items, None
-    cursor = base64.urlsafe_b64encode(json.dumps([*place(items[-1])], default=_word).encode()).decode().rstrip("=")
-    return items, f"{request.path}?{urlencode({**request.args.to_dict(), 'cursor': cursor})}"
+    return items, page_after(place(items[-1])) if len(found) > limit else None
+
+
+def page_after(place: Sequence[object]) -> str:
+    """The address of the page that begins behind this place of the list."""
+    cursor = base64.urlsafe_b64encode(json.dumps([*place], default=_word).encode()).decode().rstrip("=")
+    return f"{request.path}?{urlencode({**request.args.to_dict(), 'cursor': cursor})}"
 
 
 def _word(value: object) -> str:

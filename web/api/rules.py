@@ -21,7 +21,7 @@ from storage import dry_run
 from storage.inspection import NoSuchEventError
 from storage.tokens import Scope
 from web.api.events import RuleVerdict
-from web.api.notifications import Why
+from web.api.notifications import Title, Why
 from web.api.operations import Answer, Body, Moment, operation
 from web.api.paging import LARGEST
 from web.api.problems import Fault, UnfitError
@@ -117,7 +117,7 @@ class WouldComeBack(Answer):
 class Explanation(Answer):
     """What would become of an alert."""
 
-    title: str
+    title: Title
     disposition: Disposition
     ignored_by: Why | None
     rules_version: str

@@ -14,6 +14,7 @@ from storage import silences
 from storage.silences import NoSuchSilenceError
 from storage.tokens import Scope
 from web.access import note, somebody
+from web.api.notifications import Title
 from web.api.operations import Answer, Body, Moment, operation
 from web.api.paging import LARGEST, AskedPage, Page, before, part
 from web.api.problems import Fault, UnfitError
@@ -68,7 +69,7 @@ class PreviewAnswer(Answer):
 
     events: int
     notifications: dict[str, int] = Field(description="by receiver")
-    titles: list[str] = Field(description="of the first ones")
+    titles: list[Title] = Field(description="of the first ones")
     is_cut: bool = Field(description="there was more to look at than was looked at")
 
 

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from storage.dashboard_figures import Key, Value, edges
 from storage.dashboards import Looked, Named
+from web.personal import visible_title
 from web.sheets import Badge, Cell, Link, Sheet, address_of_incident
 
 MOST_ROWS = 50
@@ -45,4 +46,4 @@ def incident_cells(names: Mapping[int, Named], id_: int) -> tuple[Cell, ...]:
     if id_ not in names:
         return (f"incident {id_}", None, None)
     one = names[id_]
-    return (Link(one.title, address_of_incident(id_)), Badge(one.status), one.project)
+    return (Link(visible_title(one.title), address_of_incident(id_)), Badge(one.status), one.project)

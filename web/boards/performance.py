@@ -11,6 +11,7 @@ from storage.dashboard_figures import Pace, p95_course, paces, slowest
 from storage.dashboards import Happened, Looked
 from web import charts
 from web.boards.board import Board, Chart, first, labels
+from web.personal import visible_title
 from web.sheets import Cell, Link, Part, Sheet, address_of_alert
 
 MOST_SINGLE = 25
@@ -44,7 +45,7 @@ def _pace(pace: Pace) -> tuple[Cell, ...]:
 
 
 def _single(engine: Engine, found: Sequence[Happened]) -> Sheet:
-    titles = dashboards.titles(engine, [one.id for one in found])
+    titles = {id_: visible_title(title) for id_, title in dashboards.titles(engine, [one.id for one in found]).items()}
     return Sheet(
         name="slowest",
         title="The slowest",

@@ -100,7 +100,6 @@ def _add_page(console: Blueprint) -> None:
             may_see=may_see_personal(),
             is_link=is_web_address,
             masked=masked,
-            visible_reason=visible_reason,
             runs=runs,
         )
 
@@ -122,7 +121,6 @@ def _add_rehearsal(console: Blueprint) -> None:
             rules=rules,
             plan=plan,
             compared=[*_compared(shown, plan)] if plan else [],
-            visible_reason=visible_reason,
         )
 
 

@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from routing.alert import Level
 from routing.plan import Disposition
-from routing.query import Query, QueryError, parse_condition
+from routing.query import QueryError
 from routing.sentry import RESOURCES
 from storage import alert_search, saved_views
 from storage.alert_search import Wanted
@@ -21,11 +21,10 @@ from storage.users import Role
 from web.access import needs, note, somebody
 from web.desk import desk
 from web.live import Streams
-from web.personal import refused_search
+from web.searches import LONGEST, read_search
 
 LARGEST = 2**63 - 1
 """What a database can number rows with."""
-LONGEST_QUERY = 2_000
 FILTERS = ("project", "environment", "level", "disposition", "resource")
 
 
@@ -128,7 +127,7 @@ def _page() -> str:
         choices=_choices(asked, *alert_search.recent_places(engine)),
         views=saved_views.listed(engine),
         view=urlencode(asked),
-        longest=LONGEST_QUERY,
+        longest=LONGEST,
     )
 
 
@@ -152,20 +151,9 @@ def _wanted(asked: Mapping[str, str]) -> tuple[Wanted, Mistake | None]:
         resource=asked.get("resource"),
     )
     try:
-        return (replace(wanted, query=_query(text)) if text else wanted), None
+        return (replace(wanted, query=read_search(text)) if text else wanted), None
     except QueryError as error:
         return wanted, _mistake(text, str(error), error.position)
-
-
-def _query(text: str) -> Query:
-    if len(text) > LONGEST_QUERY:
-        raise QueryError(f"a search has at most {LONGEST_QUERY} characters", position=LONGEST_QUERY)
-    query = parse_condition(text)
-    if query.aggregates:
-        raise QueryError(f"{min(query.aggregates)} is a figure over many alerts; a search asks each by itself", position=0)
-    if refused := refused_search(query):
-        raise QueryError(refused, position=0)
-    return query
 
 
 def _mistake(text: str, said: str, position: int) -> Mistake:

@@ -18,9 +18,10 @@ from web.asked import NUMBER, before, here, page_of, past
 from web.desk import desk
 from web.personal import masked
 from web.rules_in_force import receivers_in_force
-from web.whys import why
 
 PAGE = 50
+MOST_AT_ONCE = 1000
+"""What one request may send again by number; a page shows fewer."""
 SAMPLES = 20
 """Of what would be sent again, so many are shown."""
 SPANS = {"1h": "last hour", "24h": "last day", "7d": "last week", "": "any time"}
@@ -38,7 +39,6 @@ class Chosen:
 
 def add_deliveries(console: Blueprint) -> None:
     """The list, one of it, and sending again."""
-    console.add_app_template_filter(why, "why")
     _add_looking(console)
     _add_sending(console)
 
@@ -137,6 +137,8 @@ def _ids_of_form() -> Sequence[int]:
     texts = request.form.getlist("id")
     if not all(text.isascii() and text.isdecimal() and len(text) < 19 for text in texts):
         abort(400, "id is the number of a delivery")
+    if len(texts) > MOST_AT_ONCE:
+        abort(400, f"at most {MOST_AT_ONCE:,} are sent again by their numbers: choose a time instead")
     return [int(text) for text in texts]
 
 

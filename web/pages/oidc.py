@@ -17,6 +17,7 @@ from settings import Settings
 from storage import users
 from storage.users import Role, User, UserError
 from web.access import begin_session, is_safe_next, needs, note
+from web.addresses import client_address
 from web.desk import desk
 
 TIMEOUT_SECONDS = 5
@@ -173,7 +174,7 @@ def _in_words() -> Iterator[None]:
 
 
 def _said(error: Exception, words: str) -> OidcError:
-    log.warning("sign_in_refused", error=type(error).__name__, detail=str(error)[:200], address=request.remote_addr)
+    log.warning("sign_in_refused", error=type(error).__name__, detail=str(error)[:200], address=client_address())
     return OidcError(words)
 
 

@@ -8,7 +8,6 @@ import hmac
 import structlog
 from flask import Blueprint, Flask, abort, current_app, flash, redirect, render_template, request, session, url_for
 from flask_limiter import Limiter
-from flask_limiter.util import get_remote_address
 from werkzeug.wrappers import Response
 
 from settings import Settings
@@ -16,6 +15,7 @@ from storage import users
 from storage.kept_secrets import kept_secret
 from storage.users import Role, UserError
 from web.access import begin_session, is_safe_next, needs, note, person
+from web.addresses import client_address
 from web.desk import desk
 
 SESSION_KEY = "console-sessions"
@@ -32,7 +32,7 @@ def limiter_of(settings: Settings) -> Limiter:
     scheme = settings.redis_url.partition(":")[0]
     shared = settings.redis_url if scheme in {"redis", "rediss"} else "memory://"
     return Limiter(
-        get_remote_address,
+        client_address,
         storage_uri=shared,
         storage_options={"socket_connect_timeout": 1, "socket_timeout": 1} if shared != "memory://" else {},
         in_memory_fallback_enabled=True,
@@ -56,7 +56,7 @@ def add_sign_in(console: Blueprint, limiter: Limiter) -> None:
             return redirect(after) if person() else _page()
         user = _of_form()
         if user is None:
-            log.warning("sign_in_refused", address=request.remote_addr)
+            log.warning("sign_in_refused", address=client_address())
             return _page("No one has this name and this password."), 401
         begin_session(user)
         log.info("signed_in", user_id=user.id, origin=user.origin)
@@ -127,4 +127,4 @@ def _who_tries() -> str:
         name = users.normal_name(request.form.get("name", ""))
     except UserError:
         name = ""
-    return f"{get_remote_address()} {name}"
+    return f"{client_address()} {name}"

@@ -10,6 +10,7 @@ from typing import NamedTuple, Self
 from routing.durations import read_duration, read_moment
 from routing.query import Query
 from routing.silences import MAX_COMMENT, Silence, SilenceError, check, read_matchers
+from web.personal import refused_search
 
 MOST_TEXT = 10_000
 
@@ -86,10 +87,12 @@ class Form:
         return Filled(silence, {})
 
     def _conditions(self) -> tuple[tuple[Query, ...], Sequence[str]]:
-        """Each line by itself, so that all faults are said at once."""
+        """Each line by itself, so that all faults are said at once. A preview tells who meets them: so they ask for what may be seen."""
         lines = [line.strip() for line in self.matchers.splitlines() if line.strip()]
         faults = [fault for line in lines if (fault := _fault([line]))] or [fault for fault in [_fault(lines)] if fault]
-        return () if faults else read_matchers(lines), faults
+        found = () if faults else read_matchers(lines)
+        refused = [why for one in found if (why := refused_search(one))]
+        return found, faults or refused
 
     def _time(self, name: str, errors: dict[str, Sequence[str]]) -> datetime | None:
         text = self.values[name]

@@ -59,6 +59,37 @@ class TestReading:
             assert answer
             assert [one["payload"] for one in answer["tried"]] == [shown]
 
+    def test_events_are_found_by_a_search_page_after_page(self, reader: Program, engine: Engine) -> None:
+        for number in range(6):
+            store(engine, issue(number))
+        plan_all(engine)
+
+        first = reader.get("/events", q="resource:event_alert", limit="4").json
+        assert first
+        second = reader.client.get(first["next"], headers=reader.headers).json
+        assert second
+        nothing = reader.get("/events", q="level:fatal environment:nowhere").json
+
+        assert [[one["id"] for one in page["items"]] for page in (first, second)] == [[6, 5, 4, 3], [2, 1]]
+        assert second["next"] is None
+        assert nothing
+        assert nothing["items"] == []
+
+    @pytest.mark.parametrize(
+        ("query", "said"),
+        [
+            ({"q": "level:>"}, "at "),
+            ({"q": "message:*joe*"}, "your role does not see"),
+            ({"q": "count():>5"}, "figure over many alerts"),
+            ({"q": "level:error", "state": "waiting"}, "neither state nor incident_id"),
+        ],
+    )
+    def test_a_search_that_is_none_is_refused_with_the_reason(self, reader: Program, query: dict[str, str], said: str) -> None:
+        answer = reader.get("/events", **query)
+
+        assert answer.status_code == 422
+        assert said in answer.get_data(as_text=True)
+
     def test_incidents_go_on_by_their_last_alert(self, reader: Program, engine: Engine) -> None:
         for number in range(3):
             store(engine, issue(number))
