@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from dotenv import dotenv_values
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, HttpUrl, SecretStr, ValidationError, field_validator, model_validator
@@ -19,6 +19,12 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, HttpUrl, Sec
 PRODUCTION = "production"
 SAMPLE_RATES: Mapping[str, tuple[float, float]] = {"development": (1.0, 1.0), "staging": (0.5, 0.1), PRODUCTION: (0.1, 0.01)}
 """Traces and profiles by environment, as the guide has them; an environment of another name counts as production."""
+
+_PASSWORD = re.compile(r"://[^/?#\s]*?:([^/?#\s]+)@")
+_SECRET_NAME = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?|DSN|WEBHOOK_URL)S?$", re.IGNORECASE)
+SHORTEST_SECRET = 6
+"""What is shorter stands in too many words to be looked for."""
+LOG_LEVELS = ("debug", "info", "warning", "error")
 
 _UNSIGNED = (
     "SENTRY_CLIENT_SECRETS: missing; copy the Client Secret of the integration from Sentry (Settings > Custom Integrations), "
@@ -142,6 +148,13 @@ class Settings(BaseModel):
     sentry_release: str | None = Field(None, description="release under which this service reports")
     sentry_traces_sample_rate: float | None = Field(None, ge=0, le=1, description="share of traces; by environment: 1, 0.5, 0.1")
     sentry_profiles_sample_rate: float | None = Field(None, ge=0, le=1, description="share of profiles; by environment: 1, 0.1, 0.01")
+    sentry_ignore_errors: Annotated[tuple[str, ...], BeforeValidator(_comma_separated)] = Field(
+        (), description="errors of this service that it does not report, comma-separated: names of exceptions, or regular expressions"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level of what is logged")
+    telemetry_names_people: bool = Field(
+        default=False, description="whether logs and reports to Sentry may hold e-mail addresses, phone numbers and whole client addresses"
+    )
 
     environment: Mapping[str, str] = Field(default_factory=dict, repr=False, exclude=True)
     """All variables, for the `${NAME}` of rules.yaml."""
@@ -211,6 +224,23 @@ class Settings(BaseModel):
                 raise ValueError("write addresses or networks, 10.0.0.7 or 10.0.0.0/24") from None
         return value
 
+    @field_validator("sentry_ignore_errors")
+    @classmethod
+    def _patterns(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for one in value:
+            try:
+                re.compile(one)
+            except re.error:
+                raise ValueError("write names of exceptions, like KeyError, or regular expressions, comma-separated") from None
+        return value
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _level(cls, value: str) -> str:
+        if value.lower() not in LOG_LEVELS:
+            raise ValueError(f"write {', '.join(LOG_LEVELS[:-1])} or {LOG_LEVELS[-1]}")
+        return value.lower()
+
     @field_validator("sentry_dsn")
     @classmethod
     def _dsn(cls, value: SecretStr | None) -> SecretStr | None:
@@ -258,11 +288,36 @@ class Settings(BaseModel):
         return tuple(secret.get_secret_value() for secret in self.sentry_client_secrets)
 
     @property
+    def secrets(self) -> frozenset[str]:
+        """All that must not be seen: what is declared as a secret, passwords in addresses, variables that are called like secrets."""
+        given = [value for name in type(self).model_fields for value in _members(getattr(self, name)) if isinstance(value, SecretStr)]
+        addresses = (self.database_url, self.redis_url, *(value.get_secret_value() for value in given))
+        called_so = (value for name, value in self.environment.items() if _SECRET_NAME.search(name))
+        passwords = [*map(_password, addresses)]
+        found = {*(value.get_secret_value() for value in given), *passwords, *map(unquote, passwords), *called_so}
+        return frozenset(value for value in found if len(value) >= SHORTEST_SECRET)
+
+    @property
+    def own_project(self) -> str:
+        """The number of the Sentry project to which this service reports; empty where it reports to none."""
+        return self.sentry_dsn.get_secret_value().rpartition("/")[2] if self.sentry_dsn else ""
+
+    @property
     def sample_rates(self) -> tuple[float, float]:
         """Share of traces and of profiles that this service reports of itself."""
         traces, profiles = SAMPLE_RATES.get(self.sentry_environment, SAMPLE_RATES[PRODUCTION])
         chosen_traces, chosen_profiles = self.sentry_traces_sample_rate, self.sentry_profiles_sample_rate
         return traces if chosen_traces is None else chosen_traces, profiles if chosen_profiles is None else chosen_profiles
+
+
+def _members(value: object) -> tuple[object, ...]:
+    return value if isinstance(value, tuple) else (value,)
+
+
+def _password(address: str) -> str:
+    """That of an address, as it stands there; empty where it has none."""
+    found = _PASSWORD.search(address)
+    return found[1] if found else ""
 
 
 def _has_sound_port(url: str) -> bool:

@@ -26,7 +26,7 @@ from notifiers.dispatch import Dispatch
 from notifiers.enrichment import Enrichment
 from notifiers.lane import DeliveryLane, LanePorts
 from notifiers.limits import limits
-from routing.notification import Attempt, Lane, Outcome
+from routing.notification import Attempt, Lane
 from routing.rules import RulesError, RuleSet
 from settings import Settings, SettingsError
 from storage import (
@@ -49,6 +49,7 @@ from storage.planner import Planner
 from storage.queue import PLAN, BackgroundBell, Bell, listen
 from storage.redis_connection import AddressError, check_options
 from storage.rules_file import RulesFile
+from watch import steps
 from watch.duties import Duties
 from watch.roster import Post, roster
 
@@ -128,7 +129,7 @@ class Worker:
         self._bells = {lane: BackgroundBell(self._bell, lane) for lane in Lane}
         enrichment = Enrichment(settings, clock)
         self._dispatch = Dispatch(settings, lambda: rules_file.rules, clock, earlier=self._earlier_rules, details=enrichment.details)
-        self._planner = Planner(engine, lambda: rules_file.rules, clock, self._announce, enrichment.find_out)
+        self._planner = Planner(engine, lambda: rules_file.rules, clock, self._announce, enrichment.find_out, onlooker=steps.of_planning())
         self._lanes = {lane: DeliveryLane(lane, self._ports(lane), threads=settings.worker_threads) for lane in Lane}
         planner_bell = BackgroundBell(self._bell, PLAN)
         post = Post(worker=self.id, settings=settings, engine=engine, clock=clock, rules=lambda: rules_file.rules, ring=planner_bell.ring)
@@ -230,7 +231,15 @@ class Worker:
 
     def _fall_back(self) -> None:
         for one in fallbacks.fall_back(self._engine, self._rules_file.rules, self._clock):
-            log.error("not_told", notification=one.id, receiver=one.receiver, said=one.said, told_instead=one.to or "nobody")
+            log.error(
+                "not_told",
+                event_id=one.event_id,
+                incident_id=one.incident_id,
+                notification_id=one.id,
+                receiver=one.receiver,
+                said=one.said,
+                told_instead=one.to or "nobody",
+            )
 
     def _remind(self) -> None:
         now = self._clock()
@@ -286,7 +295,7 @@ class Worker:
                 pace=self._pace,
                 under_way=under_way,
             ),
-            deliver=self._dispatch.deliver,
+            deliver=steps.watched(self._dispatch.deliver),
             record=self._record,
             give_back=lambda ids: outcomes.give_back(self._engine, ids, worker=self.id, now=self._clock()),
             give_back_others=lambda ids: outcomes.give_back_others(self._engine, lane, ids, worker=self.id, now=self._clock()),
@@ -300,24 +309,17 @@ class Worker:
             refreshing.show_links(self._engine, made, self._clock())
         # Here, in one thread: those that deliver would wait for each other at every line.
         for claimed, done in finished:
-            _log_attempt(claimed, done)
+            steps.say_attempt(claimed, done)
         for one in closed:
-            said = {"receiver": one.receiver, "said": one.why, "until": f"{one.until:%H:%M:%S} UTC"}
-            log.error("destination_closed", **said, effect="what is for it waits; then one message is tried")
+            until = f"{one.until:%H:%M:%S} UTC"
+            log.error(
+                "destination_closed", receiver=one.receiver, said=one.why, until=until, effect="what is for it waits; then one is tried"
+            )
 
     def _announce(self, lane: Lane) -> None:
         self._lanes[lane].ring()
         # For the other workers, should there be more than this one can take.
         self._bells[lane].ring()
-
-
-def _log_attempt(claimed: Claimed, done: Attempt) -> None:
-    facts = {"notification": claimed.id, "receiver": claimed.receiver, "said": done.excerpt}
-    log.info("notification_attempted", **facts, number=done.number, outcome=done.outcome, status=done.status_code)
-    if done.opted_out:
-        log.warning("destination_opted_out", receiver=claimed.receiver, effect="nothing is tried there for a day")
-    if done.retry_after is None and done.outcome not in {Outcome.DELIVERED, Outcome.PREVIEWED, Outcome.NEEDLESS}:
-        log.error("notification_dead", **facts, way_out="requeue it")
 
 
 def _cause(error: Exception) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
 
@@ -27,6 +28,10 @@ class ConfigurationSettings(VendorSettings, Protocol):
         """What `${NAME}` stands for."""
 
     @property
+    def own_project(self) -> str:
+        """The number of the Sentry project to which this service reports itself; empty: to none."""
+
+    @property
     def is_production(self) -> bool:
         """Whether a missing credential is a fault."""
 
@@ -46,7 +51,7 @@ def read_rules(text: str, settings: ConfigurationSettings, included: Mapping[str
     problems += [problem for receiver in rules.receivers.values() for problem in _faults(receiver, settings)]
     if problems:
         raise RulesError(tuple(problems))
-    return rules
+    return replace(rules, own_project=settings.own_project)
 
 
 def earlier_rules(texts: Mapping[str, str] | None, settings: ConfigurationSettings, version: str) -> RuleSet:

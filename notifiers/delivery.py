@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from traceback import walk_tb
+from typing import Protocol
 
 from notifiers.errors import DeliveryError, PermanentError, RetryableError
 from notifiers.notifier import Notifier, Receipt, Reconciler
@@ -50,6 +51,29 @@ class RetryPolicy:
         return self.waits[failures - 1] * (1 + self.spread * (2 * jitter - 1))
 
 
+class Onlooker(Protocol):
+    """Who hears of each step of an attempt, in its thread; raises nothing."""
+
+    def step(self, name: str) -> None:
+        """One is done."""
+
+    def fault(self, error: Exception) -> None:
+        """One has failed by a fault of ours, which is being handled."""
+
+
+class Nobody:
+    """An onlooker that looks away."""
+
+    def step(self, name: str) -> None:
+        """One is done."""
+
+    def fault(self, error: Exception) -> None:
+        """One has failed."""
+
+
+NOBODY = Nobody()
+
+
 def attempt(
     read: Callable[[], Notification],
     open_notifier: Callable[[], Notifier],
@@ -58,6 +82,7 @@ def attempt(
     policy: RetryPolicy,
     clock: Callable[[], datetime],
     jitter: Callable[[], float],
+    onlooker: Onlooker = NOBODY,
 ) -> Attempt:
     """Try once, and say how it ended. Raises nothing, whatever fails.
 
@@ -68,13 +93,20 @@ def attempt(
         policy: when to try again.
         clock: for begin and end.
         jitter: gives a number from 0 to 1 by chance.
+        onlooker: hears of the steps.
     """
     began_at = clock()
     try:
-        receipt = _deliver(read(), open_notifier(), ask_first=tries.may_be_there)
+        notification = read()
+        onlooker.step("read")
+        notifier = open_notifier()
+        onlooker.step("opened")
+        receipt = _deliver(notification, notifier, ask_first=tries.may_be_there)
+        onlooker.step("sent" if receipt.sent else "previewed")
     except DeliveryError as error:
         failure = error
     except Exception as error:  # noqa: BLE001 - the top of a delivery: a fault of ours must not stop the lane
+        onlooker.fault(error)
         # Perhaps it came after the message went out. Its text may hold anything, so only its type and place are kept.
         failure = RetryableError(f"fault in the router: {type(error).__name__} at {_place(error)}", ambiguous=True)
     else:

@@ -16,7 +16,7 @@ from functools import lru_cache
 from typing import NamedTuple, Protocol
 
 from notifiers.configuration import missing_credentials, open_receiver
-from notifiers.delivery import RetryPolicy, attempt
+from notifiers.delivery import NOBODY, Onlooker, RetryPolicy, attempt
 from notifiers.errors import PermanentError, RetryableError
 from notifiers.http import Network
 from notifiers.notifier import Clock, Notifier
@@ -193,8 +193,8 @@ class Dispatch:
         self._details = details
         self._offered: tuple[RuleSet | None, frozenset[Change]] = None, frozenset()
 
-    def deliver(self, claimed: Claimed) -> Attempt:
-        """Try once, and say how it ended. Raises nothing, whatever fails."""
+    def deliver(self, claimed: Claimed, onlooker: Onlooker = NOBODY) -> Attempt:
+        """Try once, and say how it ended; `onlooker` hears of the steps. Raises nothing, whatever fails."""
         rules = self._rules()  # once: whatever is read meanwhile, one set decides all of it
         if hold := self._hold(claimed, rules):
             now = self._clock()
@@ -220,6 +220,7 @@ class Dispatch:
             policy=RetryPolicy(),
             clock=self._clock,
             jitter=random.random,
+            onlooker=onlooker,
         )
         if found is None:
             return replace(done, was_asked=False)

@@ -95,6 +95,8 @@ class Reason(StrEnum):
     """Held: it was told there, where no more is wanted until it gets worse."""
     OPTED_OUT = "opted out"
     """Held: whoever is there wants to hear nothing any more, as the vendor says."""
+    OWN_FAILURE = "own failure"
+    """Held: it tells that this very receiver fails, as the service's own Sentry project says."""
     NOWHERE = "nowhere"
     """Held: the alert names no destination that it may, and the receiver has no fallback."""
     PREVIEW = "preview"

@@ -21,7 +21,7 @@ NOTHING = "nothing"
 _REASONS = {reason.value: reason for reason in Reason if reason is not Reason.PREVIEW}
 """A preview is decided when a message is sent."""
 _SEVERITIES = {severity.value: severity for severity in Severity}
-_HELD = SILENT | {Reason.NOWHERE}
+_HELD = SILENT | {Reason.NOWHERE, Reason.OWN_FAILURE}
 _STATES = {"told": True, "held": False}
 _WORDS = (*_STATES, *_REASONS, *_SEVERITIES)
 _FORM = "write receivers with what they are told: {slack-errors: first critical}; or nothing"

@@ -246,6 +246,8 @@ class RuleSet:
     """Receivers: what could not be told, and has no fallback, is told to the first that is another destination."""
 
     watch: Watch = field(default_factory=Watch)
+    own_project: str = ""
+    """The number of the Sentry project to which this service reports itself; not of the file, but of the environment. Empty: to none."""
 
     def refusal(self, alert: Alert) -> str:
         """Why somebody may not do what he did by a button; empty if he may, or pressed none."""

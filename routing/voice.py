@@ -10,6 +10,7 @@ from routing.addressing import Address, address
 from routing.history import History
 from routing.incident import Cause, Timer
 from routing.notification import Mention, PlannedNotification, Reason, Severity, State, worst_of
+from routing.own_failures import kept_from_the_failing
 from routing.query import Facts
 from routing.rules import Rule, RuleSet, Step, Unless
 
@@ -64,7 +65,11 @@ def worst(voices: Sequence[Voice], receiver: str | None = None) -> Severity:
 def notifications_of(
     voices: Sequence[Voice], rules: RuleSet, facts: Facts, others: tuple[Mention, ...] = ()
 ) -> Iterator[PlannedNotification]:
-    """One for each destination, naming all the rules that tell it now; if none does, all that would."""
+    """One for each destination, naming all the rules that tell it now; if none does, all that would. None is told of its own failure."""
+    yield from kept_from_the_failing([*_asked_for(voices, rules, facts, others)], rules, facts)
+
+
+def _asked_for(voices: Sequence[Voice], rules: RuleSet, facts: Facts, others: tuple[Mention, ...]) -> Iterator[PlannedNotification]:
     for where, asking in _by_destination(voices, rules, facts):
         speaking = [] if where.is_lost else [voice for voice in asking if voice.speaks]
         named = speaking or asking

@@ -45,6 +45,8 @@ class Claimed:
     event: Event
     tries: Tries
     incident: str
+    incident_id: int | None
+    """Its number; None: the notification is of none."""
     receiver: str
     kind: str
     place: str
@@ -216,6 +218,7 @@ def _claimed(row: Row[tuple[object, ...]], events_by_id: dict[int, Event], known
         event=event,
         tries=Tries(number=row.attempts + 1, failures=row.failures, planned_at=row.created_at, may_be_there=bool(row.may_be_there)),
         incident=row.subject,
+        incident_id=row.incident_id,
         receiver=row.receiver,
         kind=row.kind,
         place=row.place,
@@ -242,7 +245,8 @@ def _claimed(row: Row[tuple[object, ...]], events_by_id: dict[int, Event], known
 
 _DUE = due.select_due()
 _DETAILS = (
-    "event_id receiver kind rules severity reason why created_at attempts failures subject place others next_step changes rules_version"
+    "event_id incident_id"
+    " receiver kind rules severity reason why created_at attempts failures subject place others next_step changes rules_version"
     " reference ends"
 )
 _OF_INCIDENT = "status began_at acknowledged_by event_count user_count first_seen last_seen assignee trend links"

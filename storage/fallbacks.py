@@ -40,6 +40,8 @@ class FellBack:
     """What could not be told."""
 
     id: int
+    event_id: int
+    incident_id: int | None
     receiver: str
     said: str
     """What the last attempt said."""
@@ -93,14 +95,14 @@ def _tell(connection: Connection, row: Row[tuple[object, ...]], alert: Alert | N
     where = next(_elsewhere(connection, row, alert, rules), None)
     is_news = row.reason not in _TELLS_OF_A_FAILURE
     if where is None or (is_news and not _is_open(connection, row)):
-        return FellBack(id=row.id, receiver=row.receiver, said=said, to=None)
+        return FellBack(id=row.id, event_id=row.event_id, incident_id=row.incident_id, receiver=row.receiver, said=said, to=None)
     planned = _instead(row, where, said, now)
     insert_planned(
         connection, [Said(event_id=row.event_id, incident_id=row.incident_id, notification=planned, occasion=f"instead of {row.id}")], now
     )
     if is_news:
         _announce(connection, row, planned)
-    return FellBack(id=row.id, receiver=row.receiver, said=said, to=planned.receiver)
+    return FellBack(id=row.id, event_id=row.event_id, incident_id=row.incident_id, receiver=row.receiver, said=said, to=planned.receiver)
 
 
 def _elsewhere(connection: Connection, row: Row[tuple[object, ...]], alert: Alert | None, rules: RuleSet) -> Iterator[Address]:
@@ -110,7 +112,9 @@ def _elsewhere(connection: Connection, row: Row[tuple[object, ...]], alert: Aler
     if row.state == State.DEAD:
         names += rules.dead_letters
     of_it = and_(notifications.c.event_id == row.event_id, notifications.c.subject == row.subject)
-    was_tried = or_(notifications.c.reason == Reason.FALLBACK, notifications.c.fell_back, notifications.c.state == State.DEAD)
+    was_tried = or_(
+        notifications.c.reason.in_((Reason.FALLBACK, Reason.OWN_FAILURE)), notifications.c.fell_back, notifications.c.state == State.DEAD
+    )
     tried = select(notifications.c.place).where(of_it, or_(notifications.c.id == row.id, was_tried))
     places = set(connection.execute(tried).scalars()) if names else set()
     for name in names:

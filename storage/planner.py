@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 from routing.notification import Lane
 from routing.rules import RuleSet
 from storage.coming_back import is_due, plan_due
-from storage.planning import Planned, plan_batch
+from storage.planning import NOBODY, Onlooker, Planned, plan_batch
 from storage.readings import Inquire
 
 BEHIND = timedelta(seconds=10)
@@ -32,9 +32,12 @@ class Planner:
         clock: Callable[[], datetime],
         announce: Callable[[Lane], None],
         inquire: Inquire | None = None,
+        *,
+        onlooker: Onlooker = NOBODY,
     ) -> None:
-        """`announce` is called after each batch for every lane that has something to send now."""
+        """`announce` is called after each batch for every lane that has something to send now; `onlooker` hears of the steps."""
         self._engine, self._rules, self._clock, self._announce, self._inquire = engine, rules, clock, announce, inquire
+        self._onlooker = onlooker
         self._planning = threading.Lock()
         self._behind_since: datetime | None = None
         """Since when a backlog is being worked off."""
@@ -59,7 +62,7 @@ class Planner:
 
     def _plan_batch(self) -> bool:
         """Whether more may wait: events, or what is due by its time."""
-        planned = plan_batch(self._engine, self._rules(), self._clock, inquire=self._inquire)
+        planned = plan_batch(self._engine, self._rules(), self._clock, inquire=self._inquire, onlooker=self._onlooker)
         self._announce_all(planned)
         now = self._clock()
         is_behind = planned.until is not None and now - planned.until >= BEHIND
@@ -73,9 +76,20 @@ class Planner:
         return not (planned.are_all and come_due.are_all)
 
     def _announce_all(self, planned: Planned) -> None:
+        for one in planned.decided:
+            self._log.info(
+                "event_planned",
+                event_id=one.event_id,
+                incident_id=one.incident_id,
+                disposition=one.disposition,
+                to_send=one.to_send,
+                held=one.held,
+            )
         for event_id, error in planned.failures:
+            # What it says may quote the alert: the console shows it with the event, to those who may see that.
+            kind = ": ".join(error.split(": ")[:2])
             self._log.error(
-                "event_not_planned", event_id=event_id, error=error, effect="kept; planned again after a change of rules or code"
+                "event_not_planned", event_id=event_id, error=kind, effect="kept; planned again after a change of rules or code"
             )
         for lane in planned.lanes:
             self._announce(lane)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple, Protocol
 
 from sqlalchemy import Connection, Engine
 
 from routing import sentry
 from routing.incident import Incident
-from routing.notification import Lane
+from routing.notification import Lane, State
 from routing.plan import Disposition
 from routing.rules import RuleSet
 from routing.world import NOT_COUNTED, SHOWN_ONLY, Heard
@@ -24,6 +25,39 @@ from storage.readings import Inquire, Reading, in_words
 from storage.refreshing import refreshes
 
 BATCH = 100
+
+
+class Onlooker(Protocol):
+    """Who hears of each step of a batch, in the planner's thread; raises nothing."""
+
+    def step(self, name: str, event_ids: Sequence[int]) -> None:
+        """One is done for these events."""
+
+    def fault(self, event_id: int, error: Exception) -> None:
+        """An event could not be decided by a fault of ours, which is being handled."""
+
+
+class Nobody:
+    """An onlooker that looks away."""
+
+    def step(self, name: str, event_ids: Sequence[int]) -> None:
+        """One is done."""
+
+    def fault(self, event_id: int, error: Exception) -> None:
+        """One has failed."""
+
+
+NOBODY = Nobody()
+
+
+class Decided(NamedTuple):
+    """What became of one event, in numbers."""
+
+    event_id: int
+    incident_id: int | None
+    disposition: Disposition
+    to_send: int
+    held: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,10 +74,18 @@ class Planned:
     """All that came before is planned; None where that is not known."""
     failures: tuple[tuple[int, str], ...] = ()
     """Events that could not be planned, with what went wrong."""
+    decided: tuple[Decided, ...] = ()
+    """The others."""
 
 
 def plan_batch(
-    engine: Engine, rules: RuleSet, clock: Callable[[], datetime], *, inquire: Inquire | None = None, limit: int = BATCH
+    engine: Engine,
+    rules: RuleSet,
+    clock: Callable[[], datetime],
+    *,
+    inquire: Inquire | None = None,
+    limit: int = BATCH,
+    onlooker: Onlooker = NOBODY,
 ) -> Planned:
     """Decide the oldest waiting events and store all that follows, in one commit.
 
@@ -56,6 +98,7 @@ def plan_batch(
         clock: for what is stored.
         inquire: finds out what alerts do not say themselves. It sees to it that this takes no longer than it is worth.
         limit: how many are decided at most.
+        onlooker: hears of the steps.
     """
     with turn(engine, Lock.PLANNER) as connection:
         waiting = events.waiting(connection, limit) if connection else events.Waiting()
@@ -65,9 +108,12 @@ def plan_batch(
         if inquire:
             connection.rollback()  # nobody waits for a vendor
             read = readings.find_out(read, inquire, rules)
+        event_ids = [one.event.id for one in read]
+        onlooker.step("read", event_ids)
         memory = _remember(connection, read, rules, clock())
         connection.rollback()  # all is read
-        decisions = [_decide(one, rules, memory) for one in read]
+        decisions = [_decide(one, rules, memory, onlooker) for one in read]
+        onlooker.step("decided", event_ids)
         with connection.begin():
             now = clock()
             memory.save(connection, rules, now)
@@ -78,9 +124,19 @@ def plan_batch(
             said += refreshes(connection, _heard(decisions, memory), said, now)
             lanes = notifications.insert_planned(connection, said, now)
             tallies.add(connection, counting.of_decisions(decisions, said))
+        onlooker.step("stored", event_ids)
     failures = tuple((decision.event.id, decision.error) for decision in decisions if decision.error and not decision.disposition)
     are_all = waiting.are_all and not any(one.follows for one in read)
-    return Planned(events=len(read), are_all=are_all, lanes=lanes, until=read[-1].event.received_at, failures=failures)
+    decided = tuple(_decided(decisions, memory.ids))
+    return Planned(events=len(read), are_all=are_all, lanes=lanes, until=read[-1].event.received_at, failures=failures, decided=decided)
+
+
+def _decided(decisions: Sequence[Decision], ids: Mapping[str, int]) -> Iterator[Decided]:
+    for one in decisions:
+        if one.disposition:
+            told = one.plan.notifications if one.plan else ()
+            to_send = sum(notification.state is State.PLANNED for notification in told)
+            yield Decided(one.event.id, ids.get(one.incident_key or ""), one.disposition, to_send, len(told) - to_send)
 
 
 def _heard(decisions: Sequence[Decision], memory: Memory) -> list[tuple[int, Incident]]:
@@ -109,7 +165,7 @@ def _remember(connection: Connection, read: Sequence[Reading], rules: RuleSet, n
     return memory
 
 
-def _decide(read: Reading, rules: RuleSet, memory: Memory) -> Decision:
+def _decide(read: Reading, rules: RuleSet, memory: Memory, onlooker: Onlooker) -> Decision:
     """What becomes of one event, after all those before it."""
     alert = read.alert
     decision = Decision(event=read.event, alert=alert, content_key=read.content_key, disposition=read.disposition, error=read.error)
@@ -123,6 +179,7 @@ def _decide(read: Reading, rules: RuleSet, memory: Memory) -> Decision:
         # Its own time, not the planner's: the same events give the same decisions however late they are planned.
         planned = memory.world.hear(heard, rules, read.event.received_at)
     except Exception as error:  # noqa: BLE001 - a fault of ours must not stop the events behind this one
+        onlooker.fault(read.event.id, error)
         decision.error = in_words("plan", error)
         return decision
     decision.plan, decision.trace = planned, events.pack_trace(planned)

@@ -134,7 +134,7 @@ def listen(redis_url: str) -> None:
     with suppress(RedisError):
         redis = connect(redis_url, socket_connect_timeout=1)
         queue = Queue(QUEUE, connection=redis, serializer=JSONSerializer)
-        Listener([queue], connection=redis, serializer=JSONSerializer).work(logging_level="CRITICAL")
+        Listener([queue], connection=redis, serializer=JSONSerializer).work(logging_level="WARNING")
 
 
 def _ring(queue: Queue, name: str) -> None:

@@ -194,7 +194,7 @@ def _silence(row: Row[tuple[object, ...]]) -> Silence | None:
     try:
         matchers = _matchers(row.matchers)
     except (SilenceError, msgspec.DecodeError) as error:
-        log.error("silence_not_in_force", silence=row.id, error=str(error), way_out="expire it, and add it anew")
+        log.error("silence_not_in_force", silence_id=row.id, error=str(error), way_out="expire it, and add it anew")
         return None
     return Silence(
         id=row.id,

@@ -168,7 +168,7 @@ class Spool:
             for one in _records(file):
                 self._store(one.resource, one.body, one.received_at)
                 count, end = count + 1, file.tell()
-            self._log.info("spool_read_in", events=count)
+            self._log.info("spool_read_in", count=count)
             if end == path.stat().st_size:
                 path.unlink()
             else:

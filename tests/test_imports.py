@@ -17,10 +17,10 @@ MAY_IMPORT = {
     "storage": {"storage", "routing"},
     "settings": set(),
     "signals": set(),
-    "telemetry": {"settings"},
+    "telemetry": {"settings", "telemetry"},
     "cli": {"settings", "telemetry", "routing", "notifiers", "storage", "watch"},
     "app": {"cli", "settings", "telemetry", "routing", "notifiers", "storage", "watch", "web"},
-    "web": {"settings", "routing", "storage", "web"},
+    "web": {"settings", "telemetry", "routing", "storage", "web"},
     "watch": {"settings", "telemetry", "routing", "notifiers", "storage", "watch"},
     "worker": {"settings", "signals", "telemetry", "routing", "notifiers", "storage", "watch", "worker"},
     "local": {"settings", "signals"},
@@ -29,7 +29,7 @@ MAY_IMPORT = {
 
 ONLY_IN = {
     "sqlalchemy": {"storage", "app", "cli", "watch", "worker", "web"},
-    "redis": {"storage"},
+    "redis": {"storage", "watch"},
     "rq": {"storage"},
     "alembic": {"storage"},
     "urllib3": {"notifiers"},

@@ -12,6 +12,7 @@ from flask import abort, current_app, g, redirect, request, session, url_for
 from flask_wtf.csrf import CSRFError, CSRFProtect
 from werkzeug.wrappers import Response
 
+import telemetry
 from storage import audit, users
 from storage.users import Role, User
 from web.addresses import is_proxy
@@ -62,13 +63,17 @@ def needed_role(view: Callable[..., object]) -> Role | None:
 def person() -> Person | None:
     """Who asks; None: nobody is signed in."""
     if "person" not in g:
-        g.person = _who_asks(desk())
+        act_as(_who_asks(desk()))
     return cast("Person | None", g.person)
 
 
-def act_as(found: Person) -> None:
-    """Let this be who asks: a program that has shown a token."""
+def act_as(found: Person | None) -> None:
+    """Let this be who asks: whoever has signed in, or a program that has shown a token."""
     g.person = found
+    if found:
+        # By number: a name may be an e-mail address, which is handed on only where people may be named.
+        email = found.name if "@" in found.name else None
+        telemetry.attach_user_context(found.user_id or found.origin, email=email, role=found.role)
 
 
 def somebody() -> Person:

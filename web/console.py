@@ -34,6 +34,7 @@ from web.pages.sign_in import SESSION_KEY, add_sign_in, limiter_of
 from web.pages.silences import add_silences
 from web.pages.tokens import add_tokens
 from web.places import Places
+from web.reported import add_reported_context
 from web.sessions import use_sessions
 from web.wording import add_wording
 
@@ -63,6 +64,7 @@ def add_console(app: Flask, at: Desk) -> None:
     limiter = limiter_of(at.settings)
     limiter.init_app(app)
     add_wording(app)
+    add_reported_context(app)
     console = Blueprint("console", __name__, static_folder="static", static_url_path="/static", template_folder="templates")
     places = Places()
     _keep_few(console, places)

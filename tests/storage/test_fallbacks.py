@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -10,9 +11,10 @@ from sqlalchemy import Engine
 from routing.gate import Limit
 from routing.notification import Lane, Outcome, Reason, State
 from routing.rules import RuleSet
+from routing.watch import Watch
 from storage import claims, fallbacks, inspection, notifications, outcomes, overflow
 from storage.fallbacks import FellBack
-from tests.factories import NOW, issue_webhook
+from tests.factories import NOW, event_alert_webhook, issue_webhook
 from tests.storage.planned import ended, issue, make_rules, plan_all, store
 
 MINUTE = timedelta(minutes=1)
@@ -60,7 +62,7 @@ class TestWhatIsDead:
         die(engine, rules)
 
         assert fallbacks.fall_back(engine, rules, lambda: NOW) == (
-            FellBack(id=1, receiver="chat", said="HTTP 404: channel_not_found", to="mail"),
+            FellBack(id=1, event_id=1, incident_id=1, receiver="chat", said="HTTP 404: channel_not_found", to="mail"),
         )
 
         (told, _) = inspection.listed(engine)
@@ -175,3 +177,12 @@ class TestWhatIsLate:
         plan_all(engine, rules)
 
         assert fall_back(engine, rules, NOW + 60 * MINUTE) == []
+
+
+def test_what_tells_that_a_receiver_fails_never_comes_back_to_it_by_the_dead_letters(engine: Engine, rules: RuleSet) -> None:
+    ours = replace(rules, own_project="4505001234567890", dead_letters=("chat", "pager"), watch=Watch(notify=("mail",)))
+    store(engine, event_alert_webhook(tags=[["alert_router.receiver", "chat"]]))
+    plan_all(engine, ours)
+    assert send(engine, Outcome.REFUSED) == ["mail fallback"]
+
+    assert fall_back(engine, ours) == ["mail to pager"]

@@ -21,7 +21,7 @@ from routing.rules import RuleSet
 from storage import events, inspection, tables
 from storage.events import EventState, unpack, unpack_inputs, unpack_trace
 from storage.inspection import Shown
-from storage.planning import Planned, plan_batch
+from storage.planning import Decided, Planned, plan_batch
 from storage.tables import incidents
 from tests.factories import (
     NOW,
@@ -67,7 +67,8 @@ def test_an_event_is_decided_with_all_that_follows_from_it(engine: Engine) -> No
 
     (planned,) = plan_all(engine)
 
-    assert planned == Planned(events=1, lanes=frozenset({Lane.CRITICAL}), until=NOW)
+    decided = Decided(event_id, 1, Disposition.MATCHED, to_send=2, held=0)
+    assert planned == Planned(events=1, lanes=frozenset({Lane.CRITICAL}), until=NOW, decided=(decided,))
     event = inspection.find_event(engine, event_id)
     assert (event.state, event.disposition, event.error, event.project) == (EventState.PLANNED, Disposition.MATCHED, None, "shop-api")
     assert event.trace[0] == RuleTrace(rule="critical", matched=True, why='tags.critical is "true"')

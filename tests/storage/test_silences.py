@@ -71,7 +71,7 @@ def test_one_that_this_version_cannot_read_holds_nothing_and_hinders_nobody(engi
 
     assert [listed.reason.value for listed in inspection.listed(engine)] == ["first"]
     assert lines[0]["event"] == "silence_not_in_force"
-    assert lines[0]["silence"] == silence.id
+    assert lines[0]["silence_id"] == silence.id
 
 
 def test_a_preview_says_what_would_have_been_held(engine: Engine) -> None:

@@ -72,7 +72,7 @@ def add_oidc(console: Blueprint, settings: Settings, limiter: Limiter) -> None:
         begin_session(user)
         for action, detail in changes:
             note(action, f"user {user.name}", detail)
-        log.info("signed_in", name=user.name, origin=user.origin)
+        log.info("signed_in", user_id=user.id, origin=user.origin)
         return redirect(after)
 
 

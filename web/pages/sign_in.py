@@ -59,7 +59,7 @@ def add_sign_in(console: Blueprint, limiter: Limiter) -> None:
             log.warning("sign_in_refused", address=client_address())
             return _page("No one has this name and this password."), 401
         begin_session(user)
-        log.info("signed_in", name=user.name)
+        log.info("signed_in", user_id=user.id, origin=user.origin)
         return redirect(after)
 
     @console.post("/sign-out")
