@@ -116,7 +116,8 @@ class Bot:
         """Whose token it is, and its scopes: https://docs.slack.dev/reference/methods/auth.test."""
         with _translate_refusals("auth.test"):
             response = self._client.auth_test()
-        scopes = {scope.strip() for scope in str(response.headers.get("x-oauth-scopes") or "").split(",")} - {""}
+        said = {name.lower(): str(value) for name, value in response.headers.items()}.get("x-oauth-scopes", "")
+        scopes = {scope.strip() for scope in said.split(",")} - {""}
         answer = _answer(response)
         return Identity(user=answer.user, team=answer.team, scopes=frozenset(scopes))
 
@@ -192,10 +193,12 @@ class Webhook:
             RetryableError, PermanentError: anything else came back.
         """
         try:
-            self._client.send_dict({"text": ""})
+            response = self._client.send_dict({"text": ""})
         except PermanentError as refusal:
-            if refusal.answer.strip() not in {"no_text", "invalid_payload"}:
-                raise
+            if refusal.answer.strip() in {"no_text", "invalid_payload"}:
+                return
+            raise
+        raise RetryableError(f"HTTP {response.status_code} to a message without text: somebody else answers in Slack's place")
 
 
 class _WebClient(WebClient):

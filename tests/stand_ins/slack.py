@@ -62,6 +62,8 @@ class Slack:
         return response(environ, start_response)
 
     def _method(self, request: Request) -> Response:
+        if request.path.startswith("/services/"):
+            return Response("no_service", status=404)
         methods: Mapping[str, tuple[str, Callable[[Request], Body]]] = {
             "/api/auth.test": ("", lambda _: {"url": "https://acme.slack.com/", **WHO}),
             "/api/conversations.info": ("channels:read", self._info),
