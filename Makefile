@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test nightly torture machines lint format lock mutate bench schema
+.PHONY: help demo run test nightly torture machines faults lint format lock mutate bench schema
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,11 @@ torture: $(VENV)/.dev ## 10,000 webhooks while everything fails that can, on bot
 
 machines: $(VENV)/.dev ## workers on hosts of their own, cut off for a time from PostgreSQL or Redis; needs root (some 2 minutes)
 	@$(BIN)/python -m pytest -n 0 --override-ini addopts= --import-mode=importlib tests/machines
+
+faults: $(VENV)/.dev ## put in fifteen faults, one at a time, and write down how soon each is told (some 5 minutes)
+	@rm -rf build/faults
+	@$(BIN)/python -m pytest -q -n 3 --override-ini addopts= --import-mode=importlib tests/faults
+	@$(BIN)/python -m tests.faults > docs/reference/faults.md
 
 lint: $(VENV)/.dev ## ruff, mypy --strict and the import table
 	@$(BIN)/ruff check .

@@ -12,5 +12,7 @@ class Watch:
 
     canary: timedelta = timedelta(minutes=15)
     """How often it is tried whether each receiver could be told; zero: never."""
+    quiet: bool = True
+    """Whether it is told that a project's webhooks stay away for longer than is usual."""
     notify: tuple[str, ...] = ()
     """Receivers: what is wrong with the service itself is told to the first of them that is not concerned and takes it."""

@@ -19,6 +19,7 @@ from routing.notification import State
 from routing.plan import Disposition
 from routing.query import Query
 from routing.sentry import UnreadableAlert, parse
+from storage.canaries import RESOURCE as CANARY
 from storage.events import EventState, event_of, is_yet
 from storage.lists import LISTED, ListedEvent, Told, listed_event
 from storage.narrowing import narrowed
@@ -123,7 +124,7 @@ def since(engine: Engine, wanted: Wanted, now: datetime, *, after: int, limit: i
     with engine.connect() as connection:
         up_to = settled(connection, now)
         is_new = (events.c.id > max(after, up_to - limit), events.c.id <= up_to)
-        statement = select(*LISTED, *_TO_READ).where(*is_new).order_by(events.c.id.desc())
+        statement = select(*LISTED, *_TO_READ).where(*is_new, events.c.resource != CANARY).order_by(events.c.id.desc())
         rows = connection.execute(statement).all()
         columns = wanted.columns.items()
         kept = (row for row in rows if all(getattr(row, name) == value for name, value in columns))
@@ -185,6 +186,7 @@ class _Look:
 
 
 def _filters(connection: Connection, wanted: Wanted) -> Iterator[ColumnElement[bool]]:
+    yield events.c.resource != CANARY
     yield from (events.c[name] == value for name, value in wanted.columns.items())
     if wanted.query:
         yield from narrowed(wanted.query.tree, connection.dialect)

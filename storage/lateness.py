@@ -8,6 +8,7 @@ from sqlalchemy import Engine, func, select
 
 from routing.notification import Lane
 from storage import due, gates
+from storage.canaries import RESOURCE
 from storage.events import EventState, is_yet
 from storage.tables import UtcDateTime, events, notifications
 
@@ -26,9 +27,10 @@ def untold_since(engine: Engine, now: datetime) -> datetime | None:
 
 
 def last_event(engine: Engine) -> int:
-    """The number of the newest webhook; 0: none came yet."""
+    """The number of the newest webhook that is no canary; 0: none came yet."""
+    newest = select(events.c.id).where(events.c.resource != RESOURCE).order_by(events.c.id.desc()).limit(1)
     with engine.connect() as connection:
-        return connection.execute(select(func.max(events.c.id))).scalar() or 0
+        return connection.execute(newest).scalar() or 0
 
 
 def time_there(engine: Engine) -> datetime | None:

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Engine, Row, select
 
 from routing.plan import Disposition
+from storage.canaries import RESOURCE as CANARY
 from storage.events import EventState, is_yet
 from storage.tables import events
 
@@ -45,7 +46,7 @@ def events_before(
     engine: Engine, before: int | None, *, state: EventState | None = None, incident_id: int | None = None, limit: int
 ) -> tuple[ListedEvent, ...]:
     """Events older than the one of this number: by the primary key, or the index of the incident's, or of those that are not planned."""
-    query = select(*LISTED).order_by(events.c.id.desc()).limit(limit)
+    query = select(*LISTED).where(events.c.resource != CANARY).order_by(events.c.id.desc()).limit(limit)
     if before is not None:
         query = query.where(events.c.id < before)
     if state is not None:

@@ -537,6 +537,15 @@ marks = Table(
     Column("value", CleanText),
 )
 
+arrivals = Table(
+    "arrivals",
+    metadata,
+    Column("project", CleanString(200), primary_key=True),
+    Column("hour", UtcDateTime, primary_key=True),
+    Column("count", Integer, nullable=False),
+    Column("last_at", UtcDateTime, nullable=False),
+)
+
 troubles = Table(
     "troubles",
     metadata,

@@ -24,8 +24,6 @@ from watch.alarm import Alarm
 
 CHECK = "canary"
 WAY_IN, PLANNER = "way in", "planner"
-RESOURCE = "alert-router-canary"
-"""As Sentry names what a webhook is about. It is signed, so nobody else makes one; no rule is asked of it."""
 TAKEN_WITHIN, DECIDED_WITHIN_SECONDS = Timeouts(connect_seconds=2.0, read_seconds=8.0), 60.0
 AT_ONCE = 8
 
@@ -57,13 +55,13 @@ class Canary:
         began = time.monotonic()
         if event_id := self._taken():
             self._see_that_it_is_decided(event_id)
-            canaries.forget(self._engine, event_id)
+            canaries.forget(self._engine)
         self._ask(receivers_to_ask(rules), began)
 
     def _taken(self) -> int | None:
         """The number under which the web process has stored it; None: it has not, or only in its spool."""
         body = json.dumps({"action": "canary", "nonce": secrets.token_hex(16)}).encode()
-        headers = {"Content-Type": "application/json", "Sentry-Hook-Resource": RESOURCE}
+        headers = {"Content-Type": "application/json", "Sentry-Hook-Resource": canaries.RESOURCE}
         if keys := self._settings.client_secrets:
             headers["Sentry-Hook-Signature"] = sign(body, keys[0])
         try:

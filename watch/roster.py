@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 
 from routing.rules import RuleSet
 from settings import Settings
-from watch import checks
+from watch import checks, quiet
 from watch.alarm import Alarm
 from watch.canary import Canary
 from watch.dead_man import ping_if_well
@@ -45,8 +45,13 @@ def roster(at: Post) -> tuple[Duty, ...]:
         if url:
             ping_if_well(url, at.engine, at.rules().watch.canary, at.clock)
 
+    def listen() -> None:
+        if at.rules().watch.quiet:
+            quiet.look(at.engine, alarm, at.clock())
+
     return (
         Duty(name="fly a canary", every=timedelta(seconds=10), do=lambda: canary.fly_if_due(at.rules()), by_each=True),
+        Duty(name="listen for silence", every=timedelta(minutes=1), do=listen),
         Duty(name="ping whoever waits for it", every=timedelta(minutes=1), do=ping),
         Duty(name="look after redis and rules", every=timedelta(seconds=10), do=lambda: go_round(often, alarm), by_each=True),
         Duty(name="compare clocks", every=timedelta(minutes=5), do=lambda: go_round(rarely, alarm), by_each=True),

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 
 from app import create_app
 from notifiers.notifier import Called
@@ -17,7 +17,9 @@ from notifiers.registry import KINDS
 from routing.rules import Receiver
 from routing.rules_loading import load
 from settings import Settings
-from storage import lateness, marks, troubles
+from storage import alert_search, lateness, marks, troubles
+from storage.alert_search import Wanted
+from storage.tables import events
 from tests.factories import NOW, SECRET
 from tests.service import free_port
 from tests.storage.planned import plan_all
@@ -103,7 +105,17 @@ def test_all_is_well_and_nothing_is_left_of_it(settings: Settings, engine: Engin
     assert (found["ok"], found["said"]) == (True, "ok")
     assert lasting(engine) == {}
     assert lateness.last_event(engine) == 0
+    assert alert_search.search(engine, Wanted(), NOW).events == ()
     assert marks.read(engine, "canary:same-chat") is None
+
+
+@pytest.mark.usefixtures("web", "planning")
+def test_of_many_one_is_left(settings: Settings, engine: Engine) -> None:
+    for _ in range(3):
+        fly(settings, engine)
+
+    with engine.connect() as connection:
+        assert len(connection.execute(select(events.c.id)).all()) == 1
 
 
 @pytest.mark.usefixtures("web", "planning")

@@ -18,6 +18,13 @@ def upgrade() -> None:
         sa.Column("value", sa.Text),
     )
     op.create_table(
+        "arrivals",
+        sa.Column("project", sa.String(length=200), primary_key=True),
+        sa.Column("hour", UtcDateTime, primary_key=True),
+        sa.Column("count", sa.Integer, nullable=False),
+        sa.Column("last_at", UtcDateTime, nullable=False),
+    )
+    op.create_table(
         "troubles",
         sa.Column("id", Id, primary_key=True),
         sa.Column("key", sa.String(length=250), nullable=False),
