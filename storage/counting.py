@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from routing.notification import Attempt, Outcome, Reason, State
+from storage.canaries import RESOURCE as CANARY
 from storage.claims import Claimed
 from storage.events import Decision
 from storage.notifications import Said
@@ -24,6 +25,8 @@ def of_decisions(decisions: Iterable[Decision], said: Iterable[Said]) -> Counter
     """What a batch came to."""
     counts: Counter[Tally] = Counter()
     for one in decisions:
+        if one.event.resource == CANARY:
+            continue
         counts[tally(EVENTS, environment=one.alert.environment if one.alert else None)] += 1
         counts[tally(DISPOSITIONS, resource=one.event.resource, disposition=one.disposition or "failed")] += 1
     for each in said:

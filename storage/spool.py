@@ -62,6 +62,12 @@ def check_folder(folder: Path) -> None:
             raise FolderError(f"SPOOL_DIR: no file can be made in {folder}: {error.strerror}; {way_out}") from None
 
 
+def waiting_since(folder: Path) -> datetime | None:
+    """Since when the oldest file waits to be read in; None: none does."""
+    names = sorted(path.name for path in folder.glob(f"*{_SUFFIX}") if _OURS.fullmatch(path.name))
+    return datetime.strptime(names[0].partition("-")[0], _STAMP).replace(tzinfo=UTC) if names else None
+
+
 class Spool:
     """The spool of one process; several may share a folder. A process that died leaves its file to the others.
 
