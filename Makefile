@@ -17,7 +17,7 @@ run: $(VENV)/.run ## start the service at http://127.0.0.1:8000 (needs SENTRY_CL
 	@$(BIN)/python local.py
 
 test: $(VENV)/.dev ## the whole suite, with real Redis, SQLite, PostgreSQL and SMTP
-	@$(BIN)/python -m pytest -n auto
+	@$(BIN)/python -m pytest -n 4 --dist worksteal
 
 nightly: $(VENV)/.dev ## 2,000 random lives of incidents, and 1,000 with real notifiers: announced means closed (some 20 minutes)
 	@LIFE_EXAMPLES=2000 $(BIN)/python -m pytest -q -n 2 tests/storage/test_life_machine.py tests/web/test_everywhere_at_random.py

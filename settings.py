@@ -90,6 +90,19 @@ class Settings(BaseModel):
     personal_data_for: Literal["viewer", "operator", "admin"] = Field(
         "operator", description="lowest role that sees users, messages and requests of alerts; others see them masked"
     )
+    canary_url: BaseUrl | None = Field(
+        None, description="where workers send canaries, `https://alerts.example.com`; unset, to the web process on their machine"
+    )
+    dead_man_url: SecretStr | None = Field(
+        None,
+        description="address that is asked for every minute while all is well, for Healthchecks and the like to miss it",
+    )
+    metrics_token: SecretStr | None = Field(
+        None, description="token by which `/metrics` and the details of `/readyz` are read, as `Authorization: Bearer …`"
+    )
+    metrics_from: Annotated[tuple[str, ...], BeforeValidator(_comma_separated)] = Field(
+        ("127.0.0.1", "::1"), description="addresses or networks that read them without it, comma-separated"
+    )
     data_dir: Path = Field(Path("var"), description="folder of the embedded database and of the embedded Redis")
     database_url: str = Field("", repr=False, description="SQLAlchemy address: `postgresql+psycopg://…`; unset, SQLite in DATA_DIR")
     spool_dir: Path | None = Field(
@@ -208,7 +221,7 @@ class Settings(BaseModel):
             raise ValueError("write postgresql://user:password@host:5432/name, in the password @ : / as %40 %3A %2F, or sqlite:///path")
         return value
 
-    @field_validator("proxy_addresses")
+    @field_validator("proxy_addresses", "metrics_from")
     @classmethod
     def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for one in value:
@@ -270,6 +283,11 @@ class Settings(BaseModel):
     def is_production(self) -> bool:
         """Whether a doubtful configuration must stop the start."""
         return self.sentry_environment == PRODUCTION
+
+    @property
+    def canary_address(self) -> str:
+        """Where a canary is sent."""
+        return f"{self.canary_url or f'http://127.0.0.1:{self.port}'}/webhooks/sentry"
 
     @property
     def database(self) -> str:

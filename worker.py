@@ -31,6 +31,7 @@ from routing.rules import RulesError, RuleSet
 from settings import Settings, SettingsError
 from storage import (
     claims,
+    counting,
     events,
     fallbacks,
     notifications,
@@ -302,7 +303,8 @@ class Worker:
         )
 
     def _record(self, finished: Sequence[tuple[Claimed, Attempt]]) -> None:
-        closed = outcomes.record(self._engine, [(claimed.id, done) for claimed, done in finished], pace=self._pace)
+        counts = counting.of_attempts([(claimed, done, outcomes.state_after(done)) for claimed, done in finished])
+        closed = outcomes.record(self._engine, [(claimed.id, done) for claimed, done in finished], pace=self._pace, counts=counts)
         if made := [claimed.id for claimed, done in finished if "url" in done.reference and not claimed.told]:
             refreshing.show_links(self._engine, made, self._clock())
         # Here, in one thread: those that deliver would wait for each other at every line.

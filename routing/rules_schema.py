@@ -98,7 +98,7 @@ def _reference(form: str) -> Schema:
 
 def _section(section: str, item: Schema) -> Schema:
     """A part of the file that holds forms."""
-    if section in {"defaults", "buttons"}:
+    if section in {"defaults", "buttons", "watch"}:
         return item
     if section in _LISTED:
         return {"type": "array", "items": item}

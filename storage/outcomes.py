@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
@@ -17,11 +17,12 @@ from routing.notification import (
     Reason,
     State,
 )
-from storage import gates, opt_outs
+from storage import gates, opt_outs, tallies
 from storage.claims import ANY_PACE, Pace
 from storage.each import UpdateEach
 from storage.gates import Closed
 from storage.tables import attempts, notifications
+from storage.tallies import Tally
 from storage.workers import lives
 
 ANSWERED_WITHIN = timedelta(seconds=10)
@@ -30,12 +31,15 @@ _VENDOR_KEYS = ("dedup_key", "key")
 """In references: PagerDuty's, and Jira's."""
 
 
-def record(engine: Engine, finished: Sequence[tuple[int, Attempt]], *, pace: Pace = ANY_PACE) -> tuple[Closed, ...]:
+def record(
+    engine: Engine, finished: Sequence[tuple[int, Attempt]], *, pace: Pace = ANY_PACE, counts: Mapping[Tally, float] | None = None
+) -> tuple[Closed, ...]:
     """Store how attempts ended, by notification, and what follows for each; the destinations that are closed for their failures."""
     with engine.begin() as connection:
         _CLOSE_ATTEMPTS.execute(connection, [_attempt_row(id_, attempt) for id_, attempt in finished])
         _MOVE_ON.execute(connection, [_next_row(id_, attempt) for id_, attempt in finished])
         opt_outs.remember(connection, finished)
+        tallies.add(connection, counts or {})
         return gates.hear(connection, finished, pace.limits)
 
 
@@ -96,7 +100,7 @@ def _attempt_row(notification_id: int, attempt: Attempt) -> dict[str, object]:
 
 
 def _next_row(notification_id: int, attempt: Attempt) -> dict[str, object]:
-    state = _state_after(attempt)
+    state = state_after(attempt)
     retry_at = attempt.ended_at + attempt.retry_after if attempt.retry_after is not None else attempt.ended_at
     return {
         "id": notification_id,
@@ -114,7 +118,8 @@ def _next_row(notification_id: int, attempt: Attempt) -> dict[str, object]:
     }
 
 
-def _state_after(attempt: Attempt) -> State:
+def state_after(attempt: Attempt) -> State:
+    """What an attempt makes of its notification."""
     match attempt.outcome:
         case Outcome.DELIVERED:
             return State.SENT

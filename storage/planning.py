@@ -15,7 +15,7 @@ from routing.notification import Lane, State
 from routing.plan import Disposition
 from routing.rules import RuleSet
 from routing.world import NOT_COUNTED, SHOWN_ONLY, Heard
-from storage import events, notifications, readings
+from storage import counting, events, notifications, readings, tallies
 from storage.database import Lock, turn
 from storage.events import Decision
 from storage.memory import Coming, Memory
@@ -123,6 +123,7 @@ def plan_batch(
             said = notifications.call_off(connection, said, now)
             said += refreshes(connection, _heard(decisions, memory), said, now)
             lanes = notifications.insert_planned(connection, said, now)
+            tallies.add(connection, counting.of_decisions(decisions, said))
         onlooker.step("stored", event_ids)
     failures = tuple((decision.event.id, decision.error) for decision in decisions if decision.error and not decision.disposition)
     are_all = waiting.are_all and not any(one.follows for one in read)

@@ -37,6 +37,16 @@ REST_SECONDS = 0.005
 """Pause after a ring, so that one stands for all that came meanwhile: in a storm rings cost a tenth of the web process's time."""
 
 
+def answers(redis_url: str, *, within_seconds: float = 0.5) -> str:
+    """What is wrong with Redis; empty if it answers."""
+    try:
+        with connect(redis_url, socket_connect_timeout=within_seconds, socket_timeout=within_seconds) as redis:
+            redis.ping()
+    except (RedisError, OSError) as error:
+        return f"Redis does not answer ({type(error).__name__})"
+    return ""
+
+
 class Bell:
     """Rings for work. One that has rung and was not yet heard is not rung again. Never fails: what nobody heard, the sweep finds."""
 

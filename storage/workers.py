@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import structlog
-from sqlalchemy import ColumnElement, Engine, delete, exists, func, insert, literal, or_, update
+from sqlalchemy import ColumnElement, Engine, delete, exists, func, insert, literal, or_, select, update
 
 from storage.tables import UtcDateTime, workers
 
@@ -55,6 +55,13 @@ def lives(engine: Engine, worker: ColumnElement[str | None], now: datetime) -> C
         # A later time cannot be genuine: it was written before the machine was started, by another such clock.
         said.append(workers.c.alive_until <= literal(now + LIFE + timedelta(seconds=1), UtcDateTime()))
     return exists().where(*said)
+
+
+def living(engine: Engine) -> int:
+    """How many live."""
+    with engine.connect() as connection:
+        query = select(func.count()).select_from(workers).where(lives(engine, workers.c.id, steady()))
+        return connection.execute(query).scalar_one()
 
 
 def moment(engine: Engine, now: datetime, *, later: timedelta = timedelta()) -> ColumnElement[datetime]:

@@ -18,6 +18,7 @@ from web import access, security, theme
 from web.access import csrf, needed_role, needs, person
 from web.api.paths import add_api
 from web.desk import Desk, desk
+from web.operation import add_operation
 from web.pages.alert import add_alert
 from web.pages.alerts import add_alerts
 from web.pages.audit import add_audit
@@ -92,6 +93,7 @@ def add_console(app: Flask, at: Desk) -> None:
     console.context_processor(_known_to_templates)
     app.register_blueprint(console)
     add_api(app, limiter, lambda api: _keep_few(api, places))
+    add_operation(app)
 
     @app.after_request
     def harden(response: Response) -> Response:

@@ -14,8 +14,8 @@ from storage.database import OutOfReachError
 
 LIFE = timedelta(hours=12)
 """Without a sign of life for so long one signs in again."""
-WITHOUT = "/api/"
-"""Paths of programs: they show a token, and have no sessions."""
+WITHOUT = ("/api/", "/healthz", "/readyz", "/metrics")
+"""Paths of programs, which have no sessions: the key of sessions is in the database, and these are asked for when that is away, too."""
 
 
 class Sessions(SecureCookieSessionInterface):

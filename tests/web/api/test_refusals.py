@@ -26,7 +26,7 @@ OPEN = {"api.describe"}
 class TestWhoMayAsk:
     def rules(self, app: Flask) -> Iterator[tuple[str, str, Rule]]:
         for rule in app.url_map.iter_rules():
-            if rule.rule.startswith("/api/"):
+            if rule.endpoint.startswith("api."):
                 for method in (rule.methods or set()) - {"OPTIONS", "HEAD"}:
                     yield method, address(rule), rule
 

@@ -1,0 +1,218 @@
+"""Metrics: right in all processes and after restarts, readable by Prometheus whatever alerts say, and for nobody else."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import yaml
+from flask import Flask
+from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import Engine
+
+from routing.notification import State
+from storage import counting, marks, outcomes, tallies
+from storage.counting import BOUNDS, bound_of
+from storage.refusals import Refusal
+from storage.tables import events, refusals
+from storage.tallies import MOST_OF_A_NAME, OTHER, tally
+from tests.factories import NOW, event_alert_webhook
+from tests.promtool import promtool
+from tests.service import ROOT
+from tests.storage.planned import claim, ended, in_threads, issue, plan_all, store
+from tests.web.console import make_app
+from tests.web.hostile import STRINGS
+
+PATHS = ("/metrics", "/api/system/metrics/prometheus/")
+
+
+def scrape(app: Flask, path: str = "/metrics", **headers: str) -> str:
+    answer = app.test_client().get(path, headers=headers)
+    assert answer.status_code == 200
+    return answer.get_data(as_text=True)
+
+
+def values(text: str, name: str) -> dict[tuple[str, ...], float]:
+    """By the values of its labels, in the order of their names."""
+    samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples if sample.name == name]
+    return {tuple(value for _, value in sorted(sample.labels.items())): sample.value for sample in samples}
+
+
+def deliver(engine: Engine) -> None:
+    """As a worker does, with what is counted."""
+    finished = [(one, ended(ended_at=NOW + timedelta(seconds=3))) for one in claim(engine)]
+    counts = counting.of_attempts([(one, done, outcomes.state_after(done)) for one, done in finished])
+    outcomes.record(engine, [(one.id, done) for one, done in finished], counts=counts)
+
+
+def test_what_was_decided_and_told_is_counted(database_url: str, engine: Engine) -> None:
+    for number in range(3):
+        store(engine, issue(number))
+    plan_all(engine)
+    deliver(engine)
+
+    text = scrape(make_app(database_url))
+
+    assert values(text, "sentry_events_processed_total") == {("production",): 3}
+    assert sum(values(text, "alert_router_events_total").values()) == 3
+    sent = {labels: count for labels, count in values(text, "alert_router_notifications_total").items() if labels[-1] == State.SENT}
+    assert sum(sent.values()) == values(text, "alert_router_attempts_total")["preview", "delivered"] > 0
+
+
+def test_a_histogram_tells_how_long_it_took(database_url: str, engine: Engine) -> None:
+    store(engine, issue(1))
+    plan_all(engine)
+    deliver(engine)
+
+    text = scrape(make_app(database_url))
+    buckets = values(text, "alert_router_delivery_seconds_bucket")
+
+    assert [count for _, count in sorted(buckets.items(), key=lambda item: float(item[0][1]))] == [0] * 6 + [1] * 7
+    assert values(text, "alert_router_delivery_seconds_sum") == {("preview",): 3}
+
+
+def test_two_processes_tell_the_same_and_a_new_one_too(database_url: str, engine: Engine) -> None:
+    store(engine, issue(1))
+    plan_all(engine)
+
+    first, second = (scrape(make_app(database_url)) for _ in range(2))
+
+    assert values(first, "sentry_events_processed_total") == values(second, "sentry_events_processed_total") == {("production",): 1}
+
+
+def test_workers_that_count_at_the_same_time_lose_nothing(engine: Engine) -> None:
+    one, other = tally("attempts", kind="slack", outcome="delivered"), tally("attempts", kind="email", outcome="delivered")
+
+    def count() -> None:
+        for _ in range(20):
+            with engine.begin() as connection:
+                tallies.add(connection, {one: 1, other: 2})
+
+    in_threads(4, count)
+
+    assert tallies.read(engine) == {one: 80, other: 160}
+
+
+def test_however_many_environments_there_are_metrics_stay_few(engine: Engine) -> None:
+    with engine.begin() as connection:
+        for number in range(MOST_OF_A_NAME + 50):
+            tallies.add(connection, {tally("events", environment=f"review-{number}"): 1})
+
+    found = tallies.read(engine)
+
+    assert len(found) == MOST_OF_A_NAME + 1
+    assert found[tally("events", environment=OTHER)] == 50
+
+
+def test_prometheus_reads_it_whatever_alerts_say(database_url: str, engine: Engine) -> None:
+    for number, text in enumerate(STRINGS):
+        store(engine, event_alert_webhook(environment=text, issue_id=str(number), transaction=text))
+    plan_all(engine)
+    marks.write(engine, 'canary:a "receiver"\n', '{"ok": true, "seconds": 1.5}', NOW)
+    with engine.begin() as connection:
+        connection.execute(refusals.insert(), {**Refusal(NOW.date(), "sentry", 401)._asdict(), "count": 7})
+
+    text = scrape(make_app(database_url))
+
+    assert promtool("check", "metrics", text=text) == "0 "
+    assert values(text, "alert_router_requests_refused_total") == {("sentry", "401"): 7}
+    assert values(text, "alert_router_canary_seconds") == {('a "receiver"\n',): 1.5}
+
+
+def test_of_endpoints_those_with_the_most_alerts_are_told(sqlite_url: str, stored: Engine) -> None:
+    now = datetime.now(UTC)
+    with stored.begin() as connection:
+        rows = [
+            {
+                "received_at": now - timedelta(minutes=1),
+                "resource": "event_alert",
+                "body": b"",
+                "state": "planned",
+                "disposition": "matched",
+            }
+            | {"endpoint": f"/page/{number}", "duration_ms": 1000.0 * number, "level": "error"}
+            for number in range(30)
+            for _ in range(number)
+        ]
+        connection.execute(events.insert(), rows)
+
+    text = scrape(make_app(sqlite_url))
+    p95 = values(text, "sentry_performance_p95")
+
+    assert p95 == {(f"/page/{number}",): float(number) for number in range(10, 30)}
+    assert values(text, "sentry_error_rate") == {("error",): pytest.approx(len(rows) / 300)}
+
+
+class TestWhoMayLook:
+    @pytest.mark.parametrize("path", PATHS)
+    def test_this_machine_may_and_others_may_not(self, sqlite_url: str, path: str) -> None:
+        client = make_app(sqlite_url).test_client()
+
+        assert client.get(path).status_code == 200
+        assert client.get(path, environ_base={"REMOTE_ADDR": "192.0.2.1"}).status_code == 403
+
+    def test_networks_may_that_are_named(self, sqlite_url: str) -> None:
+        client = make_app(sqlite_url, METRICS_FROM="192.0.2.0/24").test_client()
+
+        assert client.get("/metrics", environ_base={"REMOTE_ADDR": "192.0.2.1"}).status_code == 200
+        assert client.get("/metrics").status_code == 403
+
+    @pytest.mark.parametrize(("given", "status"), [("Bearer a-token", 200), ("Bearer another", 403), ("Basic YTpi", 403), ("", 403)])
+    def test_a_token_is_as_good(self, sqlite_url: str, given: str, status: int) -> None:
+        client = make_app(sqlite_url, METRICS_TOKEN="a-token", METRICS_FROM="192.0.2.0/24").test_client()
+
+        assert client.get("/metrics", headers={"Authorization": given}).status_code == status
+
+
+@pytest.mark.parametrize(
+    ("seconds", "bound"), [(0, "0.05"), (0.05, "0.05"), (0.06, "0.1"), (BOUNDS[-1], str(BOUNDS[-1])), (BOUNDS[-1] + 1, "+Inf")]
+)
+def test_a_time_falls_under_the_next_bound(seconds: float, bound: str) -> None:
+    assert bound_of(seconds) == bound
+
+
+def test_the_page_of_documentation_names_each_metric(sqlite_url: str) -> None:
+    names = {family.name for family in text_string_to_metric_families(scrape(make_app(sqlite_url)))}
+    documented = set(
+        re.findall(
+            r"^\| `((?:sentry|alert_router)_[a-z0-9_]+?)(?:_total)?(?:\{[^}]*\})?` \|",
+            (ROOT / "docs" / "metrics.md").read_text(),
+            re.MULTILINE,
+        )
+    )
+
+    assert documented == names
+
+
+def test_what_alert_rules_and_the_dashboard_name_is_there(database_url: str, engine: Engine) -> None:
+    store(engine, issue(1))
+    plan_all(engine)
+    deliver(engine)
+    there = set(re.findall(r"^# HELP (\w+)", scrape(make_app(database_url)), re.MULTILINE))
+    there |= {f"{name}_bucket" for name in there}
+
+    named = {
+        name
+        for path in (ROOT / "deploy" / "prometheus" / "alert-router.rules.yml", ROOT / "deploy" / "grafana" / "alert-router.json")
+        for name in re.findall(r"\b(?:sentry|alert_router)_\w+", path.read_text(encoding="utf-8"))
+    }
+
+    assert len(named) > 15
+    assert named - there == set()
+
+
+def test_the_alert_rules_fire_when_they_should_and_only_then() -> None:
+    folder = ROOT / "deploy" / "prometheus"
+
+    assert promtool("check", "rules", str(folder / "alert-router.rules.yml")).startswith("0 ")
+    assert promtool("test", "rules", str(folder / "alert-router.test.yml")).startswith("0 ")
+
+
+def test_every_alert_rule_is_tried_while_all_is_well_and_while_it_is_not() -> None:
+    folder = ROOT / "deploy" / "prometheus"
+    rules = yaml.safe_load((folder / "alert-router.rules.yml").read_text(encoding="utf-8"))["groups"][0]["rules"]
+    tried = [test["alert_rule_test"] for test in yaml.safe_load((folder / "alert-router.test.yml").read_text(encoding="utf-8"))["tests"]]
+
+    for is_well, tests in zip((True, False), tried, strict=True):
+        assert {one["alertname"] for one in tests if bool(one["exp_alerts"]) is not is_well} == {rule["alert"] for rule in rules}

@@ -1,0 +1,84 @@
+"""What machines ask of this service: whether it lives, whether it can do its work, and its metrics. Without sessions, for programs."""
+
+from __future__ import annotations
+
+import hmac
+import threading
+import time
+from collections.abc import Callable
+from ipaddress import ip_address, ip_network
+
+from flask import Blueprint, Flask, Response, abort, jsonify, request
+
+from storage import tallies
+from storage.figures import figures
+from web.addresses import client_address
+from web.desk import desk
+from web.exposition import exposition
+from web.readiness import readiness
+
+KEPT_SECONDS = 2.0
+"""Of several that scrape at once, the database is asked for one."""
+TEXT = "text/plain; version=0.0.4; charset=utf-8"
+
+
+def add_operation(app: Flask) -> None:
+    """The paths."""
+    paths = Blueprint("operation", __name__)
+    kept = _Kept(lambda: _exposed())  # noqa: PLW0108 - the desk is known within a request only
+
+    @paths.get("/healthz")
+    def live() -> Response:
+        """The process answers."""
+        return jsonify(status="ok")
+
+    @paths.get("/readyz")
+    def ready() -> tuple[Response, int]:
+        """Whether webhooks are taken, decided and told; what is wrong is said to those who may scrape."""
+        found = readiness(desk())
+        said = {"status": found.status} | ({"checks": found.checks} if _may_look() else {})
+        return jsonify(said), 503 if found.status == "unready" else 200
+
+    @paths.get("/metrics")
+    @paths.get("/api/system/metrics/prometheus/")
+    def metrics() -> Response:
+        """As Prometheus reads them."""
+        if not _may_look():
+            abort(403, "metrics are for METRICS_FROM, or for whoever sends METRICS_TOKEN as `Authorization: Bearer …`")
+        return Response(kept.now(), content_type=TEXT)
+
+    app.register_blueprint(paths)
+
+
+class _Kept:
+    """What was made a moment ago is good enough."""
+
+    def __init__(self, make: Callable[[], bytes]) -> None:
+        self._make = make
+        self._lock = threading.Lock()
+        self._made, self._until = b"", 0.0
+
+    def now(self) -> bytes:
+        with self._lock:
+            if time.monotonic() > self._until:
+                self._made, self._until = self._make(), time.monotonic() + KEPT_SECONDS
+            return self._made
+
+
+def _exposed() -> bytes:
+    at = desk()
+    now = at.clock()
+    return exposition(figures(at.engine, now), tallies.read(at.engine), now)
+
+
+def _may_look() -> bool:
+    settings = desk().settings
+    token, given = settings.metrics_token, request.authorization
+    if token and given and given.type == "bearer" and given.token:
+        return hmac.compare_digest(given.token.encode(errors="replace"), token.get_secret_value().encode())
+    try:
+        found = ip_address(client_address())
+    except ValueError:
+        return False
+    found = getattr(found, "ipv4_mapped", None) or found
+    return any(found in ip_network(one, strict=False) for one in settings.metrics_from)
