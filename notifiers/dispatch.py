@@ -244,7 +244,11 @@ class Dispatch:
     def _parse(self, event: Webhook) -> Alert:
         base_url, organization = self._settings.sentry_base_url, self._settings.sentry_org
         known = {"base_url": base_url, "organization": organization}
-        return sentry.parse(event.resource, event.body, event.received_at, **known, findings=event.findings)
+        try:
+            return sentry.parse(event.resource, event.body, event.received_at, **known, findings=event.findings)
+        except sentry.UnreadableAlert as error:
+            # It was readable when it was decided, so it was pruned or damaged since: another try finds it no better.
+            raise PermanentError(f"its alert cannot be read any more: {error}") from None
 
     def _completed(self, notification: Notification, rules: RuleSet) -> Notification:
         """With what the rules in force say of how it is told."""

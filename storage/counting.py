@@ -14,6 +14,8 @@ from storage.tallies import Tally, tally
 
 EVENTS, DISPOSITIONS, NOTIFICATIONS, ATTEMPTS = "events", "dispositions", "notifications", "attempts"
 DELIVERY, DELIVERY_SECONDS = "delivery", "delivery seconds"
+REFUSED = "refused"
+"""Of days that are kept no longer; those of later ones are counted in their rows."""
 BOUNDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0)
 """Of the histogram, in seconds."""
 TIMED = frozenset({Reason.FIRST, Reason.RESOLVED, Reason.SUMMARY})
