@@ -17,6 +17,7 @@ from storage.dashboard_figures import percentile
 from storage.dashboards import Happened
 from storage.events import EventState, is_yet
 from storage.gates import Closed
+from storage.sizes import Sizes, last_measured
 from storage.tables import UtcDateTime, events, marks, notifications, refusals, tallies
 from storage.tallies import labels_of
 
@@ -73,6 +74,8 @@ class Figures:
     p95_seconds: Mapping[str, float]
     """By endpoint; those with the most alerts."""
     canaries: Mapping[str, Canary]
+    sizes: Sizes | None
+    """As they were measured last."""
 
 
 def figures(engine: Engine, now: datetime) -> Figures:
@@ -104,6 +107,7 @@ def figures(engine: Engine, now: datetime) -> Figures:
             per_second=_per_second(connection, now),
             p95_seconds=_p95(lately.alerts),
             canaries=_canaries(connection),
+            sizes=last_measured(engine),
         )
 
 

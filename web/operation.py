@@ -12,6 +12,7 @@ from flask import Blueprint, Flask, Response, abort, jsonify, request
 
 from storage import tallies
 from storage.figures import figures
+from storage.spool import spooled_bytes
 from web.addresses import client_address
 from web.desk import desk
 from web.exposition import exposition
@@ -19,6 +20,8 @@ from web.readiness import readiness
 
 KEPT_SECONDS = 2.0
 """Of several that scrape at once, the database is asked for one."""
+WAIT_SECONDS = 1.0
+"""So long a scrape waits for another one; threads of the web process are for Sentry."""
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -45,30 +48,38 @@ def add_operation(app: Flask) -> None:
         """As Prometheus reads them."""
         if not _may_look():
             abort(403, "metrics are for METRICS_FROM, or for whoever sends METRICS_TOKEN as `Authorization: Bearer …`")
-        return Response(kept.now(), content_type=TEXT)
+        made = kept.now()
+        if made is None:
+            abort(503, "another scrape is under way, and takes long: see whether the database hangs")
+        return Response(made, content_type=TEXT)
 
     app.register_blueprint(paths)
 
 
 class _Kept:
-    """What was made a moment ago is good enough."""
+    """What was made a moment ago is good enough. One makes it at a time; who would wait long for that is sent away."""
 
     def __init__(self, make: Callable[[], bytes]) -> None:
         self._make = make
         self._lock = threading.Lock()
         self._made, self._until = b"", 0.0
 
-    def now(self) -> bytes:
-        with self._lock:
+    def now(self) -> bytes | None:
+        """The text; None: another one makes it, and takes long."""
+        if not self._lock.acquire(timeout=WAIT_SECONDS):
+            return None
+        try:
             if time.monotonic() > self._until:
                 self._made, self._until = self._make(), time.monotonic() + KEPT_SECONDS
             return self._made
+        finally:
+            self._lock.release()
 
 
 def _exposed() -> bytes:
     at = desk()
-    now = at.clock()
-    return exposition(figures(at.engine, now), tallies.read(at.engine), now)
+    now, spool = at.clock(), at.settings.spool_dir
+    return exposition(figures(at.engine, now), tallies.read(at.engine), now, spooled_bytes=spooled_bytes(spool) if spool else 0)
 
 
 def _may_look() -> bool:

@@ -6,6 +6,7 @@ from collections import Counter
 from datetime import timedelta
 from threading import Event as Flag
 from threading import Thread
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, Table, func, insert, select
@@ -46,7 +47,7 @@ def pruned(engine: Engine, *, after: timedelta) -> Counter[str]:
     return +prune(engine, KEEP, lambda: NOW + after, rest=lambda _: None)
 
 
-def tell(engine: Engine, outcome: Outcome = Outcome.DELIVERED, **changes: object) -> list[int]:
+def tell(engine: Engine, outcome: Outcome = Outcome.DELIVERED, **changes: Any) -> list[int]:
     claimed = claim(engine, after=DAY)
     outcomes.record(engine, [(one.id, ended(outcome=outcome, **changes)) for one in claimed])
     return [one.id for one in claimed]
