@@ -9,6 +9,7 @@ from collections.abc import Callable
 from ipaddress import ip_address, ip_network
 
 from flask import Blueprint, Flask, Response, abort, jsonify, request
+from sqlalchemy.exc import SQLAlchemyError
 
 from storage import tallies
 from storage.figures import figures
@@ -28,7 +29,7 @@ TEXT = "text/plain; version=0.0.4; charset=utf-8"
 def add_operation(app: Flask) -> None:
     """The paths."""
     paths = Blueprint("operation", __name__)
-    kept = _Kept(lambda: _exposed())  # noqa: PLW0108 - the desk is known within a request only
+    kept = Kept(lambda: _exposed())  # noqa: PLW0108 - the desk is known within a request only
 
     @paths.get("/healthz")
     def live() -> Response:
@@ -48,7 +49,10 @@ def add_operation(app: Flask) -> None:
         """As Prometheus reads them."""
         if not _may_look():
             abort(403, "metrics are for METRICS_FROM, or for whoever sends METRICS_TOKEN as `Authorization: Bearer …`")
-        made = kept.now()
+        try:
+            made = kept.now()
+        except SQLAlchemyError as error:
+            abort(503, f"the database cannot be asked ({type(error).__name__}): /readyz says why")
         if made is None:
             abort(503, "another scrape is under way, and takes long: see whether the database hangs")
         return Response(made, content_type=TEXT)
@@ -56,17 +60,17 @@ def add_operation(app: Flask) -> None:
     app.register_blueprint(paths)
 
 
-class _Kept:
+class Kept:
     """What was made a moment ago is good enough. One makes it at a time; who would wait long for that is sent away."""
 
-    def __init__(self, make: Callable[[], bytes]) -> None:
-        self._make = make
+    def __init__(self, make: Callable[[], bytes], *, wait_seconds: float = WAIT_SECONDS) -> None:
+        self._make, self._wait_seconds = make, wait_seconds
         self._lock = threading.Lock()
         self._made, self._until = b"", 0.0
 
     def now(self) -> bytes | None:
         """The text; None: another one makes it, and takes long."""
-        if not self._lock.acquire(timeout=WAIT_SECONDS):
+        if not self._lock.acquire(timeout=self._wait_seconds):
             return None
         try:
             if time.monotonic() > self._until:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 import yaml
@@ -11,18 +14,22 @@ from flask import Flask
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import Engine
 
-from routing.notification import State
-from storage import counting, marks, outcomes, tallies
+from routing.notification import Outcome, Reason, State
+from storage import counting, inspection, marks, outcomes, tallies
+from storage.coming_back import plan_due
 from storage.counting import BOUNDS, bound_of
 from storage.refusals import Refusal
+from storage.retention import Retention, prune
+from storage.sizes import measure
 from storage.tables import events, refusals
 from storage.tallies import MOST_OF_A_NAME, OTHER, tally
 from tests.factories import NOW, event_alert_webhook
 from tests.promtool import promtool
 from tests.service import ROOT
-from tests.storage.planned import claim, ended, in_threads, issue, plan_all, store
+from tests.storage.planned import claim, ended, in_threads, issue, make_rules, plan_all, store
 from tests.web.console import make_app
 from tests.web.hostile import STRINGS
+from web.operation import Kept
 
 PATHS = ("/metrics", "/api/system/metrics/prometheus/")
 
@@ -142,6 +149,78 @@ def test_of_endpoints_those_with_the_most_alerts_are_told(sqlite_url: str, store
 
     assert p95 == {(f"/page/{number}",): float(number) for number in range(10, 30)}
     assert values(text, "sentry_error_rate") == {("error",): pytest.approx(len(rows) / 300)}
+
+
+def test_each_attempt_is_counted_also_one_that_a_dead_worker_had(engine: Engine) -> None:
+    store(engine, issue(1))
+    plan_all(engine)
+    claim(engine)
+    outcomes.take_from_dead(engine, NOW)
+
+    assert tallies.read(engine)[counting.how_ended("preview", Outcome.AMBIGUOUS)] == 1
+
+
+def test_what_comes_back_later_is_counted(engine: Engine) -> None:
+    rules = make_rules('{version: 1, receivers: {chat: {kind: preview}}, rules: [{name: all, when: "", notify: [chat], repeat: 1h}]}')
+    store(engine, issue(1))
+    plan_all(engine, rules)
+    plan_due(engine, rules, lambda: NOW + timedelta(hours=2))
+
+    counts = tallies.read(engine)
+
+    assert counts[counting.came_into("preview", Reason.REMINDER, State.PLANNED)] == 1
+    assert sum(value for one, value in counts.items() if one.name == counting.NOTIFICATIONS) == len(inspection.listed(engine))
+
+
+def test_what_was_refused_stays_counted_when_its_days_are_pruned(database_url: str, engine: Engine) -> None:
+    app, day = make_app(database_url), timedelta(days=1)
+    with engine.begin() as connection:
+        for days in (0, 400):
+            connection.execute(refusals.insert(), {**Refusal((NOW + days * day).date(), "sentry", 401)._asdict(), "count": 7})
+    before = values(scrape(app), "alert_router_requests_refused_total")
+
+    prune(engine, Retention(bodies=day, events=day, records=day), lambda: NOW + 400 * day, rest=lambda _: None)
+
+    after = values(scrape(make_app(database_url)), "alert_router_requests_refused_total")
+    assert before == after == {("sentry", "401"): 14}
+
+
+def test_it_tells_how_much_is_stored_and_what_is_spooled(database_url: str, engine: Engine, tmp_path: Path) -> None:
+    spool = tmp_path / "spool"
+    spool.mkdir()
+    app = make_app(database_url, SPOOL_DIR=str(spool))
+    (spool / "20260304T101532.000000-1-00000000.spool").write_bytes(b"12345")
+    measure(engine, NOW)
+
+    text = scrape(app)
+
+    assert values(text, "alert_router_spooled_bytes") == {(): 5}
+    assert values(text, "alert_router_stored_rows")["events",] == 0
+    assert values(text, "alert_router_stored_bytes")["events",] > 0
+
+
+def test_while_a_scrape_hangs_another_one_is_sent_away() -> None:
+    is_made, may_end = threading.Event(), threading.Event()
+
+    def make() -> bytes:
+        is_made.set()
+        may_end.wait(10)
+        return b"text"
+
+    kept = Kept(make, wait_seconds=0.05)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(kept.now)
+        is_made.wait(10)
+        assert kept.now() is None
+        may_end.set()
+        assert first.result() == b"text"
+    assert kept.now() == b"text"
+
+
+def test_without_a_database_it_says_so(tmp_path_factory: pytest.TempPathFactory) -> None:
+    app = make_app(f"sqlite:///{tmp_path_factory.mktemp('empty')}/no.db")
+
+    assert app.test_client().get("/metrics").status_code == 503
 
 
 class TestWhoMayLook:
