@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import partial
+from threading import Event, Thread
 from typing import TYPE_CHECKING
 
 import structlog
@@ -17,6 +18,7 @@ from notifiers import trial
 from notifiers.configuration import missing_credentials, read_rules
 from notifiers.limits import limits
 from notifiers.waking import wakes
+from routing.rules import RuleSet
 from routing.sentry import verify_signature
 from settings import Settings, SettingsError
 from storage.database import OutOfReachError, SchemaError, check_schema, open_database
@@ -25,12 +27,16 @@ from storage.queue import PLAN, BackgroundBell, Bell
 from storage.redis_connection import AddressError, check_options
 from storage.refusals import RefusalCounter
 from storage.spool import FolderError, Spool, check_folder
+from watch.alarm import Alarm
+from watch.checks import of_web
+from watch.rounds import keep_going_round
 from web.api import problems
 from web.changes import add_changes
 from web.console import add_console
 from web.desk import Desk
 from web.intake import Keeper, accepted, check_token, whole_body
 from web.pages.sign_in import say_first_admin
+from web.rules_in_force import rules_in_force
 
 SIGNATURE_HEADERS = ("Sentry-Hook-Signature", "Sentry-App-Signature")
 RESOURCE_HEADER = "Sentry-Hook-Resource"
@@ -130,9 +136,23 @@ def serve() -> Flask:
         telemetry.write_behind()
         if is_there:
             say_first_admin(app, settings)
+        watch_workers(app, settings)
     except (SettingsError, SchemaError, AddressError, FolderError) as error:
         raise SystemExit(f"the web process cannot start:\n{error}") from None
     return app
+
+
+def watch_workers(app: Flask, settings: Settings) -> None:
+    """Look from this process after what no worker can tell: that none lives, or gets on, and that the database takes nothing."""
+    at: Desk = app.extensions["desk"]
+
+    def rules() -> RuleSet | None:
+        with app.app_context():
+            return rules_in_force()
+
+    looked_at = of_web(at.engine, open_database(settings.database, must_answer=True), at.clock)
+    alarm = Alarm(settings, at.engine, rules, at.clock)
+    Thread(target=keep_going_round, args=(looked_at, alarm, Event()), name="watch", daemon=True).start()
 
 
 def _check_database(settings: Settings) -> bool:

@@ -12,6 +12,7 @@ from cli.prune import prune_command
 from cli.rules import rules_commands
 from cli.silences import silence_commands
 from cli.tables import database_commands
+from cli.troubles import trouble_commands
 from settings import Settings
 from storage.queue import Bell
 
@@ -26,6 +27,7 @@ def register(app: Flask, settings: Settings, engine: Engine) -> None:
         incident_commands(engine, bell),
         silence_commands(engine),
         notification_commands(engine, bell),
+        trouble_commands(engine),
     ):
         app.cli.add_command(group)
     app.cli.add_command(prune_command(engine, settings))

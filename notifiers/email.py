@@ -23,12 +23,13 @@ from typing import ClassVar, Protocol
 
 from pydantic import Field, SecretStr, field_validator
 
+from notifiers.email_probe import called
 from notifiers.errors import PermanentError, RetryableError
 from notifiers.http import MAX_EXCERPT, Network, Timeouts
 from notifiers.message import Message, Other, compose, others_as_text
 from notifiers.message_facts import Fact
-from notifiers.notifier import Clock, Receipt, ReceiverOptions, readable
-from notifiers.smtp import Envelope, SmtpServer, hand_in
+from notifiers.notifier import Called, Clock, Receipt, ReceiverOptions, readable
+from notifiers.smtp import Envelope, SmtpServer, ask_for, hand_in, knock
 from notifiers.wording import cut, one_line
 from routing.notification import Notification, Severity
 
@@ -106,7 +107,7 @@ class EmailOptions(ReceiverOptions[EmailSettings]):
         }
         return Mail(headers=headers, text=_text(message), html=_html(message))
 
-    def open(self, settings: EmailSettings, *, network: Network, clock: Clock) -> EmailNotifier:  # noqa: ARG002 - it is dated as its alert
+    def open(self, settings: EmailSettings, *, network: Network, clock: Clock) -> EmailNotifier:
         """The notifier for these people."""
         if not settings.smtp_url or not settings.mail_from:
             raise PermanentError(f"{self.missing_credential(settings)} is not set")
@@ -114,7 +115,8 @@ class EmailOptions(ReceiverOptions[EmailSettings]):
             server, sender = SmtpServer.parse(settings.smtp_url), Sender.parse(settings.mail_from)
         except ValueError as error:
             raise PermanentError(str(error)) from None
-        return EmailNotifier(self, server, sender, timeouts=network.timeouts, tls=_trust_of_this_machine())
+        trusted = Trusted(timeouts=network.timeouts, tls=_trust_of_this_machine(), clock=clock)
+        return EmailNotifier(self, server, sender, trusted)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,11 +191,22 @@ class Mail:
         return message.as_bytes()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trusted:
+    """How a server is met."""
+
+    timeouts: Timeouts
+    tls: ssl.SSLContext
+    clock: Clock
+    """For its certificate; a mail is dated as its alert."""
+
+
 class EmailNotifier:
     """Hands in one mail for all its recipients."""
 
-    def __init__(self, options: EmailOptions, server: SmtpServer, sender: Sender, *, timeouts: Timeouts, tls: ssl.SSLContext) -> None:
-        self._options, self._server, self._sender, self._timeouts, self._tls = options, server, sender, timeouts, tls
+    def __init__(self, options: EmailOptions, server: SmtpServer, sender: Sender, trusted: Trusted) -> None:
+        self._options, self._server, self._sender, self._clock = options, server, sender, trusted.clock
+        self._timeouts, self._tls = trusted.timeouts, trusted.tls
 
     def send(self, notification: Notification) -> Receipt:
         """Hand in the mail, for all who do not have it yet; an end for all who were told of what it ends.
@@ -216,6 +229,17 @@ class EmailNotifier:
             raise RetryableError(words, status_code=accepted.code, so_far={**reference, **_have_it(notification, have_it)})
         excerpt = cut("; ".join((*remarks, accepted.text)), MAX_EXCERPT)
         return Receipt(payload=mail.as_text(), status_code=accepted.code, excerpt=excerpt, reference=reference)
+
+    def probe(self) -> Called:
+        """Sign in, name sender and recipients, and take it back."""
+        everybody = tuple(dict.fromkeys((*self._options.to, *self._options.cc)))
+        welcome = ask_for(self._sender.address, everybody, self._server, timeouts=self._timeouts, tls=self._tls)
+        return called(self._server, welcome, len(everybody), self._clock())
+
+    def probe_account(self) -> Called:
+        """Sign in."""
+        welcome = knock(self._sender.domain, self._server, timeouts=self._timeouts, tls=self._tls)
+        return called(self._server, welcome, 0, self._clock())
 
     def _recipients(self, notification: Notification) -> tuple[str, ...]:
         """Who is to get it now."""

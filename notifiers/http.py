@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from http.client import HTTPException, HTTPResponse, IncompleteRead, InvalidURL
@@ -125,6 +125,26 @@ class Network:
             request = _Request("POST", target.request_uri, {**headers, "Host": target.netloc or named.host}, body)
             return self._exchange(peer, request, secrets)
 
+    def reach(self, url: str) -> datetime | None:
+        """Connect and say nothing; until when the other side's certificate is good, None where the address is without TLS.
+
+        Raises:
+            RetryableError, PermanentError: no connection, as `post`.
+        """
+        with _translated_errors():
+            return self._until(self._peer(_parsed(url)))
+
+    def reach_public(self, url: str) -> datetime | None:
+        """As `reach`, but only at an address of the public internet, as `post_to_public`."""
+        with _translated_errors():
+            named = self._peer(_parsed(url))
+            address = self._address_of(named.host, named.port)
+            return self._until(named._replace(host=address, server_name=named.host if named.tls else None))
+
+    def _until(self, peer: Peer) -> datetime | None:
+        with self._connections.borrowed(peer) as connection:
+            return good_until(connection.sock)
+
     def _peer(self, url: urllib3.util.Url) -> Peer:
         host = (url.host or "").strip("[]")
         if url.scheme == "https":
@@ -149,6 +169,14 @@ class Network:
         if error := error_of(answer.status, headers, text, secrets=secrets):
             raise error
         return Response(status=answer.status, headers=headers, body=text)
+
+
+def good_until(sock: object) -> datetime | None:
+    """Until when the certificate at the other end of a connection is good; None if it is not encrypted."""
+    if not isinstance(sock, ssl.SSLSocket):
+        return None
+    ends = (sock.getpeercert() or {}).get("notAfter")
+    return datetime.fromtimestamp(ssl.cert_time_to_seconds(ends), UTC) if isinstance(ends, str) else None
 
 
 def error_of(status: int, headers: Mapping[str, str], body: str, *, secrets: Sequence[SecretStr] = ()) -> DeliveryError | None:

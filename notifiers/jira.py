@@ -21,8 +21,9 @@ from notifiers.errors import DeliveryError, PermanentError, RetryableError
 from notifiers.http import MAX_EXCERPT, Network
 from notifiers.jira_fields import checked, explained, ids_of, need_no_names, refusal_of
 from notifiers.jira_layout import comment, description
+from notifiers.jira_probe import probe_account, probe_project
 from notifiers.message import compose
-from notifiers.notifier import Clock, Receipt, ReceiverOptions, readable
+from notifiers.notifier import Called, Clock, Receipt, ReceiverOptions, readable
 from notifiers.wording import cut, key_within, one_line
 from routing.alert import Json
 from routing.jira_webhooks import WONT_FIX
@@ -119,11 +120,13 @@ class JiraOptions(ReceiverOptions[JiraSettings]):
             "description": description(message),
             "labels": list(dict.fromkeys(("sentry-alert", *_rule_labels(notification), *self.labels, label))),
         }
-        if self.priority:
-            issue["priority"] = {"name": self.priority}
-        if self.components:
-            issue["components"] = [{"name": name} for name in self.components]
-        return {**issue, **self.fields}
+        return {**issue, **self.chosen, **self.fields}
+
+    @property
+    def chosen(self) -> dict[str, Json]:
+        """By id the fields of an issue that options of their own decide."""
+        priority: dict[str, Json] = {"priority": {"name": self.priority}} if self.priority else {}
+        return priority | ({"components": [{"name": name} for name in self.components]} if self.components else {})
 
     def open(self, settings: JiraSettings, *, network: Network, clock: Clock) -> JiraNotifier:
         """The notifier for this project."""
@@ -227,6 +230,17 @@ class JiraNotifier:
         if self._clock() < notification.created_at + _SEARCH_LAG:
             raise RetryableError("Jira's search may not know the issue yet", retry_after=_SEARCH_LAG)
         return None
+
+    def probe(self) -> Called:
+        """Ask what the project wants of an issue, and whether the receiver's options have it."""
+        given = self._options
+        return probe_project(
+            self._site, project=given.project, issue_type=given.issue_type, options=given.chosen, fields=dict(given.fields)
+        )
+
+    def probe_account(self) -> Called:
+        """Ask who we are."""
+        return probe_account(self._site)
 
     def _of_incident(self, notification: Notification) -> Sequence[FoundIssue]:
         """The incident's issues in this project, newest first."""

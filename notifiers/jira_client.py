@@ -19,7 +19,7 @@ from pydantic import AwareDatetime, BaseModel, Field, SecretStr
 from requests import Request, Response
 
 from notifiers.errors import PermanentError, RetryableError
-from notifiers.http import MAX_BODY_BYTES, Network, read_answer
+from notifiers.http import MAX_BODY_BYTES, AnswerT, Network, read_answer
 from notifiers.jira_fields import KnownField, KnownFields
 from routing.alert import Json
 from routing.jira_webhooks import DONE
@@ -102,6 +102,52 @@ class _Created(BaseModel):
 
 class _Found(BaseModel):
     issues: tuple[FoundIssue, ...]
+
+
+class _Myself(BaseModel):
+    displayName: str = ""  # noqa: N815 - the name is Jira's
+
+
+class _IssueType(_Named):
+    id: str
+
+
+class _IssueTypes(BaseModel):
+    """Data Center calls them values."""
+
+    issueTypes: tuple[_IssueType, ...] = ()  # noqa: N815 - the name is Jira's
+    values: tuple[_IssueType, ...] = ()
+
+
+class _Allowed(_Named):
+    value: str = ""
+
+
+class FieldNeeds(BaseModel):
+    """A field that an issue of a type may have in a project."""
+
+    fieldId: str  # noqa: N815 - the names are Jira's
+    name: str = ""
+    required: bool = False
+    hasDefaultValue: bool = False  # noqa: N815
+    allowedValues: tuple[_Allowed, ...] = ()  # noqa: N815
+
+    @property
+    def id(self) -> str:
+        """As fields are called elsewhere."""
+        return self.fieldId
+
+    @property
+    def allowed_names(self) -> tuple[str, ...]:
+        """By name what it may hold; none if anything."""
+        return tuple(one.name or one.value for one in self.allowedValues)
+
+
+class _FieldsNeeded(BaseModel):
+    """As `_IssueTypes`."""
+
+    fields: tuple[FieldNeeds, ...] = ()
+    values: tuple[FieldNeeds, ...] = ()
 
 
 class Site:
@@ -189,6 +235,23 @@ class Site:
         with _only_asked():
             return self._client.known_fields()
 
+    def myself(self) -> str:
+        """By name the account that is signed in; never ambiguous, as the two below."""
+        with _only_asked():
+            return self._client.asked("myself", _Myself).displayName
+
+    def issue_types(self, project: str) -> Mapping[str, str]:
+        """By name the ids of the first two hundred types of issues that may be created in a project."""
+        with _only_asked():
+            found = self._client.asked(f"issue/createmeta/{project}/issuetypes", _IssueTypes, maxResults="200")
+        return {one.name: one.id for one in (*found.issueTypes, *found.values)}
+
+    def fields_of(self, project: str, issue_type: str) -> Sequence[FieldNeeds]:
+        """The first two hundred fields that an issue of a type, by its id, may have."""
+        with _only_asked():
+            found = self._client.asked(f"issue/createmeta/{project}/issuetypes/{issue_type}", _FieldsNeeded, maxResults="200")
+        return (*found.fields, *found.values)
+
     def _search(self, query: str) -> Sequence[FoundIssue]:
         return _Found.model_validate(self._client.search_issues(query, maxResults=5, fields=list(_FIELDS), json_result=True)).issues
 
@@ -240,6 +303,9 @@ class _Client(jira.JIRA):
         # Not by add_remote_link(), which asks for all application links first.
         self._session.post(self._get_url(f"issue/{key}/remotelink"), data=json.dumps(body))
 
+    def asked(self, path: str, model: type[AnswerT], **params: str) -> AnswerT:
+        return model.model_validate(self._session.get(self._get_url(path), params=params).json())
+
     def known_fields(self) -> Sequence[KnownField]:
         return KnownFields.model_validate(super().fields()).root
 
@@ -285,6 +351,10 @@ def _answer_of(url: str) -> type[BaseModel]:
         return _Found
     if path.endswith("/comment"):
         return _Comments
+    if "/createmeta/" in path:
+        return _IssueTypes if path.endswith("/issuetypes") else _FieldsNeeded
+    if path.endswith("/myself"):
+        return _Myself
     return _Transitions if path.endswith("/transitions") else FoundIssue
 
 

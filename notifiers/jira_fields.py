@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Protocol
 
 from pydantic import BaseModel, JsonValue, RootModel, ValidationError
 
@@ -36,6 +37,18 @@ _SYSTEM_IDS = frozenset(
 _CUSTOM_ID = re.compile(r"customfield_[0-9]+")
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,15})?")
 _MAX_REASON = 150
+
+
+class Named(Protocol):
+    """Whatever has an id and a name."""
+
+    @property
+    def id(self) -> str:
+        """As Jira's answers have it."""
+
+    @property
+    def name(self) -> str:
+        """As people see it."""
 
 
 class KnownField(BaseModel):
@@ -84,7 +97,7 @@ def need_no_names(fields: Iterable[str]) -> bool:
     return all(key in _SYSTEM_IDS or _CUSTOM_ID.fullmatch(key) for key in fields)
 
 
-def ids_of(fields: Iterable[str], known: Iterable[KnownField]) -> Mapping[str, str]:
+def ids_of(fields: Iterable[str], known: Iterable[Named]) -> Mapping[str, str]:
     """For each field as it is written its id.
 
     Raises:

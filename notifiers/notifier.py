@@ -35,6 +35,24 @@ class Receipt:
     """False if the payload was only recorded."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Called:
+    """What came of a call that does nothing."""
+
+    is_fine: bool
+    """Whether a message could be sent, as far as that can be seen without sending one."""
+    said: str
+    """What the vendor said or what is wrong, without a secret."""
+    way_out: str = ""
+    """How to mend it, or what is warned of."""
+    proves: str = ""
+    """What is proven by it: `token, channel`; empty where the vendor has no such call."""
+    warning: str = ""
+    """What will go wrong, or is weaker than it could be, although it is fine now."""
+    is_set: bool = True
+    """False if a credential is not set, so that nobody was called."""
+
+
 class Notifier(Protocol):
     """Tells one receiver. Not shared between threads."""
 
@@ -58,6 +76,21 @@ class Reconciler(Protocol):
             RetryableError: the vendor could not be asked now.
             PermanentError: the vendor will never tell: a scope is missing, or too much has come since to look through it all.
         """
+
+
+@runtime_checkable
+class Probe(Protocol):
+    """A notifier that can ask its vendor whether a message could be sent. Nothing is posted, opened or changed by it."""
+
+    def probe(self) -> Called:
+        """Ask about all that a message needs.
+
+        Raises:
+            RetryableError, PermanentError: the vendor could not be asked, or does not know us.
+        """
+
+    def probe_account(self) -> Called:
+        """Ask only whether we are let in, where the rest hangs on the alert; as `probe`."""
 
 
 class ReceiverOptions(Options, Generic[SettingsT_contra]):

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, ClassVar, Protocol
 
 from pydantic import BeforeValidator, SecretStr, field_validator
 
-from notifiers.errors import RetryableError
+from notifiers.errors import PermanentError, RetryableError
 from notifiers.http import Network, Timeouts, error_of, excerpt, sealed, translate_requests_errors
 from notifiers.message import Message, compose
-from notifiers.notifier import Clock, Receipt, ReceiverOptions, credential, readable
+from notifiers.notifier import Called, Clock, Receipt, ReceiverOptions, credential, readable
 from notifiers.wording import cut, key_within
 from routing.alert import Json
 from routing.notification import Notification, Reason, Severity
@@ -28,6 +29,8 @@ MAX_DEDUP_KEY = 255
 MAX_NAME = 255
 """Ours, for source, component, group and class, of which PagerDuty says nothing. With it no event comes near 512 KB."""
 CLIENT = "Sentry alert router"
+NEVER_OPENED = "alert-router:harmless-call"
+"""A dedup_key that no alert of ours has: those have a slash in them, or are a SHA-256."""
 
 _SEVERITIES: Mapping[Severity, str] = {Severity.CRITICAL: "critical", Severity.WARNING: "warning", Severity.INFO: "info"}
 
@@ -94,16 +97,37 @@ class PagerDutyNotifier:
 
     def send(self, notification: Notification) -> Receipt:
         """Trigger the incident's alert, or find it already open; resolve it, or find that done."""
+        event = self._options.event(notification)
+        return Receipt(payload=readable(event), status_code=202, excerpt="accepted", reference={"dedup_key": self._say(event)})
+
+    def probe(self) -> Called:
+        """Resolve an alert that never was: PagerDuty drops that, and refuses a key that it does not know.
+
+        https://developer.pagerduty.com/docs/events-api-v2/trigger-events/: an event that resolves what is not open is ignored.
+        """
+        try:
+            self._say({"event_action": "resolve", "dedup_key": NEVER_OPENED})
+        except PermanentError as error:
+            if error.status_code != HTTPStatus.BAD_REQUEST:
+                raise
+            way_out = "copy the Integration Key of Events API v2 from the service's page in PagerDuty into the receiver's routing_key"
+            return Called(is_fine=False, said=f"PagerDuty does not know the key: {error}", way_out=way_out)
+        return Called(is_fine=True, said="PagerDuty knows the key", proves="routing key")
+
+    def probe_account(self) -> Called:
+        """The same: the key is all there is."""
+        return self.probe()
+
+    def _say(self, event: Mapping[str, Json]) -> str:
+        """Send an event; the dedup_key under which PagerDuty has it."""
         import pdpyras  # noqa: PLC0415 - loaded when the session was made
 
-        event = self._options.event(notification)
         properties = {name: value for name, value in event.items() if name != "event_action"}
         with translate_requests_errors(secrets=(self._routing_key,)):
             try:
-                key = self._session.send_event(str(event["event_action"]), **properties)
+                return self._session.send_event(str(event["event_action"]), **properties)
             except pdpyras.PDClientError as error:
                 raise _reason(error, self._routing_key) from None
-        return Receipt(payload=readable(event), status_code=202, excerpt="accepted", reference={"dedup_key": key})
 
 
 class _Session(Protocol):

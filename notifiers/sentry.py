@@ -11,7 +11,7 @@ from pydantic import Field, SecretStr
 from notifiers.errors import PermanentError
 from notifiers.http import Network
 from notifiers.message import as_text, compose
-from notifiers.notifier import Clock, Receipt, ReceiverOptions, readable
+from notifiers.notifier import Called, Clock, Receipt, ReceiverOptions, readable
 from notifiers.wording import cut, one_line
 from routing.alert import ENDS, Alert, Json, Status
 from routing.fingerprint import issue_of
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 MAX_COMMENT = 20_000
 """Ours; Sentry's documentation names no limit."""
 MAX_ASSIGNEE = 200
+_WRITES = frozenset({"event:write", "event:admin"})
 
 
 class Vendor(StrEnum):
@@ -140,6 +141,23 @@ class SentryNotifier:
         if words:
             self._organization.comment(issue, words)
         return Receipt(payload=self._options.render(notification), status_code=200, excerpt="ok", reference={"issue": issue})
+
+    def probe(self) -> Called:
+        """Ask for the token's scopes and the organization's projects."""
+        scopes, projects = self._organization.scopes(), self._organization.projects()
+        if scopes is not None and not scopes & _WRITES:
+            said, way_out = (
+                "the token has no scope event:write",
+                "give the integration Issue & Event: Read & Write, in its settings in Sentry",
+            )
+            return Called(is_fine=False, said=said, way_out=way_out)
+        return Called(
+            is_fine=True, said=f"the token sees {len(projects)} projects", proves="token, organization" + (", scopes" if scopes else "")
+        )
+
+    def probe_account(self) -> Called:
+        """The same: nothing hangs on an alert."""
+        return self.probe()
 
     def find(self, notification: Notification) -> Receipt | None:
         """Look for the comment, which comes last."""

@@ -56,6 +56,14 @@ class _Project(BaseModel):
     slug: str
 
 
+class _Auth(BaseModel):
+    scopes: frozenset[str] = frozenset()
+
+
+class _Index(BaseModel):
+    auth: _Auth | None = None
+
+
 class _Author(BaseModel):
     name: str | None = None
     email: str | None = None
@@ -92,6 +100,7 @@ class Owners(BaseModel):
 _Anything = TypeAdapter(Mapping[str, object])
 _Comments = TypeAdapter(tuple[Comment, ...])
 _Issue, _LatestEvent, _Projects = TypeAdapter(Issue), TypeAdapter(LatestEvent), TypeAdapter(tuple[_Project, ...])
+_INDEX = TypeAdapter(_Index)
 _Committers, _Owners = TypeAdapter(Committers), TypeAdapter(Owners)
 
 
@@ -131,6 +140,15 @@ class Organization:
     def projects(self) -> Mapping[str, str]:
         """By number the slug of each project, the first hundred of them; needs `project:read`."""
         return {one.id: one.slug for one in self._ask("GET", f"organizations/{self._slug}/projects/", _Projects)}
+
+    def scopes(self) -> frozenset[str] | None:
+        """Those of the token; None if Sentry does not say. Its API's first page tells them, its documentation does not name it."""
+        index = self.read("", _INDEX)
+        return index.auth.scopes if index.auth else None
+
+    def read(self, path: str, model: TypeAdapter[AnswerT]) -> AnswerT:
+        """Ask for what is at a path below `/api/0/`."""
+        return self._ask("GET", path, model)
 
     def committers(self, project: str, event: str) -> Sequence[Committer]:
         """Who has probably caused an event, the likeliest first; Sentry's own pages ask so, its documentation does not name it."""

@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, ClassVar, Protocol, Self
+from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, SecretStr, field_validator, model_validator
 
@@ -17,8 +18,10 @@ from notifiers.addresses import is_web_address
 from notifiers.errors import PermanentError
 from notifiers.http import Network
 from notifiers.message import as_text, compose
-from notifiers.notifier import Clock, Notifier, Receipt, ReceiverOptions, credential, readable
+from notifiers.notifier import Called, Clock, Notifier, Receipt, ReceiverOptions, credential, readable
+from notifiers.reach import reached
 from notifiers.slack_layout import MAX_TEXT, Block, blocks, escaped, line_of, plain_text
+from notifiers.slack_probe import probe_bot, probe_token
 from notifiers.wording import key_within
 from routing.alert import Json
 from routing.notification import Notification, Reason
@@ -46,6 +49,8 @@ _LAYOUT_ERRORS = frozenset(
 _METADATA_ERRORS = frozenset({"invalid_metadata_format", "invalid_metadata_schema", "metadata_must_be_sent_from_app", "metadata_too_large"})
 # https://docs.slack.dev/reference/methods/chat.update#errors
 _GONE_ERRORS = frozenset({"cant_update_message", "edit_window_closed", "message_not_found"})
+
+_SLACKS_OWN = frozenset({"hooks.slack.com", "hooks.slack-gov.com"})
 
 REOPENED_WITHIN = timedelta(hours=24)
 """What comes back so soon is shown in the message that told of it before."""
@@ -170,7 +175,8 @@ class SlackOptions(ReceiverOptions[SlackSettings]):
         from notifiers.slack_readings import readings_of  # noqa: PLC0415
 
         if self.webhook_url:
-            return SlackWebhookNotifier(self, Webhook(self.webhook_url, network, allow_private=self.allow_private))
+            webhook = Webhook(self.webhook_url, network, allow_private=self.allow_private)
+            return SlackWebhookNotifier(self, webhook, network, clock)
         bot = Bot(settings.slack_bot_token or SecretStr(""), settings.slack_api_url, network)
         return SlackNotifier(self, bot, readings_of(network, clock), has_buttons=settings.slack_signing_secret is not None)
 
@@ -215,6 +221,14 @@ class SlackNotifier:
         is_root = not root or self._begins_anew(notification) or not is_line
         reference = {"channel": channel, "ts": message.ts} if is_root else notification.reference
         return Receipt(payload=self._options.render(notification), excerpt="found in the channel", reference=reference)
+
+    def probe(self) -> Called:
+        """Ask about the token and the channel."""
+        return probe_bot(self._bot, self._options.channel or "")
+
+    def probe_account(self) -> Called:
+        """Ask about the token."""
+        return probe_token(self._bot)
 
     def _found(self, channel: str, root: str | None, notification: Notification) -> Message | None:
         wanted = _metadata(notification)
@@ -291,8 +305,8 @@ class SlackNotifier:
 class SlackWebhookNotifier:
     """Posts by an incoming webhook, which answers no more than `ok`: what was posted cannot be found again."""
 
-    def __init__(self, options: SlackOptions, webhook: Webhook) -> None:
-        self._options, self._webhook = options, webhook
+    def __init__(self, options: SlackOptions, webhook: Webhook, network: Network, clock: Clock) -> None:
+        self._options, self._webhook, self._network, self._clock = options, webhook, network, clock
 
     def send(self, notification: Notification) -> Receipt:
         """Post the message; if Slack refuses its layout, post it once more as text."""
@@ -302,6 +316,18 @@ class SlackWebhookNotifier:
             if refusal.answer.strip() not in _LAYOUT_ERRORS:
                 raise
             return self._post(plain_text(as_text(compose(notification))), told=f"{refusal}; sent as text")
+
+    def probe(self) -> Called:
+        """Let Slack refuse a message without a text; a relay of one's own, of which nobody knows what it does with one, is only reached."""
+        url = self._options.webhook_url or SecretStr("")
+        if urlsplit(url.get_secret_value()).hostname in _SLACKS_OWN:
+            self._webhook.probe()
+            return Called(is_fine=True, said="Slack knows the webhook", proves="address, channel")
+        return reached(url, self._network, self._clock(), allow_private=self._options.allow_private)
+
+    def probe_account(self) -> Called:
+        """The same: a webhook has nothing else."""
+        return self.probe()
 
     def _post(self, payload: Block, *, told: str = "ok") -> Receipt:
         status = self._webhook.post(payload)
@@ -314,5 +340,5 @@ def _metadata(notification: Notification) -> dict[str, Json]:
 
 
 def _receipt(payload: Block, answer: Answer, told: str) -> Receipt:
-    reference = {name: value for name, value in (("channel", answer.channel), ("ts", answer.ts)) if value}
+    reference = {name: value for name, value in (("channel", answer.channel_id), ("ts", answer.ts)) if value}
     return Receipt(payload=readable(payload), status_code=200, excerpt=told, reference=reference)

@@ -53,10 +53,24 @@ class Message(BaseModel):
 
 
 class Channel(BaseModel):
-    """A channel in the list of channels."""
+    """A channel, by itself or in the list of channels."""
 
     id: str
     name: str = ""
+    is_archived: bool = False
+    is_member: bool = False
+    """Whether the bot is in it."""
+    is_private: bool = False
+    is_im: bool = False
+
+
+class Identity(BaseModel):
+    """Whose token it is."""
+
+    user: str = ""
+    team: str = ""
+    scopes: frozenset[str] = frozenset()
+    """None if Slack does not say."""
 
 
 class UserGroup(BaseModel):
@@ -72,12 +86,19 @@ class Answer(BaseModel):
 
     ok: bool
     error: str = "unknown_error"
-    channel: str | None = None
+    user: str = ""
+    team: str = ""
+    channel: str | Channel | None = None
     ts: str | None = None
     messages: list[Message] = Field(default_factory=list)
     channels: list[Channel] = Field(default_factory=list)
     usergroups: list[UserGroup] = Field(default_factory=list)
     response_metadata: Metadata = Field(default_factory=Metadata)
+
+    @property
+    def channel_id(self) -> str | None:
+        """Of the channel that it is about."""
+        return self.channel.id if isinstance(self.channel, Channel) else self.channel
 
 
 class Bot:
@@ -90,6 +111,26 @@ class Bot:
         """Post one message."""
         with _translate_refusals("chat.postMessage"):
             return _answer(self._client.api_call("chat.postMessage", json=dict(payload)))
+
+    def identity(self) -> Identity:
+        """Whose token it is, and its scopes: https://docs.slack.dev/reference/methods/auth.test."""
+        with _translate_refusals("auth.test"):
+            response = self._client.auth_test()
+        said = {name.lower(): str(value) for name, value in response.headers.items()}.get("x-oauth-scopes", "")
+        scopes = {scope.strip() for scope in said.split(",")} - {""}
+        answer = _answer(response)
+        return Identity(user=answer.user, team=answer.team, scopes=frozenset(scopes))
+
+    def channel(self, channel: str) -> Channel | None:
+        """A channel by its id, as it is now: https://docs.slack.dev/reference/methods/conversations.info."""
+        with _translate_refusals("conversations.info"):
+            found = _answer(self._client.conversations_info(channel=channel)).channel
+        return found if isinstance(found, Channel) else None
+
+    def every_channel(self, kinds: Sequence[str]) -> Iterator[Answer]:
+        """As `channels`, of these kinds, and with those that are archived."""
+        with _translate_refusals("conversations.list"):
+            yield from _pages(self._client.conversations_list(types=",".join(kinds), exclude_archived=False, limit=200))
 
     def post_ephemeral(self, payload: Mapping[str, Json]) -> None:
         """Tell one person in a channel: https://docs.slack.dev/reference/methods/chat.postEphemeral."""
@@ -144,6 +185,20 @@ class Webhook:
             text = f"HTTP {response.status_code}, but not the vendor's answer: {excerpt(response.body, (self._url,)) or 'empty'}"
             raise RetryableError(text, status_code=response.status_code, ambiguous=True)
         return response.status_code
+
+    def probe(self) -> None:
+        """Post a message without a text, which Slack refuses with `no_text` where the address is good: nothing is posted.
+
+        Raises:
+            RetryableError, PermanentError: anything else came back.
+        """
+        try:
+            response = self._client.send_dict({"text": ""})
+        except PermanentError as refusal:
+            if refusal.answer.strip() in {"no_text", "invalid_payload"}:
+                return
+            raise
+        raise RetryableError(f"HTTP {response.status_code} to a message without text: somebody else answers in Slack's place")
 
 
 class _WebClient(WebClient):

@@ -20,7 +20,8 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field, SecretStr
 from notifiers.errors import PermanentError, RetryableError
 from notifiers.http import Network, Response, read_answer
 from notifiers.message import Message, compose
-from notifiers.notifier import Clock, Receipt, ReceiverOptions, readable
+from notifiers.notifier import Called, Clock, Receipt, ReceiverOptions, readable
+from notifiers.sms_probe import probe_account, probe_sender
 from routing.notification import Notification, Severity
 
 MAX_SEPTETS = 160
@@ -205,6 +206,14 @@ class SmsNotifier:
             if message.body.endswith(content["Body"]) and message.sid not in notification.of_others:
                 return Receipt(payload=readable(content), excerpt="found in Twilio's list", reference={"sid": message.sid})
         return None
+
+    def probe(self) -> Called:
+        """Ask about the account and the sender."""
+        return probe_sender(self._account, self._network)
+
+    def probe_account(self) -> Called:
+        """Ask about the account."""
+        return probe_account(self._account, self._network)
 
     def _post(self, fields: Mapping[str, str]) -> Response:
         try:

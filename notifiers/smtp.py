@@ -8,9 +8,10 @@ from __future__ import annotations
 import smtplib
 import socket
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import TypeAlias
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -18,12 +19,12 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from pydantic import SecretStr
 
 from notifiers.errors import DeliveryError, PermanentError, RetryableError
-from notifiers.http import Timeouts, excerpt
+from notifiers.http import Timeouts, excerpt, good_until
 
 PATIENCE_AFTER_DATA = 6
 """By how much longer the last answer may take: servers look into a mail before they take it (RFC 5321, 4.5.3.2.6)."""
 _FAREWELL_SECONDS = 1.0
-_CLOSING = 421
+_DONE, _CLOSING = 250, 421
 _HOW_TO_WRITE = (
     "SMTP_URL: write smtp://user:password@host:587 (STARTTLS), smtps://user:password@host:465 (TLS) or, without encryption, "
     "smtp://host:25?starttls=off; in user and password write / ? # @ : and % as %2F %3F %23 %40 %3A %25"
@@ -145,6 +146,40 @@ def hand_in(envelope: Envelope, server: SmtpServer, *, timeouts: Timeouts, tls: 
         refused={recipient: words[recipient] for recipient in refused if recipient in for_good},
         deferred={recipient: words[recipient] for recipient in refused if recipient not in for_good},
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Welcome:
+    """What a server says to somebody who hands nothing in."""
+
+    refused: Mapping[str, str]
+    """The recipients for whom it would take no mail, with its words."""
+    good_until: datetime | None
+    """Of its certificate; None without encryption."""
+
+
+def knock(domain: str, server: SmtpServer, *, timeouts: Timeouts, tls: ssl.SSLContext) -> Welcome:
+    """Sign in and say NOOP; as `ask_for`."""
+    with _connection(domain, server, timeouts, tls) as smtp, _errors_translated():
+        if (reply := smtp.noop())[0] != _DONE:
+            raise _error_of(reply)
+        return Welcome(refused={}, good_until=good_until(smtp.sock))
+
+
+def ask_for(sender: str, recipients: Sequence[str], server: SmtpServer, *, timeouts: Timeouts, tls: ssl.SSLContext) -> Welcome:
+    """Sign in, say NOOP, name sender and recipients, and take it all back (RSET): no mail is handed in.
+
+    Raises:
+        RetryableError, PermanentError: as `hand_in`; also if the sender is refused.
+    """
+    with _connection(sender.rpartition("@")[2], server, timeouts, tls) as smtp, _errors_translated():
+        for reply in (smtp.noop(), smtp.mail(sender)):
+            if reply[0] != _DONE:
+                raise _error_of(reply)
+        replies = {recipient: smtp.rcpt(recipient) for recipient in recipients}
+        smtp.rset()
+        refused = {recipient: _words(reply) for recipient, reply in replies.items() if reply[0] not in {250, 251}}
+        return Welcome(refused=refused, good_until=good_until(smtp.sock))
 
 
 @contextmanager

@@ -38,14 +38,19 @@ def send(receiver: Receiver, who: str, settings: VendorSettings, clock: Clock, *
 
     Raises nothing. What takes longer is left to end by itself: it may have gone out.
     """
+    return within(lambda: _try(receiver, who, settings, clock), clock, seconds=within_seconds)
+
+
+def within(send_one: Callable[[], Attempt], clock: Clock, *, seconds: float = WITHIN_SECONDS) -> Attempt:
+    """How it ended, or that nobody knows yet."""
     began_at = clock()
     ended: list[Attempt] = []
-    work = Thread(target=lambda: ended.append(_try(receiver, who, settings, clock)), name="test message", daemon=True)
+    work = Thread(target=lambda: ended.append(send_one()), name="one message", daemon=True)
     work.start()
-    work.join(within_seconds)
+    work.join(seconds)
     if ended:
         return ended[0]
-    excerpt = f"no answer within {within_seconds:.0f} s: the message may have gone out"
+    excerpt = f"no answer within {seconds:.0f} s: the message may have gone out"
     return Attempt(number=1, began_at=began_at, ended_at=clock(), outcome=Outcome.AMBIGUOUS, excerpt=excerpt)
 
 
@@ -57,16 +62,17 @@ def _try(receiver: Receiver, who: str, settings: VendorSettings, clock: Clock) -
             raise PermanentError("where it leads hangs on the alert, and a test is of none: send an alert that names a destination")
         return open_receiver(receiver, settings, network=Network(TIMEOUTS), clock=clock)
 
-    done = _once(message, opened, clock)
+    done = once(message, opened, clock)
     if done.outcome is not Outcome.DELIVERED or receiver.kind not in STAYS_OPEN:
         return done
-    closed = _once(_end_of(message, done.reference, clock()), opened, clock)
+    closed = once(_end_of(message, done.reference, clock()), opened, clock)
     if closed.outcome is Outcome.DELIVERED:
         return replace(done, excerpt=f"{done.excerpt}; closed again".lstrip("; "))
     return replace(done, excerpt=f"{done.excerpt}; it stands open, for it could not be closed: {closed.excerpt}".lstrip("; "))
 
 
-def _once(message: Notification, opened: Callable[[], Notifier], clock: Clock) -> Attempt:
+def once(message: Notification, opened: Callable[[], Notifier], clock: Clock) -> Attempt:
+    """One try."""
     return attempt(lambda: message, opened, tries=_FIRST, policy=RetryPolicy(), clock=clock, jitter=lambda: 0.5)
 
 

@@ -18,7 +18,8 @@ from pydantic import BeforeValidator, SecretStr, field_validator
 from notifiers.addresses import is_web_address
 from notifiers.http import Network, excerpt
 from notifiers.message import compose
-from notifiers.notifier import Clock, Receipt, ReceiverOptions, credential, on_the_wire, readable
+from notifiers.notifier import Called, Clock, Receipt, ReceiverOptions, credential, on_the_wire, readable
+from notifiers.reach import reached
 from notifiers.wording import cut, one_line, web_address
 from routing.alert import Alert, Json, Metric
 from routing.notification import Mention, Notification, Reason
@@ -78,7 +79,7 @@ class WebhookNotifier:
     def __init__(self, options: WebhookOptions, network: Network, clock: Clock) -> None:
         self._url, self._secret = options.url or SecretStr(""), options.secret or SecretStr("")
         self._post = network.post if options.allow_private else network.post_to_public
-        self._clock = clock
+        self._allow_private, self._network, self._clock = options.allow_private, network, clock
 
     def send(self, notification: Notification) -> Receipt:
         """Post the body; any 2xx is a yes."""
@@ -89,6 +90,14 @@ class WebhookNotifier:
         response = self._post(self._url.get_secret_value(), body=wire, headers=headers, secrets=secrets)
         said = excerpt(response.body, secrets)
         return Receipt(payload=readable(payload), status_code=response.status, excerpt=said, reference={"id": message_id(notification)})
+
+    def probe(self) -> Called:
+        """Connect and send nothing: what an endpoint does with a request that is no message, nobody knows."""
+        return reached(self._url, self._network, self._clock(), allow_private=self._allow_private)
+
+    def probe_account(self) -> Called:
+        """The same: there is no account."""
+        return self.probe()
 
 
 def message_id(notification: Notification) -> str:

@@ -26,7 +26,8 @@ def of_decisions(decisions: Iterable[Decision], said: Iterable[Said]) -> Counter
     """What a batch came to."""
     counts = of_said(said)
     for one in decisions:
-        counts[tally(EVENTS, environment=one.alert.environment if one.alert else None)] += 1
+        if one.alert is None or one.alert.is_of_sentry:  # canaries, and what people do here, say nothing of whether Sentry is heard
+            counts[tally(EVENTS, environment=one.alert.environment if one.alert else None)] += 1
         counts[tally(DISPOSITIONS, resource=one.event.resource, disposition=one.disposition or "failed")] += 1
     return counts
 

@@ -35,6 +35,7 @@ from storage.tables import (
     samples,
     sightings,
     timers,
+    troubles,
 )
 from storage.told import WAS_AMBIGUOUS
 
@@ -152,6 +153,10 @@ def _remove_incidents(connection: Connection, ids: Sequence[int], _now: datetime
     connection.execute(delete(incidents).where(incidents.c.id.in_(ids)))
 
 
+def _remove_troubles(connection: Connection, ids: Sequence[int], _now: datetime) -> None:
+    connection.execute(delete(troubles).where(troubles.c.id.in_(ids)))
+
+
 def _remove_audit(connection: Connection, ids: Sequence[int], _now: datetime) -> None:
     connection.execute(delete(audit).where(audit.c.id.in_(ids)))
 
@@ -233,6 +238,16 @@ KINDS = (
         ),
         takes=func.length(incidents.c.title) + ROW_BYTES,
         remove=_remove_incidents,
+        is_in_time=False,
+    ),
+    Prunable(
+        name="troubles",
+        age="records",
+        table=troubles,
+        at=troubles.c.began_at,
+        may_go=troubles.c.ended_at < _BEFORE,
+        takes=func.length(troubles.c.said) + func.length(troubles.c.way_out) + ROW_BYTES,
+        remove=_remove_troubles,
         is_in_time=False,
     ),
     Prunable(

@@ -40,7 +40,7 @@ class Retention:
     events: timedelta
     """What became of them: with their notifications, attempts and traces, and incidents that are over."""
     records: timedelta
-    """Who has changed what, and how many requests were refused by day."""
+    """Who has changed what, what was wrong and is over, and how many requests were refused by day."""
 
     def before(self, kind: Prunable, now: datetime) -> datetime:
         """What came before it may go."""

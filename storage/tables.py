@@ -550,6 +550,25 @@ marks = Table(
     Column("value", CleanText),
 )
 
+troubles = Table(
+    "troubles",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("key", CleanString(250), nullable=False),
+    Column("check_name", CleanString(50), nullable=False),
+    Column("subject", CleanString(200), nullable=False),
+    Column("said", CleanText, nullable=False),
+    Column("way_out", CleanText, nullable=False),
+    Column("began_at", UtcDateTime, nullable=False),
+    Column("ended_at", UtcDateTime),
+    # When somebody is to be told next, unless it is over by then.
+    Column("tell_at", UtcDateTime, nullable=False),
+    Column("told_at", UtcDateTime),
+    Column("told_to", CleanString(200)),
+    Column("reference", CleanText),
+    Index("uq_troubles_open", "key", unique=True, sqlite_where=text("ended_at IS NULL"), postgresql_where=text("ended_at IS NULL")),
+)
+
 tallies = Table(
     "tallies",
     metadata,

@@ -29,7 +29,7 @@ MAY_IMPORT = {
 
 ONLY_IN = {
     "sqlalchemy": {"storage", "app", "cli", "watch", "worker", "web"},
-    "redis": {"storage"},
+    "redis": {"storage", "watch"},
     "rq": {"storage"},
     "alembic": {"storage"},
     "urllib3": {"notifiers"},

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
-from notifiers.email import MAX_SUBJECT, EmailNotifier, EmailOptions, Sender
+from notifiers.email import MAX_SUBJECT, EmailNotifier, EmailOptions, Sender, Trusted
 from notifiers.errors import PermanentError, RetryableError
 from notifiers.http import Network, Timeouts
 from notifiers.smtp import SmtpServer
@@ -111,7 +111,7 @@ CONTRACT = Contract(options=OPTIONS, open=open_at, secrets=("smtp-pass",), fault
 
 def notifier_at(server: MailServer, options: EmailOptions = OPTIONS, sender: Sender = SENDER) -> EmailNotifier:
     smtp = SmtpServer.parse(SecretStr(f"smtp://127.0.0.1:{server.port}?starttls=off"))
-    return EmailNotifier(options, smtp, sender, timeouts=IMPATIENT, tls=client_context())
+    return EmailNotifier(options, smtp, sender, Trusted(timeouts=IMPATIENT, tls=client_context(), clock=lambda: NOW))
 
 
 def received(notification: Notification, sender: Sender = SENDER) -> EmailMessage:

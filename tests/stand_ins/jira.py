@@ -26,6 +26,8 @@ _JQL = re.compile(r'project = "[A-Z]+" AND labels = "(\S+)"(?: AND statusCategor
 
 _ISSUE = re.compile(r"/issue/([A-Z]+)-([0-9]+)(/transitions|/comment|/remotelink)?")
 
+_META = re.compile(r"/issue/createmeta/([A-Z][A-Z0-9_]*)/issuetypes(?:/([0-9]+))?")
+
 Fields: TypeAlias = Mapping[str, Json]
 
 _CATEGORIES: Mapping[str, str] = {"To Do": "new", "Doing": "indeterminate", "Done": "done"}
@@ -83,6 +85,7 @@ class Jira:
     """By number of the issue the key that it has since it was moved to another project."""
     changes: list[str] = field(default_factory=list)
     """Where issues were moved, and that was not told yet."""
+    is_too_much: bool = False
     deleted: set[int] = field(default_factory=set)
     workflow: Mapping[str, tuple[str, ...]] = field(
         default_factory=lambda: {"To Do": ("Start", "Close"), "Doing": ("Close",), "Done": ("Reopen",)}
@@ -95,8 +98,13 @@ class Jira:
         return self._answer(request)(environ, start_response)
 
     def _answer(self, request: Request) -> Response:
+        if self.is_too_much:
+            return Response("", status=429, headers={"Retry-After": "5"})
         if request.headers.get("Authorization") != self._authorization():
             return _refusal(401, "You are not authenticated. Authentication required to perform this operation.")
+        return self._general(request) or self._particular(request)
+
+    def _general(self, request: Request) -> Response | None:
         match request.method, request.path.removeprefix(API):
             case "POST", "/issue":
                 return self._create(request)
@@ -107,12 +115,38 @@ class Jira:
             case "GET", "/field":
                 names = {**SYSTEM_FIELDS, **{id_: custom.name for id_, custom in self.custom.items()}}
                 return _json(200, [{"id": id_, "name": name, "clauseNames": [id_]} for id_, name in names.items()])
+            case "GET", "/myself":
+                return self._unless_unfit(request, {"displayName": "Alert Router", "active": True, "accountId": "5b10a2844c20165700ede21g"})
+        return None
+
+    def _particular(self, request: Request) -> Response:
+        if meta := _META.fullmatch(request.path.removeprefix(API)):
+            return self._meta(request, meta[1], meta[2])
         found = _ISSUE.fullmatch(request.path.removeprefix(API))
         return (
             self._of_issue(request, self._number(found[1], int(found[2])), found[3] or "")
             if found
             else Response("<html><body>404 Not Found</body></html>", status=404, content_type="text/html")
         )
+
+    def _meta(self, request: Request, project: str, issue_type: str | None) -> Response:
+        """https://developer.atlassian.com/cloud/jira/platform/rest/v2/api-group-issues/, createmeta of a project."""
+        if project not in self.projects:
+            return _refusal(404, f"No project could be found with key or id '{project}'.")
+        if issue_type is None:
+            types: Json = [{"id": str(number), "name": name, "subtask": False} for number, name in enumerate(self.issue_types, start=1)]
+            return self._unless_unfit(request, {"issueTypes" if self.is_cloud else "values": types, "total": len(self.issue_types)})
+        fields = [self._described(id_, name) for id_, name in SYSTEM_FIELDS.items() if id_ in self.screen]
+        fields += [_field(id_, one.name, is_required=one.is_required) for id_, one in self.custom.items()]
+        return self._unless_unfit(request, {"fields" if self.is_cloud else "values": list(fields), "total": len(fields)})
+
+    def _described(self, id_: str, name: str) -> Fields:
+        described = _field(id_, name, is_required=id_ in {"summary", "issuetype"})
+        return {**described, "allowedValues": [{"name": one} for one in self.priorities]} if id_ == "priority" else described
+
+    def _unless_unfit(self, request: Request, answer: Fields) -> Response:
+        fault = _openapi_fault(request) if self.is_cloud and specs.present() else None
+        return _refusal(400, fault) if fault else _json(200, answer)
 
     def _of_issue(self, request: Request, number: int, part: str) -> Response:
         """https://developer.atlassian.com/cloud/jira/platform/rest/v2/api-group-issues/."""
@@ -234,6 +268,10 @@ def _status(name: str) -> Fields:
 
 def _transition(name: str) -> Fields:
     return {"id": _IDS[name], "name": name, "to": _status(_TO[name])}
+
+
+def _field(id_: str, name: str, *, is_required: bool) -> Fields:
+    return {"fieldId": id_, "key": id_, "name": name, "required": is_required, "hasDefaultValue": False, "operations": ["set"]}
 
 
 def _custom_fault(custom: CustomField, value: Json) -> str | None:

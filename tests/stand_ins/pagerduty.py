@@ -36,6 +36,9 @@ class PagerDuty:
     """By dedup_key; a resolved one gives way to a new one."""
     changes: list[str] = field(default_factory=list)
     """What became of alerts by events and was not told yet: states."""
+    is_revoked: bool = False
+    """The integration, and its key with it, is gone."""
+    is_too_much: bool = False
     loses_answers: bool = False
     """Takes the event, but what comes back is a gateway's error."""
 
@@ -50,7 +53,9 @@ class PagerDuty:
         event: Mapping[str, Json] = json.loads(wire)
         if fault := fault_of(event, wire):
             return _json(400, {"status": "invalid event", "message": "Event object is invalid", "errors": [fault]})
-        if event["routing_key"] != ROUTING_KEY:
+        if self.is_too_much:
+            return Response("Too Many Requests", status=429, headers={"Retry-After": "30"})
+        if self.is_revoked or event["routing_key"] != ROUTING_KEY:
             return _json(400, {"status": "invalid event", "message": "Event object is invalid", "errors": ["Invalid routing key"]})
         key = str(event.get("dedup_key") or len(self.alerts))
         self._take(key, event)

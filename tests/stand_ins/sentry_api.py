@@ -44,6 +44,8 @@ class SentryApi:
     """One organization and its one token."""
 
     issues: dict[str, Issue] = field(default_factory=lambda: {"4509877001": Issue(), "1": Issue(), "2": Issue()})
+    scopes: set[str] = field(default_factory=lambda: {"event:read", "event:write", "org:read", "project:read", "alerts:read"})
+    """Those of the token."""
     loses_answers: bool = False
     """Does what it is asked, but what comes back is a gateway's error."""
     resets_at: int | None = None
@@ -64,6 +66,8 @@ class SentryApi:
         time.sleep(self.hangs_seconds)
         if self.refuses or request.headers.get("Authorization") != f"Bearer {TOKEN}":
             return _json(self.refuses or 401, {"detail": "Invalid token"})
+        if request.path == "/api/0/":
+            return _json(200, {"version": "0", "auth": {"scopes": sorted(self.scopes)}, "user": None})
         if (listed := _listed(request.path)) is not None:
             return _json(200, listed) if listed else _json(404, {"detail": "No committers found"})
         answer = self._of_issue(request)

@@ -21,6 +21,8 @@ TOKEN = "xoxb-2210535565-2233445566-q1W2e3R4t5Y6u7I8o9P0aSdF"
 WEBHOOK_PATH = "/services/T0ACME001/B0ROUTER1/hG7fD5sA3qW1eR9tY7uI5oP3"
 ALL_SCOPES = frozenset({"chat:write", "channels:read", "channels:history", "usergroups:read"})
 
+WHO = {"user": "router", "team": "acme", "team_id": "T0ACME001", "user_id": "U0ROUTER1", "bot_id": "B0ROUTER1"}
+
 Body: TypeAlias = Mapping[str, Json]
 
 
@@ -43,6 +45,13 @@ class Slack:
     refuses_metadata: bool = False
     refuses: str = ""
     """The error with which every message is refused."""
+    archived: set[str] = field(default_factory=set)
+    """Ids of channels."""
+    without_bot: set[str] = field(default_factory=set)
+    private: set[str] = field(default_factory=set)
+    """Ids of channels, which a bot sees only where it is in them."""
+    is_revoked: bool = False
+    is_too_much: bool = False
     loses_answers: bool = False
     """Takes the message, but what comes back is a gateway's error."""
 
@@ -53,8 +62,11 @@ class Slack:
         return response(environ, start_response)
 
     def _method(self, request: Request) -> Response:
+        if request.path.startswith("/services/"):
+            return Response("no_service", status=404)
         methods: Mapping[str, tuple[str, Callable[[Request], Body]]] = {
-            "/api/auth.test": ("", lambda _: {"user": "router", "team": "acme"}),
+            "/api/auth.test": ("", lambda _: {"url": "https://acme.slack.com/", **WHO}),
+            "/api/conversations.info": ("channels:read", self._info),
             "/api/chat.postMessage": ("chat:write", self._post_message),
             "/api/chat.update": ("chat:write", self._update),
             "/api/conversations.history": ("channels:history", self._history),
@@ -64,21 +76,25 @@ class Slack:
             "/api/usergroups.list": ("usergroups:read", self._user_groups),
         }
         scope, method = methods.get(request.path, ("", lambda _: _no("unknown_method")))
-        if request.headers.get("Authorization") != f"Bearer {TOKEN}":
-            return _json(_no("invalid_auth"))
+        if self.is_too_much:
+            return Response(json.dumps(_no("ratelimited")), status=429, headers={"Retry-After": "7"}, content_type="application/json")
+        if self.is_revoked or request.headers.get("Authorization") != f"Bearer {TOKEN}":
+            return _json(_no("token_revoked" if self.is_revoked else "invalid_auth"))
         if scope and scope not in self.scopes:
             return _json({**_no("missing_scope"), "needed": scope})
         answer = method(request)
         if self.loses_answers and "ts" in answer:
             return Response("upstream went away", status=502)
-        return _json({"ok": True, **answer})
+        return _json({"ok": True, **answer}, {"X-OAuth-Scopes": ",".join(sorted(self.scopes))})
 
     def _post_message(self, request: Request) -> Body:
         if request.mimetype != "application/json":
             return _no("invalid_post_type")
         body: Body = json.loads(request.get_data())
         named = [id_ for id_, name in self.channels.items() if body.get("channel") in {id_, f"#{name}"}]
-        error = "" if named else "channel_not_found"
+        error = "is_archived" if named and named[0] in self.archived else "" if named else "channel_not_found"
+        if named and named[0] in self.without_bot and "chat:write.public" not in self.scopes:
+            error = "not_in_channel"
         error = error or self._error_of(body, "#/$defs/chat.postMessage")
         return _no(error) if error else self._keep(named[0], body)
 
@@ -153,8 +169,22 @@ class Slack:
         page, cursor = self._page(list(reversed(kept)), request)
         return {"messages": page, "has_more": bool(cursor), "response_metadata": {"next_cursor": cursor}}
 
+    def _info(self, request: Request) -> Body:
+        """https://docs.slack.dev/reference/methods/conversations.info."""
+        id_ = request.form.get("channel", "")
+        return {"channel": self._described(id_)} if self._sees(id_) else _no("channel_not_found")
+
+    def _sees(self, id_: str) -> bool:
+        return id_ in self.channels and not (id_ in self.private and id_ in self.without_bot)
+
+    def _described(self, id_: str) -> Body:
+        told = {"is_archived": id_ in self.archived, "is_member": id_ not in self.without_bot, "is_private": id_ in self.private}
+        return {"id": id_, "name": self.channels[id_], "is_channel": True, "is_im": False, **told}
+
     def _list(self, request: Request) -> Body:
-        page, cursor = self._page([{"id": id_, "name": name} for id_, name in self.channels.items()], request)
+        hides = request.form.get("exclude_archived") in {"true", "1"}
+        listed = [self._described(id_) for id_ in self.channels if self._sees(id_) and not (hides and id_ in self.archived)]
+        page, cursor = self._page(listed, request)
         return {"channels": page, "response_metadata": {"next_cursor": cursor}}
 
     def _page(self, found: Sequence[Body], request: Request) -> tuple[Sequence[Body], str]:
@@ -224,5 +254,5 @@ def _no(error: str) -> dict[str, Json]:
     return {"ok": False, "error": error}
 
 
-def _json(body: Body) -> Response:
-    return Response(json.dumps(body), content_type="application/json; charset=utf-8")
+def _json(body: Body, headers: Mapping[str, str] | None = None) -> Response:
+    return Response(json.dumps(body), headers=dict(headers or {}), content_type="application/json; charset=utf-8")

@@ -68,6 +68,7 @@ class MailServer:
     refusals: Mapping[str, str] = field(default_factory=dict)
     """Answers by address, of a sender or a recipient, and for DATA."""
     after_data: AfterData = AfterData.TAKE_AND_SAY_SO
+    certificate: Path = KEY_AND_CERTIFICATE
     received: list[Received] = field(default_factory=list)
     connections: int = 0
     port: int = 0
@@ -127,7 +128,7 @@ class MailServer:
 
     async def _listen(self) -> None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(KEY_AND_CERTIFICATE)
+        context.load_cert_chain(self.certificate)
         implicit = context if self.encryption is Encryption.FROM_THE_START else None
         explicit = context if self.encryption is Encryption.STARTTLS else None
         self._listener = await self._loop.create_server(lambda: self._protocol(explicit), "127.0.0.1", 0, ssl=implicit)

@@ -44,6 +44,10 @@ class Twilio:
     opted_out: set[str] = field(default_factory=set)
     queue_is_full: bool = False
     is_trial: bool = False
+    status: str = "active"
+    """Of the account."""
+    sends_sms: bool = True
+    is_too_much: bool = False
     loses_answers: bool = False
     """Takes the message, but what comes back is a gateway's error."""
     forgets_sids: bool = False
@@ -58,9 +62,23 @@ class Twilio:
     def _answer(self, request: Request) -> Response:
         if request.headers.get("Authorization") != "Basic " + base64.b64encode(f"{SID}:{TOKEN}".encode()).decode():
             return _refusal(20003)
+        if self.is_too_much:
+            return _json(429, {"code": 20429, "message": "Too Many Requests", "status": 429})
+        if (told := self._told(request)) is not None:
+            return _json(200, told)
         if request.path != f"/2010-04-01/Accounts/{SID}/Messages.json":
-            return Response(status=404)
+            return _json(404, {"code": 20404, "message": "The requested resource was not found", "status": 404})
         return self._list(request) if request.method == "GET" else self._create(request)
+
+    def _told(self, request: Request) -> Json:
+        """Of the account and its senders; no published specification of these is at hand: https://www.twilio.com/docs/iam/api/account."""
+        match request.method, request.path.removeprefix(f"/2010-04-01/Accounts/{SID}"):
+            case "GET", ".json":
+                return {"sid": SID, "status": self.status, "type": "Trial" if self.is_trial else "Full"}
+            case "GET", "/IncomingPhoneNumbers.json":
+                numbers = [NUMBER] if request.args.get("PhoneNumber", NUMBER) == NUMBER else []
+                return {"incoming_phone_numbers": [{"phone_number": one, "capabilities": {"sms": self.sends_sms}} for one in numbers]}
+        return {"sid": SERVICE} if (request.method, request.path) == ("GET", f"/v1/Services/{SERVICE}") else None
 
     def _create(self, request: Request) -> Response:
         form = request.form.to_dict()

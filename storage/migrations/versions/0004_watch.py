@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from storage.tables import UtcDateTime
+from storage.tables import Id, UtcDateTime
 
 revision = "0004"
 down_revision = "0003"
@@ -17,6 +17,23 @@ def upgrade() -> None:
         sa.Column("at", UtcDateTime, nullable=False),
         sa.Column("value", sa.Text),
     )
+    op.create_table(
+        "troubles",
+        sa.Column("id", Id, primary_key=True),
+        sa.Column("key", sa.String(length=250), nullable=False),
+        sa.Column("check_name", sa.String(length=50), nullable=False),
+        sa.Column("subject", sa.String(length=200), nullable=False),
+        sa.Column("said", sa.Text, nullable=False),
+        sa.Column("way_out", sa.Text, nullable=False),
+        sa.Column("began_at", UtcDateTime, nullable=False),
+        sa.Column("ended_at", UtcDateTime),
+        sa.Column("tell_at", UtcDateTime, nullable=False),
+        sa.Column("told_at", UtcDateTime),
+        sa.Column("told_to", sa.String(length=200)),
+        sa.Column("reference", sa.Text),
+    )
+    is_open = sa.text("ended_at IS NULL")
+    op.create_index("uq_troubles_open", "troubles", ["key"], unique=True, sqlite_where=is_open, postgresql_where=is_open)
     op.create_table(
         "tallies",
         sa.Column("name", sa.String(length=64), primary_key=True),

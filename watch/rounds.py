@@ -1,0 +1,38 @@
+"""Goes the rounds of the checks, and has the alarm told what each has found."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from watch.alarm import Alarm
+from watch.checks import Check
+
+EVERY_SECONDS = 10.0
+
+log = structlog.get_logger()
+
+
+def go_round(checks: Sequence[Check], alarm: Alarm) -> None:
+    """Once. What a check cannot know now it leaves as it was."""
+    for check in checks:
+        try:
+            trouble = check.look()
+        except SQLAlchemyError:
+            continue  # `database` tells of that
+        except Exception:  # a fault of ours in one check must not end the others
+            log.exception("check_failed", check=check.name, effect="tried again at the next round")
+            continue
+        if trouble:
+            alarm.see(trouble)
+        else:
+            alarm.over(check.name)
+
+
+def keep_going_round(checks: Sequence[Check], alarm: Alarm, stopping: threading.Event, *, every_seconds: float = EVERY_SECONDS) -> None:
+    """Until it is time to stop."""
+    while not stopping.wait(every_seconds):
+        go_round(checks, alarm)
