@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from routing.notification import Attempt, Outcome, Reason, State
+from routing.plan import Disposition
 from storage.claims import Claimed
 from storage.events import Decision
 from storage.notifications import Said
@@ -26,7 +27,8 @@ def of_decisions(decisions: Iterable[Decision], said: Iterable[Said]) -> Counter
     """What a batch came to."""
     counts = of_said(said)
     for one in decisions:
-        if one.alert is None or one.alert.is_of_sentry:  # canaries, and what people do here, say nothing of whether Sentry is heard
+        # Canaries, and what people do elsewhere, say nothing of whether Sentry is heard.
+        if one.disposition is not Disposition.UNKNOWN and (one.alert is None or one.alert.is_of_sentry):
             counts[tally(EVENTS, environment=one.alert.environment if one.alert else None)] += 1
         counts[tally(DISPOSITIONS, resource=one.event.resource, disposition=one.disposition or "failed")] += 1
     return counts

@@ -15,20 +15,23 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import Engine
 
 from routing.notification import Outcome, Reason, State
-from storage import counting, inspection, marks, outcomes, tallies
+from routing.own_events import Change
+from storage import counting, incident_desk, inspection, marks, outcomes, tallies
 from storage.coming_back import plan_due
 from storage.counting import BOUNDS, bound_of
+from storage.incident_desk import Somebody
 from storage.refusals import Refusal
 from storage.retention import Retention, prune
 from storage.sizes import measure
 from storage.tables import events, refusals
 from storage.tallies import MOST_OF_A_NAME, OTHER, tally
-from tests.factories import NOW, event_alert_webhook
+from tests.factories import NOW, Webhook, event_alert_webhook
 from tests.promtool import promtool
 from tests.service import ROOT
 from tests.storage.planned import claim, ended, in_threads, issue, make_rules, plan_all, store
 from tests.web.console import make_app
 from tests.web.hostile import STRINGS
+from watch.canary import RESOURCE
 from web.operation import Kept
 
 PATHS = ("/metrics", "/api/system/metrics/prometheus/")
@@ -158,6 +161,19 @@ def test_each_attempt_is_counted_also_one_that_a_dead_worker_had(engine: Engine)
     outcomes.take_from_dead(engine, NOW)
 
     assert tallies.read(engine)[counting.how_ended("preview", Outcome.AMBIGUOUS)] == 1
+
+
+def test_canaries_and_what_people_do_are_no_webhooks_of_sentry(engine: Engine) -> None:
+    store(engine, Webhook(resource=RESOURCE, body=b'{"canary": 1}', headers={}))
+    store(engine, issue(1))
+    plan_all(engine)
+    incident_desk.change(engine, "issue:1", Change.ACKNOWLEDGED, Somebody(name="ann", where="Slack"), NOW)
+    plan_all(engine)
+
+    counts = tallies.read(engine)
+
+    assert {one: value for one, value in counts.items() if one.name == counting.EVENTS} == {tally("events", environment="production"): 1}
+    assert sum(value for one, value in counts.items() if one.name == counting.DISPOSITIONS) == 3
 
 
 def test_what_comes_back_later_is_counted(engine: Engine) -> None:
