@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from ipaddress import ip_address, ip_network
+from typing import Generic, TypeVar
 
 from flask import Blueprint, Flask, Response, abort, jsonify, request
 from sqlalchemy.exc import SQLAlchemyError
@@ -19,10 +20,12 @@ from web.desk import desk
 from web.exposition import exposition
 from web.readiness import readiness
 
+T = TypeVar("T")
+
 KEPT_SECONDS = 2.0
-"""Of several that scrape at once, the database is asked for one."""
+"""Of several that ask at once, the database is asked for one; nor can anybody keep the service busy by asking how it is."""
 WAIT_SECONDS = 1.0
-"""So long a scrape waits for another one; threads of the web process are for Sentry."""
+"""So long one waits for another one; threads of the web process are for Sentry."""
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -30,6 +33,7 @@ def add_operation(app: Flask) -> None:
     """The paths."""
     paths = Blueprint("operation", __name__)
     kept = Kept(lambda: _exposed())  # noqa: PLW0108 - the desk is known within a request only
+    looked = Kept(lambda: readiness(desk()))
 
     @paths.get("/healthz")
     def live() -> Response:
@@ -39,7 +43,9 @@ def add_operation(app: Flask) -> None:
     @paths.get("/readyz")
     def ready() -> tuple[Response, int]:
         """Whether webhooks are taken, decided and told; what is wrong is said to those who may scrape."""
-        found = readiness(desk())
+        found = looked.now()
+        if found is None:
+            abort(503, "others ask, and get no answer")
         said = {"status": found.status} | ({"checks": found.checks} if _may_look() else {})
         return jsonify(said), 503 if found.status == "unready" else 200
 
@@ -60,20 +66,21 @@ def add_operation(app: Flask) -> None:
     app.register_blueprint(paths)
 
 
-class Kept:
+class Kept(Generic[T]):
     """What was made a moment ago is good enough. One makes it at a time; who would wait long for that is sent away."""
 
-    def __init__(self, make: Callable[[], bytes], *, wait_seconds: float = WAIT_SECONDS) -> None:
+    def __init__(self, make: Callable[[], T], *, wait_seconds: float = WAIT_SECONDS) -> None:
         self._make, self._wait_seconds = make, wait_seconds
         self._lock = threading.Lock()
-        self._made, self._until = b"", 0.0
+        self._made: T | None = None
+        self._until = 0.0
 
-    def now(self) -> bytes | None:
-        """The text; None: another one makes it, and takes long."""
+    def now(self) -> T | None:
+        """What was made; None: another one makes it, and takes long."""
         if not self._lock.acquire(timeout=self._wait_seconds):
             return None
         try:
-            if time.monotonic() > self._until:
+            if self._made is None or time.monotonic() > self._until:
                 self._made, self._until = self._make(), time.monotonic() + KEPT_SECONDS
             return self._made
         finally:
