@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from storage import tallies
 from storage.figures import figures
 from storage.spool import spooled_bytes
-from web.addresses import client_address
+from web.addresses import client_address, is_passed_on, is_proxy
 from web.desk import desk
 from web.exposition import exposition
 from web.readiness import readiness
@@ -98,6 +98,8 @@ def _may_look() -> bool:
     token, given = settings.metrics_token, request.authorization
     if token and given and given.type == "bearer" and given.token:
         return hmac.compare_digest(given.token.encode(errors="replace"), token.get_secret_value().encode())
+    if is_passed_on() and not is_proxy(request.remote_addr):
+        return False  # a proxy that nobody has named: its address, often this machine's, says nothing of who asks
     try:
         found = ip_address(client_address())
     except ValueError:

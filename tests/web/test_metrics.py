@@ -253,6 +253,14 @@ class TestWhoMayLook:
         assert client.get("/metrics", environ_base={"REMOTE_ADDR": "192.0.2.1"}).status_code == 200
         assert client.get("/metrics").status_code == 403
 
+    @pytest.mark.parametrize("header", ["X-Forwarded-For", "X-Real-IP", "Forwarded", "Via"])
+    def test_a_proxy_on_this_machine_lets_nobody_in_that_it_does_not_name(self, sqlite_url: str, header: str) -> None:
+        unnamed, named = make_app(sqlite_url).test_client(), make_app(sqlite_url, PROXY_ADDRESSES="127.0.0.1").test_client()
+
+        assert unnamed.get("/metrics", headers={header: "127.0.0.1"}).status_code == 403
+        assert named.get("/metrics", headers={"X-Forwarded-For": "192.0.2.1"}).status_code == 403
+        assert named.get("/metrics", headers={"X-Forwarded-For": "127.0.0.1"}).status_code == 200
+
     @pytest.mark.parametrize(("given", "status"), [("Bearer a-token", 200), ("Bearer another", 403), ("Basic YTpi", 403), ("", 403)])
     def test_a_token_is_as_good(self, sqlite_url: str, given: str, status: int) -> None:
         client = make_app(sqlite_url, METRICS_TOKEN="a-token", METRICS_FROM="192.0.2.0/24").test_client()
