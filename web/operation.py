@@ -18,7 +18,7 @@ from storage.spool import spooled_bytes
 from web.addresses import client_address, is_passed_on, is_proxy
 from web.desk import desk
 from web.exposition import exposition
-from web.readiness import readiness
+from web.readiness import Checks
 
 T = TypeVar("T")
 
@@ -33,7 +33,8 @@ def add_operation(app: Flask) -> None:
     """The paths."""
     paths = Blueprint("operation", __name__)
     kept = Kept(lambda: _exposed())  # noqa: PLW0108 - the desk is known within a request only
-    looked = Kept(lambda: readiness(desk()))
+    checks = Checks()
+    looked = Kept(lambda: checks.readiness(desk()))
 
     @paths.get("/healthz")
     def live() -> Response:
