@@ -28,7 +28,7 @@ def prune_old(engine: Engine, settings: Settings, clock: Callable[[], datetime])
         log.warning("prune_put_off", error=str(error), effect="goes on an hour later")
         return
     if gone:
-        log.info("pruned", rows=dict(gone))
+        log.info("old_rows_pruned", rows=dict(gone))
 
 
 def measure(engine: Engine, clock: Callable[[], datetime]) -> None:

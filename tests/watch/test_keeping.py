@@ -25,7 +25,7 @@ def test_what_is_older_than_the_settings_say_goes_and_is_said(engine: Engine) ->
         for days in (13, 15, 15):
             prune_old(engine, SETTINGS, lambda days=days: NOW + days * DAY)  # type: ignore[misc]  # mypy does not infer it
 
-    assert lines == [{"event": "pruned", "rows": {"audit": 1}, "log_level": "info"}]
+    assert lines == [{"event": "old_rows_pruned", "rows": {"audit": 1}, "log_level": "info"}]
 
 
 def test_the_ages_are_those_of_the_settings() -> None:
