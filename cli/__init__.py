@@ -8,6 +8,7 @@ from sqlalchemy import Engine
 from cli.alerts import alert_commands
 from cli.incidents import incident_commands
 from cli.notifications import notification_commands
+from cli.prune import prune_command
 from cli.rules import rules_commands
 from cli.silences import silence_commands
 from cli.tables import database_commands
@@ -29,3 +30,4 @@ def register(app: Flask, settings: Settings, engine: Engine) -> None:
         trouble_commands(engine),
     ):
         app.cli.add_command(group)
+    app.cli.add_command(prune_command(engine, settings))

@@ -11,6 +11,7 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from struct import Struct
@@ -60,6 +61,15 @@ def check_folder(folder: Path) -> None:
         if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
             way_out = "give it to the user of the web process, or set SPOOL_DIR to another folder"
             raise FolderError(f"SPOOL_DIR: no file can be made in {folder}: {error.strerror}; {way_out}") from None
+
+
+def spooled_bytes(folder: Path) -> int:
+    """How much waits in a spool, of all processes that share it."""
+    total = 0
+    for path in folder.glob(f"*{_SUFFIX}"):
+        with suppress(FileNotFoundError):  # it was read in meanwhile
+            total += path.stat().st_size
+    return total
 
 
 class Spool:

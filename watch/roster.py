@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from sqlalchemy import Engine
 
@@ -15,6 +16,7 @@ from watch.alarm import Alarm
 from watch.canary import Canary
 from watch.dead_man import ping_if_well
 from watch.duties import Duty
+from watch.keeping import measure, prune_old
 from watch.other_clocks import time_of_others
 from watch.rounds import go_round
 
@@ -55,4 +57,6 @@ def roster(at: Post) -> tuple[Duty, ...]:
         Duty(name="ping whoever waits for it", every=timedelta(minutes=1), do=ping),
         Duty(name="look after redis and rules", every=timedelta(seconds=10), do=lambda: go_round(often, alarm), by_each=True),
         Duty(name="compare clocks", every=timedelta(minutes=5), do=lambda: go_round(rarely, alarm), by_each=True),
+        Duty(name="prune", every=timedelta(hours=1), do=partial(prune_old, at.engine, at.settings, at.clock)),
+        Duty(name="measure", every=timedelta(minutes=15), do=partial(measure, at.engine, at.clock)),
     )

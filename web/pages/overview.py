@@ -10,6 +10,7 @@ from flask import Blueprint, render_template
 
 from routing.notification import Severity
 from storage import overview as stored
+from storage import sizes
 from storage import troubles as noted
 from storage.overview import STEPS, Overview
 from storage.users import Role
@@ -63,6 +64,7 @@ def add_overview(console: Blueprint) -> None:
             troubles=[*troubles(found, now), *_found_by_checks()],
             pictures=pictures,
             labels=labels,
+            sizes=sizes.last_measured(desk().engine),
         )
 
 
