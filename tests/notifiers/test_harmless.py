@@ -266,7 +266,7 @@ def test_too_much_is_a_fault_that_passes(world: World) -> None:
 
     for name in ("slack", "pagerduty", "jira", "sms", "sentry"):
         called = world.call(name)
-        assert not called.is_fine
+        assert (called.is_fine, called.is_limited) == (False, True)
         assert "429" in called.said
         assert "ask less often" in called.way_out
 
