@@ -24,8 +24,16 @@ def as_lines(found: Sequence[Finding]) -> Iterator[str]:
     for number, (group, findings) in enumerate(groupby(found, lambda one: one.group)):
         yield from [""] if number else []
         yield click.style(group, bold=True)
-        for one in findings:
+        each = list(findings)
+        for one, following in zip(each, [*each[1:], None], strict=True):
+            is_said_below = following is not None and _remedy(following) == _remedy(one)
+                following.name,
+                following.state,
+                following.way_out,
+            )
             yield from _lines(one, name)
+            if not is_said_below:
+                yield from _way_out(one, _margin(name))
 
 
 def summary(found: Sequence[Finding], seconds: float) -> str:
@@ -38,14 +46,27 @@ def summary(found: Sequence[Finding], seconds: float) -> str:
 
 
 def _lines(one: Finding, name: int) -> Iterator[str]:
-    margin = 2 + _STATE + 2 + name + 2
+    margin = _margin(name)
     first, *more = _wrapped(one.seen, WIDTH - margin)
     state = click.style(one.state.ljust(_STATE), fg=_COLOURS[one.state])
     yield f"  {state}  {one_line(one.name).ljust(name)}  {first}".rstrip()
     yield from (" " * margin + line for line in more)
+
+
+def _way_out(one: Finding, margin: int) -> Iterator[str]:
+    """Below what is not as it should be."""
     if one.state is not State.OK:
         ways_out = _wrapped(one.way_out, WIDTH - margin - 2)
         yield from (f"{' ' * margin}{' ' if number else '→'} {line}" for number, line in enumerate(ways_out))
+
+
+def _remedy(one: Finding) -> tuple[str, State, str]:
+    """Findings that are alike in it are told with one way out."""
+    return one.name, one.state, one.way_out
+
+
+def _margin(name: int) -> int:
+    return 2 + _STATE + 2 + name + 2
 
 
 def _wrapped(text: str, width: int) -> list[str]:

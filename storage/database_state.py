@@ -36,6 +36,8 @@ class FileState:
     journal: str
     mode: int
     """Its permissions."""
+    is_open_to_all: bool
+    """Whether every user of the machine gets at it: its own permissions and those of all folders above let him."""
     size: int
     journal_size: int
     free: int
@@ -88,4 +90,13 @@ def file_state(engine: Engine) -> FileState | None:
         free = shutil.disk_usage(path.parent).free
     except (SQLAlchemyError, OSError) as error:
         raise OutOfReachError(f"the database cannot be read: {in_words(error)}") from error
-    return FileState(path=path, journal=journal, mode=found.st_mode & 0o777, size=found.st_size, journal_size=journal_size, free=free)
+    is_open = bool(found.st_mode & 0o006) and all(folder.stat().st_mode & 0o001 for folder in path.resolve().parents)
+    return FileState(
+        is_open_to_all=is_open,
+        path=path,
+        journal=journal,
+        mode=found.st_mode & 0o777,
+        size=found.st_size,
+        journal_size=journal_size,
+        free=free,
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
@@ -12,7 +13,6 @@ from routing.notification import State as MessageState
 from routing.rules import RuleSet
 from routing.sentry import UnreadableAlert
 from storage import explanation, last_events, refusals
-from storage.database import in_words
 from storage.explanation import Explanation
 from storage.inspection import NoSuchEventError
 from storage.last_events import LastEvents
@@ -25,7 +25,8 @@ LATEST = 200
 READ = 50
 """and of so many the tags."""
 MOST = 6
-_TAG = "tags["
+_TAG = re.compile(r"tags(?:\.|\[)([^],]+)(?:,\w+)?\]?")
+"""`tags.critical` or `tags[critical]`; by a name alone a field may be meant."""
 _EXPLAIN = "`flask doctor --event {}` or `flask alerts explain {}` says of each rule why"
 
 
@@ -40,7 +41,7 @@ def look(patient: Patient) -> Iterator[Finding]:
         else:
             yield from _of_one(patient.engine, patient.event, patient.rule_set)
     except SQLAlchemyError as error:
-        yield SAYS.unchecked("history", f"the database does not say: {in_words(error)}", "mend the database first")
+        yield SAYS.unchecked("history", f"the database does not answer ({type(error).__name__})", "mend the database first")
 
 
 def _of_all(patient: Patient, engine: Engine) -> Iterator[Finding]:
@@ -99,8 +100,8 @@ def asked_tags(rules: RuleSet) -> dict[str, list[str]]:
     asked: dict[str, list[str]] = {}
     for rule in rules.rules:
         for key in sorted(rule.when.keys):
-            if key.startswith(_TAG):
-                asked.setdefault(key[len(_TAG) :].rstrip("]").partition(",")[0], []).append(rule.name)
+            if named := _TAG.fullmatch(key):
+                asked.setdefault(named[1], []).append(rule.name)
     return asked
 
 

@@ -98,7 +98,7 @@ def _journal(found: FileState) -> Finding:
 
 
 def _permissions(found: FileState) -> Finding:
-    if found.mode & 0o007:
+    if found.is_open_to_all:
         seen = f"{found.path} is open to everybody on this machine ({found.mode:o}), and holds what alerts say of people"
         return SAYS.warning("permissions", seen, f"chmod o= {found.path}*, and umask 027 for the service")
     return SAYS.ok("permissions", f"{found.path}, {found.mode:o}")

@@ -39,7 +39,7 @@ def look(patient: Patient) -> Iterator[Finding]:
 def _unreadable(fault: RulesError | None) -> Iterator[Finding]:
     problems = fault.problems if fault else ()
     for problem in problems[:MOST]:
-        yield SAYS.fault("load", str(problem), "mend that line; `flask rules check` says the same before the service does")
+        yield SAYS.fault("load", str(problem), "mend it; `flask rules check` looks again")
     if len(problems) > MOST:
         yield SAYS.fault("load", f"and {len(problems) - MOST} more", "`flask rules check` lists them all")
 
@@ -49,7 +49,7 @@ def _linted(patient: Patient, file: RulesFile) -> Iterator[Finding]:
     if not found:
         yield SAYS.ok("lint", "nothing found")
     for one in found[:MOST]:
-        yield SAYS.warning("lint", str(one), "mend that line; `flask rules lint` says more")
+        yield SAYS.warning("lint", str(one), "mend it; `flask rules lint` looks again")
     if len(found) > MOST:
         yield SAYS.warning("lint", f"and {len(found) - MOST} more", "`flask rules lint` lists them all")
 

@@ -144,7 +144,7 @@ def _rules(organization: Organization, ours: Integration) -> Finding:
         way_out = f"make an alert in Sentry with the action: send a notification via {ours.name or ours.slug}"
         return SAYS.fault("alert rules", "there is none, so no event_alert ever comes", way_out)
     if not silent:
-        return SAYS.ok("alert rules", f"all {len(found)} tell the integration")
+        return SAYS.ok("alert rules", f"each of {len(found)} tells the integration")
     named = ", ".join(f'"{name}"' for name in silent[:MOST]) + (f" and {len(silent) - MOST} more" if len(silent) > MOST else "")
     way_out = f"add to each that matters the action: send a notification via {ours.name or ours.slug}"
     if len(silent) == len(found):

@@ -10,7 +10,6 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from storage import figures, last_events, spool
-from storage.database import in_words
 from storage.figures import Figures
 from storage.spool import FolderError, check_folder
 from watch.doctor.finding import Finding, Says
@@ -31,7 +30,7 @@ def look_at_workers(patient: Patient) -> Iterator[Finding]:
     try:
         found, last = figures.figures(patient.engine, now), last_events.last_events(patient.engine, 1000)
     except SQLAlchemyError as error:
-        yield WORKERS.unchecked("alive", f"the database does not say: {in_words(error)}", "mend the database first")
+        yield WORKERS.unchecked("alive", f"the database does not answer ({type(error).__name__})", "mend the database first")
         return
     yield WORKERS.ok("alive", f"{found.workers}") if found.workers else WORKERS.fault("alive", "none lives: nobody is told", _START)
     yield _last_plan(last.planned_at, now)
