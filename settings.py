@@ -90,6 +90,13 @@ class Settings(BaseModel):
     personal_data_for: Literal["viewer", "operator", "admin"] = Field(
         "operator", description="lowest role that sees users, messages and requests of alerts; others see them masked"
     )
+    canary_url: BaseUrl | None = Field(
+        None, description="where workers send canaries, `https://alerts.example.com`; unset, to the web process on their machine"
+    )
+    dead_man_url: SecretStr | None = Field(
+        None,
+        description="address that is asked for every minute while all is well, for Healthchecks and the like to miss it",
+    )
     metrics_token: SecretStr | None = Field(
         None, description="token by which `/metrics` and the details of `/readyz` are read, as `Authorization: Bearer …`"
     )
@@ -273,6 +280,11 @@ class Settings(BaseModel):
     def is_production(self) -> bool:
         """Whether a doubtful configuration must stop the start."""
         return self.sentry_environment == PRODUCTION
+
+    @property
+    def canary_address(self) -> str:
+        """Where a canary is sent."""
+        return f"{self.canary_url or f'http://127.0.0.1:{self.port}'}/webhooks/sentry"
 
     @property
     def database(self) -> str:

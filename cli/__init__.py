@@ -15,6 +15,7 @@ from cli.notifications import notification_commands
 from cli.rules import rules_commands
 from cli.silences import silence_commands
 from cli.tables import database_commands
+from cli.troubles import trouble_commands
 from settings import Settings
 from storage.queue import Bell
 
@@ -44,5 +45,6 @@ def register(app: Flask, settings: Settings, engine: Engine) -> None:
         silence_commands(engine),
         notification_commands(engine, bell),
         doctor_command(settings.environment),
+        trouble_commands(engine),
     ):
         app.cli.add_command(command)

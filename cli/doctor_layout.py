@@ -27,10 +27,6 @@ def as_lines(found: Sequence[Finding]) -> Iterator[str]:
         each = list(findings)
         for one, following in zip(each, [*each[1:], None], strict=True):
             is_said_below = following is not None and _remedy(following) == _remedy(one)
-                following.name,
-                following.state,
-                following.way_out,
-            )
             yield from _lines(one, name)
             if not is_said_below:
                 yield from _way_out(one, _margin(name))

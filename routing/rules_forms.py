@@ -20,6 +20,7 @@ from routing.query_syntax import parse_key
 from routing.query_tree import Key
 from routing.rules import DEFAULT_FALLBACK_AFTER, DEFAULT_MAX_DELAY, NewIn, Unless
 from routing.rules_reading import quoted
+from routing.watch import Watch
 
 DEFAULT_COOLDOWN = timedelta(minutes=30)
 """That of Sentry's own alert rules."""
@@ -176,6 +177,7 @@ class DefaultsForm(Form):
 class WatchForm(Form):
     """What the service looks after beside alerts."""
 
+    canary: Duration = Watch().canary
     notify: Names | None = None
 
 

@@ -279,7 +279,7 @@ def _unset(options: Content, environment: Mapping[str, str]) -> Iterator[tuple[s
 
 def _watch(form: WatchForm, dead_letters: tuple[str, ...]) -> Watch:
     """Where nobody is named, it is told like what could not be told."""
-    return Watch(notify=dead_letters if form.notify is None else form.notify)
+    return Watch(canary=form.canary, notify=dead_letters if form.notify is None else form.notify)
 
 
 def _check_names(reading: Reading) -> None:

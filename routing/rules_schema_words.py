@@ -86,6 +86,7 @@ DESCRIPTIONS: Mapping[str, str] = MappingProxyType(
         "assign": "User groups whose members may take an issue over in Sentry.",
         "File.dead_letters": "Who is told of what could not be told and has no fallback: the first of these that is another destination.",
         "File.watch": "What the service looks after beside alerts: itself, Sentry, and the way out.",
+        "Watch.canary": "How often it is tried whether each receiver could be told; 0s: never.",
         "Watch.notify": "Who is told that something is wrong with the service: the first whom it does not concern; else `dead_letters`.",
         "File.include": "Further files whose parts belong to this one.",
         "File.rules": "Whom to tell about which alerts. Each alert is held against each of them, in this order.",

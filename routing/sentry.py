@@ -82,6 +82,11 @@ def verify_signature(body: bytes, signatures: Sequence[str | None], secrets: Seq
     return any(matches)
 
 
+def sign(body: bytes, secret: str) -> str:
+    """What Sentry-Hook-Signature has to say of a body."""
+    return hmac.digest(secret.encode("utf-8", "surrogatepass"), body, "sha256").hex()
+
+
 def parse(
     resource: str,
     body: bytes,

@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, func, select
 
 from routing.notification import Lane, State
 from storage import dashboards, gates, rules_edits, rules_versions, workers
+from storage.canaries import MARK
 from storage.dashboard_figures import percentile
 from storage.dashboards import Happened
 from storage.events import EventState, is_yet
@@ -22,8 +23,6 @@ from storage.tables import UtcDateTime, events, marks, notifications, refusals
 LATELY = timedelta(minutes=5)
 """Of this the rate of alerts is told, and how long endpoints took of the last hour."""
 MOST_ENDPOINTS = 20
-CANARY = "canary:"
-"""How the marks of canaries begin, each of a receiver."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,9 +141,9 @@ def _p95(alerts: tuple[Happened, ...]) -> dict[str, float]:
 
 
 def _canaries(connection: Connection) -> dict[str, Canary]:
-    query = select(marks.c.name, marks.c.at, marks.c.value).where(marks.c.name.startswith(CANARY, autoescape=True))
+    query = select(marks.c.name, marks.c.at, marks.c.value).where(marks.c.name.startswith(MARK, autoescape=True))
     found = {}
     for row in connection.execute(query):
         said = json.loads(row.value or "{}")
-        found[row.name.removeprefix(CANARY)] = Canary(ok=bool(said.get("ok")), at=row.at, seconds=float(said.get("seconds") or 0))
+        found[row.name.removeprefix(MARK)] = Canary(ok=bool(said.get("ok")), at=row.at, seconds=float(said.get("seconds") or 0))
     return found

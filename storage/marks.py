@@ -34,6 +34,12 @@ def read(engine: Engine, name: str) -> str | None:
         return connection.execute(select(marks.c.value).where(marks.c.name == name)).scalar_one_or_none()
 
 
+def when(engine: Engine, name: str) -> datetime | None:
+    """When it was last done; None: never."""
+    with engine.connect() as connection:
+        return connection.execute(select(marks.c.at).where(marks.c.name == name)).scalar_one_or_none()
+
+
 def write(engine: Engine, name: str, value: str, now: datetime) -> None:
     """Note how far something came."""
     with engine.begin() as connection:

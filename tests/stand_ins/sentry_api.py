@@ -29,13 +29,8 @@ def alert_rule(name: str, *, is_ours: bool = True) -> Mapping[str, Json]:
     config: Json = {"targetType": "sentry_app", "targetIdentifier": INSTALLATION, "sentryAppIdentifier": "sentry_app_installation_uuid"}
     mail: Json = {"targetType": "issue_owners", "targetIdentifier": None, "targetDisplay": None}
     action: Json = {"id": "1", "type": "sentry_app" if is_ours else "email", "config": config if is_ours else mail, "status": "active"}
-    return {
-        "id": "7",
-        "name": name,
-        "enabled": True,
-        "triggers": None,
-        "actionFilters": [{"id": "8", "actions": [action], "conditions": []}],
-    }
+    filters: Json = [{"id": "8", "actions": [action], "conditions": []}]
+    return {"id": "7", "name": name, "enabled": True, "triggers": None, "actionFilters": filters}
 
 
 def _older(workflow: Mapping[str, Json]) -> Json:
@@ -113,12 +108,18 @@ class SentryApi:
         time.sleep(self.hangs_seconds)
         if self.refuses or request.headers.get("Authorization") != f"Bearer {TOKEN}":
             return _json(self.refuses or 401, {"detail": "Invalid token"})
-        if request.path == "/api/0/":
+        return self._of_ourselves(request.path) or self._of_others(request)
+
+    def _of_ourselves(self, path: str) -> Response | None:
+        """Of the token and the integration."""
+        if path == "/api/0/":
             return _json(200, {"version": "0", "auth": {"scopes": sorted(self.scopes)}, "user": None})
-        if (scope := _scope_of(request.path)) and scope not in self.scopes:
+        if (scope := _scope_of(path)) and scope not in self.scopes:
             return _json(403, {"detail": "You do not have permission to perform this action."})
-        if (told := self._of_integration(request.path)) is not None:
-            return _json(200, told)
+        told = self._of_integration(path)
+        return None if told is None else _json(200, told)
+
+    def _of_others(self, request: Request) -> Response:
         if (listed := _listed(request.path)) is not None:
             return _json(200, listed) if listed else _json(404, {"detail": "No committers found"})
         answer = self._of_issue(request)
@@ -126,7 +127,12 @@ class SentryApi:
 
     def _of_integration(self, path: str) -> Json:
         """What its own pages ask (getsentry/sentry, sentry_apps/api and workflow_engine/endpoints); None: there is no such page."""
-        installation: Json = {"uuid": INSTALLATION, "app": {"uuid": "a1", "slug": SLUG}, "organization": {"slug": ORG}, "status": "installed"}
+        installation: Json = {
+            "uuid": INSTALLATION,
+            "app": {"uuid": "a1", "slug": SLUG},
+            "organization": {"slug": ORG},
+            "status": "installed",
+        }
         pages: dict[str, Json] = {
             f"organizations/{ORG}/sentry-apps": [dict(self.integration)] if self.integration else [],
             f"organizations/{ORG}/sentry-app-installations": [installation],

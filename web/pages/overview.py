@@ -10,6 +10,7 @@ from flask import Blueprint, render_template
 
 from routing.notification import Severity
 from storage import overview as stored
+from storage import troubles as noted
 from storage.overview import STEPS, Overview
 from storage.users import Role
 from web import charts
@@ -21,6 +22,10 @@ from web.wording import span
 SPAN = timedelta(hours=1)
 LATE = timedelta(seconds=30)
 """An event that waits so long, or a message, is late."""
+
+
+SEEN_HERE = frozenset({"workers", "deciding", "telling"})
+"""Checks of what this page looks at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +60,18 @@ def add_overview(console: Blueprint) -> None:
             overview=found,
             now=now,
             severities=[*Severity],
-            troubles=[*troubles(found, now)],
+            troubles=[*troubles(found, now), *_found_by_checks()],
             pictures=pictures,
             labels=labels,
         )
+
+
+def _found_by_checks() -> Iterator[Trouble]:
+    """What checks have found and this page does not see by itself, and who was told."""
+    for one in noted.listed(desk().engine, is_open=True):
+        if one.check not in SEEN_HERE:
+            told = f"{one.told_to} was told." if one.told_to else "Nobody could be told."
+            yield Trouble(f"{one.said}.", f"{one.way_out} Since {one.began_at:%Y-%m-%d %H:%M} UTC; {told}")
 
 
 def troubles(found: Overview, now: datetime) -> Iterator[Trouble]:
