@@ -229,7 +229,7 @@ def as_it_is(_: World) -> None:
         ("slack", slack_revoked, "auth.test: token_revoked", "SLACK_BOT_TOKEN"),
         ("slack", without_write, "the token has no scope chat:write", "install the app again"),
         ("slack", slack_without_a_name, "could not be resolved", "DNS"),
-        ("pagerduty", pagerduty_revoked, "PagerDuty does not know the key", "routing_key"),
+        ("pagerduty", pagerduty_revoked, "PagerDuty does not take the key: Invalid routing key", "routing_key"),
         ("jira", newly_required, "the field Root cause (customfield_10042) is required", "fields: {customfield_10042: …}"),
         ("jira", jira_token, "HTTP 401", "JIRA_TOKEN"),
         ("jira-elsewhere", as_it_is, "Alert Router sees no project NOPE", "key"),

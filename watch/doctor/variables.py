@@ -61,7 +61,7 @@ _SHAPES: Mapping[str, _Shape] = {
         is_like=re.compile(r"[0-9a-f]{32}"), words="32 hexadecimal digits", way_out="copy the Auth Token from Twilio's console"
     ),
     "TWILIO_FROM": _Shape(
-        is_like=re.compile(r"\+[1-9][0-9]{6,14}|MG[0-9a-f]{32}|[0-9]{3,8}|[A-Za-z0-9 ]{1,11}"),
+        is_like=re.compile(r"\+[1-9][0-9]{6,14}|MG[0-9a-f]{32}|[0-9]{3,8}|(?=.*[A-Za-z])[A-Za-z0-9 ]{1,11}"),
         words="+15551234567, MG… or a name of at most 11 letters",
         way_out="write a number of the account with + and the country in front",
     ),
@@ -75,7 +75,8 @@ def look_at_settings(patient: Patient) -> Iterator[Finding]:
     """What the start of the service would refuse, what it would overlook, and what is weaker than it could be."""
     for problem in patient.problems:
         name, _, way_out = problem.partition(": ")
-        yield SETTINGS.fault(name, "the service does not start with it" if name in _given(patient) else "missing", way_out or problem)
+        seen = "the service does not start with it" if name in _given(patient) else "missing"
+        yield SETTINGS.fault(name, seen, way_out.removeprefix("missing; ") or problem)
     for name, known in _near_misses(patient).items():
         yield SETTINGS.fault(name, f"nobody reads it; {known}, which it is like, is not set", f"call it {known}, or take it out")
     for name in _quoted(patient.variables):
