@@ -54,7 +54,7 @@ def of_event(engine: Engine, event_id: int) -> Explanation:
     event = inspection.find_event(engine, event_id)
     outcome = f"{event.disposition} of event {event.duplicate_of}" if event.duplicate_of else str(event.disposition or event.state)
     because = event.error or event.ignored_by
-    listed = reversed(inspection.listed(engine, event_id=event_id))
+    listed = inspection.listed(engine, event_id=event_id, oldest_first=True)
     return Explanation(
         what=f"event {event.id}, {_kind(event.resource, event.action)}, received {clock(event.received_at)}",
         title=f"{event.title} ({event.project or 'no project'}, {event.environment or 'no environment'})" if event.title else "",

@@ -78,10 +78,10 @@ def messages(engine: Engine, incident_id: int, key: str, *, limit: int, before: 
     Also what was told of it in messages about several, where those are not closed yet. What only brings up to date what stands
     somewhere tells nobody, and is left out.
     """
-    ids = union_all(*(select(one.subquery().c.id) for one in (_its_own(incident_id, before, limit), _of_groups(incident_id, key, limit))))
+    ids = union_all(
+        *(select(one.subquery().c.id) for one in (_its_own(incident_id, before, limit), _of_groups(incident_id, key, before, limit)))
+    )
     query = select(*_MESSAGE).where(notifications.c.id.in_(ids)).order_by(notifications.c.id.desc()).limit(limit)
-    if before is not None:
-        query = query.where(notifications.c.id < before)
     with engine.connect() as connection:
         rows = connection.execute(query).all()
     return tuple(
@@ -97,14 +97,15 @@ def _its_own(incident_id: int, before: int | None, limit: int) -> Select[int]:
     return select(notifications.c.id).where(*wanted).order_by(notifications.c.id.desc()).limit(limit)
 
 
-def _of_groups(incident_id: int, key: str, limit: int) -> Select[int]:
+def _of_groups(incident_id: int, key: str, before: int | None, limit: int) -> Select[int]:
     """By the destinations at which it was announced: an index has those, the list of others in a message is only a text."""
     topic = and_(announcements.c.subject == notifications.c.subject, announcements.c.place == notifications.c.place)
     names_it = notifications.c.others.contains(msgspec.json.encode(key).decode(), autoescape=True)
+    wanted = [] if before is None else [notifications.c.id < before]
     return (
         select(notifications.c.id)
         .join(announcements, topic)
-        .where(announcements.c.incident_id == incident_id, announcements.c.subject != key)
+        .where(announcements.c.incident_id == incident_id, announcements.c.subject != key, *wanted)
         .where(notifications.c.incident_id != incident_id, notifications.c.reason != Reason.UPDATED)
         .where(or_(names_it, notifications.c.reason == Reason.RESOLVED))
         .order_by(notifications.c.id.desc())

@@ -120,6 +120,7 @@ def listed(
     until: datetime | None = None,
     before: int | None = None,
     limit: int = 100,
+    oldest_first: bool = False,
 ) -> tuple[Listed, ...]:
     """Notifications, newest first, with the end of their last attempt; `since` and `until` are about when they were planned.
 
@@ -130,7 +131,7 @@ def listed(
         select(notifications, incidents.c.key, attempts.c.excerpt, attempts.c.payload)
         .join(incidents, incidents.c.id == notifications.c.incident_id)
         .outerjoin(attempts, last)
-        .order_by(notifications.c.id.desc())
+        .order_by(notifications.c.id.asc() if oldest_first else notifications.c.id.desc())
         .limit(limit)
     )
     columns = notifications.c

@@ -101,7 +101,12 @@ def expire(engine: Engine, id_: int, now: datetime) -> Silence:
         NoSuchSilenceError: there is none of this number.
         SilenceError: it is over already.
     """
-    over = find(engine, id_).expired(now)
+    with engine.connect() as connection:
+        row = connection.execute(select(silences).where(silences.c.id == id_)).first()
+    if row is None:
+        raise NoSuchSilenceError(f"there is no silence {id_}")
+    # One that cannot be read holds nothing, and can be ended all the same.
+    over = (_silence(row) or _with(row, ())).expired(now)
     with engine.begin() as connection:
         connection.execute(update(silences).where(silences.c.id == id_).values(starts_at=over.starts_at, ends_at=over.ends_at))
     return over
@@ -176,7 +181,7 @@ def _matched(connection: Connection, event_ids: Sequence[int], matchers: Sequenc
     found = {}
     for event in stored_events.of(connection, event_ids):
         try:
-            alert = parse(event.resource, event.body, event.received_at)
+            alert = parse(event.resource, event.body, event.received_at, findings=event.findings)
         except UnreadableAlert:
             continue
         if is_matched(matchers, Facts(alert)):
@@ -196,6 +201,10 @@ def _silence(row: Row[tuple[object, ...]]) -> Silence | None:
     except (SilenceError, msgspec.DecodeError) as error:
         log.error("silence_not_in_force", silence_id=row.id, error=str(error), way_out="expire it, and add it anew")
         return None
+    return _with(row, matchers)
+
+
+def _with(row: Row[tuple[object, ...]], matchers: tuple[Query, ...]) -> Silence:
     return Silence(
         id=row.id,
         matchers=matchers,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from enum import StrEnum
@@ -11,7 +12,7 @@ from functools import cache
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from sqlalchemy import ColumnElement, Engine, func, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from storage.tables import users
 
@@ -189,8 +190,8 @@ def change(
 
 
 def seen(engine: Engine, id_: int, now: datetime) -> None:
-    """Note that somebody was here."""
-    with engine.begin() as connection:
+    """Note that somebody was here. A database that takes nothing now is no reason to show nothing."""
+    with suppress(DBAPIError), engine.begin() as connection:
         connection.execute(update(users).where(users.c.id == id_).values(last_seen_at=now))
 
 

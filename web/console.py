@@ -17,7 +17,7 @@ from storage.users import Role
 from web import access, security, theme
 from web.access import csrf, needed_role, needs, person
 from web.api.paths import add_api
-from web.desk import Desk, desk
+from web.desk import Desk, desk, leave_place
 from web.operation import add_operation
 from web.pages.alert import add_alert
 from web.pages.alerts import add_alerts
@@ -52,6 +52,10 @@ PAGES = {
     "console.audit": "Audit",
 }
 """As the frame of each page lists them, for those who may open them."""
+
+
+WITHOUT_PLACE = frozenset({"console.static", "console.dark_by_system"})
+"""They ask nobody, and a page without its style is none."""
 
 
 def add_console(app: Flask, at: Desk) -> None:
@@ -106,14 +110,15 @@ def add_console(app: Flask, at: Desk) -> None:
 def _keep_few(blueprint: Blueprint, places: Places) -> None:
     @blueprint.before_request
     def wait() -> None:
+        if request.endpoint in WITHOUT_PLACE:
+            return
         if not places.take():
             abort(503, "the console has more to do than it may, so that webhooks do not wait: try again")
-        g.has_place = True
+        g.leave_place = places.leave
 
     @blueprint.teardown_request
     def leave(_error: BaseException | None) -> None:
-        if g.pop("has_place", False):
-            places.leave()
+        leave_place()
 
 
 def _add_theme(console: Blueprint) -> None:
@@ -146,10 +151,10 @@ def _add_refusals(console: Blueprint) -> None:
 
 
 def _refusal(status: int, why: str) -> tuple[str, int]:
-    if status == 500:
+    if status in {500, 503}:
         # Who asks, and whatever else the frame shows, is in the database, which may be what failed.
         g.person = None
-        return render_template("failed.html"), status
+        return render_template("failed.html", why=why if status == 503 else ""), status
     if status == 429:
         why = f"too many tries: wait a minute ({why})"
     return render_template("refused.html", status=status, why=why), status

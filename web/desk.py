@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
 
-from flask import current_app
+from flask import current_app, g
 from sqlalchemy import Engine
 
 from routing.gate import Limit
@@ -37,6 +37,11 @@ class Desk:
     """Sends that, within seconds, and says how it ended. Raises nothing."""
     wakes: Callable[[Receiver], bool]
     """Whether a receiver gets people out of bed."""
+
+
+def leave_place() -> None:
+    """Make room for other pages: at the end of a request, and before somebody outside is waited for."""
+    g.pop("leave_place", lambda: None)()
 
 
 def desk() -> Desk:

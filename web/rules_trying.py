@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from threading import BoundedSemaphore
@@ -93,13 +94,25 @@ def tried(texts: Mapping[str, str], known: Mapping[str, str], alert: Alert, what
     """
     if sum(map(len, texts.values())) > LONGEST_TEXT:
         raise TryError(f"The rules have more than {LONGEST_TEXT:,} characters: try them by `flask alerts explain`.")
+    with one_at_a_time():
+        try:
+            rules = _read(texts, known)
+            return _beside_those_in_force(would(desk().engine, alert, rules, at, what), alert, at)
+        except RulesError as error:
+            return Tried(problems=error.problems)
+
+
+@contextmanager
+def one_at_a_time() -> Iterator[None]:
+    """Read rules of somebody's own, and ask them, within this.
+
+    Raises:
+        TryError: somebody else is at it.
+    """
     if not _one.acquire(timeout=PATIENCE_SECONDS):
         raise TryError("Somebody else tries rules just now: try again.")
     try:
-        rules = _read(texts, known)
-        return _beside_those_in_force(would(desk().engine, alert, rules, at, what), alert, at)
-    except RulesError as error:
-        return Tried(problems=error.problems)
+        yield
     finally:
         _one.release()
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import msgspec
 import pytest
 from sqlalchemy import Engine, update
 from structlog.testing import capture_logs
 
+from routing.findings import Findings
 from routing.silences import Silence, SilenceState
 from storage import inspection, silences
 from storage.silences import NoSuchSilenceError, in_force, preview, remind
+from storage.tables import events
 from storage.tables import silences as table
 from tests.factories import NOW, make_silence
 from tests.routing.story import rules_of
@@ -122,3 +125,21 @@ class TestReminders:
         plan_all(engine, make_rules())
 
         assert inspection.listed(engine) == ()
+
+
+def test_one_that_this_version_cannot_read_can_be_ended(engine: Engine) -> None:
+    id_ = add(engine).id
+    with engine.begin() as connection:
+        connection.execute(update(table).values(matchers='["no:such((condition"]'))
+
+    assert silences.expire(engine, id_, NOW).state(NOW) is SilenceState.EXPIRED
+
+
+def test_a_preview_knows_what_others_said_of_an_alert(engine: Engine) -> None:
+    event = store(engine, issue(1))
+    plan_all(engine)
+    with engine.begin() as connection:
+        said = msgspec.json.encode(Findings(tags=(("team", "payments"),))).decode()
+        connection.execute(update(events).where(events.c.id == event).values(findings=said))
+
+    assert preview(engine, make_silence("tags.team:payments").matchers, NOW + timedelta(minutes=1)).events == 1

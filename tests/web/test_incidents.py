@@ -17,7 +17,7 @@ from storage.incident_desk import Somebody
 from storage.tables import announcements, incidents, notifications
 from storage.users import Role
 from tests.factories import NOW, event_alert_webhook, make_silence
-from tests.storage.planned import incident_rows, issue, make_rules, plan_all, store
+from tests.storage.planned import incident_rows, issue, make_many, make_rules, plan_all, store
 from tests.test_app import make_settings
 from tests.web.console import SAME_SITE, Browser, signed_in
 from web.pages.incident_ahead import coming
@@ -117,6 +117,23 @@ class TestStorage:
         told = [incident_story.messages(engine, int(str(id_)), key, limit=10) for id_, key in zip(ids, ("issue:1", "issue:2"), strict=True)]
 
         assert [len(one) for one in told] == [1, 2]
+
+    def test_messages_of_several_are_found_page_after_page(self, engine: Engine) -> None:
+        make_many(engine, 1, 1, 1, 1, 1)
+        store(engine, issue(2))
+        plan_all(engine)
+        ids = [row[0] for row in incident_rows(engine, incidents.c.id)]
+        with engine.begin() as connection:
+            of_first = notifications.c.incident_id == ids[0]
+            connection.execute(update(notifications).where(of_first).values(subject="group:a", others='[{"incident":"issue:2"}]'))
+            connection.execute(update(announcements).values(subject="group:a"))
+
+        pages, before = [], None
+        while page := incident_story.messages(engine, int(str(ids[1])), "issue:2", limit=2, before=before):
+            pages.append([one.id for one in page])
+            before = page[-1].id
+
+        assert [id_ for page in pages for id_ in page] == [6, 5, 4, 3, 2, 1]
 
     def test_a_change_is_told_once_as_a_turn_of_its_life(self, engine: Engine) -> None:
         store(engine, issue(1))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine
@@ -74,6 +76,27 @@ def test_nor_by_what_a_silence_would_have_held(sqlite_url: str) -> None:
     answer = browser.post("/silences/new", matchers="user.email:joe*", lasts="1h", comment="a guess", step="preview")
 
     assert "your role does not see" in answer.get_data(as_text=True)
+
+
+def test_nor_by_a_silence_of_a_program(sqlite_url: str, stored: Engine) -> None:
+    program = Program(make_app(sqlite_url, PERSONAL_DATA_FOR="admin"), stored, Scope.OPERATE)
+    ends = datetime.now(UTC) + timedelta(hours=1)
+
+    answer = program.post("/silences", {"matchers": ["user.email:joe*"], "comment": "a guess", "ends_at": ends.isoformat()})
+
+    assert answer.status_code == 422
+    assert "your role does not see" in answer.get_data(as_text=True)
+
+
+@pytest.mark.usefixtures("told")
+def test_a_database_that_takes_nothing_shows_all_the_same(sqlite_url: str) -> None:
+    browser = signed_in(sqlite_url, Role.VIEWER)
+    other = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)
+    other.execute("UPDATE users SET last_seen_at = '2020-01-01 00:00:00.000000'")
+    other.execute("BEGIN IMMEDIATE")
+
+    assert browser.get("/alerts").status_code == 200
+    other.close()
 
 
 @pytest.mark.parametrize(

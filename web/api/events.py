@@ -104,7 +104,7 @@ def add_events(api: Blueprint) -> None:
             found = inspection.find_event(desk().engine, event_id)
         except NoSuchEventError as error:
             raise NotFound(str(error)) from None
-        told = [NotificationAnswer.model_validate(one) for one in reversed(inspection.listed(desk().engine, event_id=event_id))]
+        told = [NotificationAnswer.model_validate(one) for one in inspection.listed(desk().engine, event_id=event_id, oldest_first=True)]
         verdicts = [RuleVerdict(rule=one.rule, matched=one.matched, why=one.why) for one in found.trace]
         plain = EventAnswer.model_validate(found).model_dump()
         return WholeEvent(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Self
 
 from flask import Blueprint
 from pydantic import Field, JsonValue, model_validator
-from werkzeug.exceptions import Conflict, Forbidden, NotFound
+from werkzeug.exceptions import Conflict, Forbidden, NotFound, ServiceUnavailable
 
 from routing import document, sentry
 from routing.alert import Alert
@@ -28,6 +30,7 @@ from web.api.problems import Fault, UnfitError
 from web.desk import desk
 from web.personal import may_see_personal
 from web.rules_in_force import rules_in_force
+from web.rules_trying import TryError, one_at_a_time
 
 NONE_IN_FORCE = "no rules are in force that this process can read: a worker puts them in force when it starts"
 
@@ -148,7 +151,8 @@ def add_rules(api: Blueprint) -> None:
     def check_rules(body: RulesText) -> Checked:
         """Say everything that is wrong with a text. Nothing is put in force."""
         try:
-            rules = desk().read_rules(body.text, body.included)
+            with _in_turn():
+                rules = desk().read_rules(body.text, body.included)
         except RulesError as error:
             problems = [ProblemInRules.model_validate(problem) for problem in error.problems]
             return Checked(is_right=False, version=None, rules=None, receivers=None, problems=problems)
@@ -160,10 +164,20 @@ def add_rules(api: Blueprint) -> None:
         """Say what would become of an alert if it came now, by what is remembered now. Nothing is told or kept."""
         if body.event_id and body.rules and not may_see_personal():
             raise Forbidden("rules of one's own would tell of the personal data of an event what this token may not see; send a body")
-        rules = _of_text(body.rules) if body.rules else _in_force()
-        at = body.at or desk().clock()
-        alert = _alert(body, at)
-        return _explained(alert, dry_run.decide(desk().engine, alert, rules, at), rules.version)
+        with _in_turn():
+            rules = _of_text(body.rules) if body.rules else _in_force()
+            at = body.at or desk().clock()
+            alert = _alert(body, at)
+            return _explained(alert, dry_run.decide(desk().engine, alert, rules, at), rules.version)
+
+
+@contextmanager
+def _in_turn() -> Iterator[None]:
+    try:
+        with one_at_a_time():
+            yield
+    except TryError as error:
+        raise ServiceUnavailable(str(error)) from None
 
 
 def _in_force() -> RuleSet:

@@ -110,9 +110,6 @@ def add_silences(api: Blueprint) -> None:
     def preview_silence(body: Matchers) -> PreviewAnswer:
         """Say what a silence would have held in the last day. Nothing is silenced."""
         matchers = _matchers(body)
-        faults = [Fault(where=f"#/matchers/{at}", detail=why) for at, one in enumerate(matchers) if (why := refused_search(one))]
-        if faults:
-            raise UnfitError("a condition asks for what this token may not see", faults)
         found = silences.preview(desk().engine, matchers, desk().clock())
         return PreviewAnswer(events=found.events, notifications=found.notifications, titles=[*found.titles], is_cut=found.is_cut)
 
@@ -148,7 +145,11 @@ def _matchers(body: Matchers) -> tuple[Query, ...]:
             read_matchers([text])
         except SilenceError as error:
             raise UnfitError("a condition is not right", [Fault(where=f"#/matchers/{index}", detail=str(error))]) from None
-    return read_matchers(body.matchers)
+    found = read_matchers(body.matchers)
+    # What a silence holds tells who meets it.
+    if faults := [Fault(where=f"#/matchers/{at}", detail=why) for at, one in enumerate(found) if (why := refused_search(one))]:
+        raise UnfitError("a condition asks for what this token may not see", faults)
+    return found
 
 
 def _shown(silence: Silence) -> SilenceAnswer:

@@ -203,8 +203,8 @@ def _facts(alert: Alert, incident: AlertIncident | None) -> Iterator[tuple[str, 
 
 
 def _deliveries(event_id: int) -> list[Delivery]:
-    """The first notification first."""
-    listed = inspection.listed(desk().engine, event_id=event_id, limit=MAX_NOTIFICATIONS)[::-1]
+    """The first notification first; of many the first ones, among which is the page that woke somebody."""
+    listed = inspection.listed(desk().engine, event_id=event_id, limit=MAX_NOTIFICATIONS, oldest_first=True)
     attempts = inspection.tried_each(desk().engine, [one.id for one in listed])
     return [_delivery(one, attempts.get(one.id, ())) for one in listed]
 

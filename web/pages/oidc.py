@@ -18,7 +18,7 @@ from storage import users
 from storage.users import Role, User, UserError
 from web.access import begin_session, is_safe_next, needs, note
 from web.addresses import client_address
-from web.desk import desk
+from web.desk import desk, leave_place
 
 TIMEOUT_SECONDS = 5
 TRIES = "30 per minute"
@@ -51,6 +51,7 @@ def add_oidc(console: Blueprint, settings: Settings, limiter: Limiter) -> None:
     @limiter.limit(TRIES)
     def oidc_begin() -> Response:
         following = request.args.get("next", "")
+        leave_place()
         try:
             with _in_words():
                 answer = _to_issuer(settings)
@@ -64,6 +65,7 @@ def add_oidc(console: Blueprint, settings: Settings, limiter: Limiter) -> None:
     @limiter.limit(TRIES)
     def oidc_back() -> Response:
         after = session.get(AFTER) or url_for("console.overview")
+        leave_place()
         try:
             with _in_words():
                 user, changes = _from_issuer(settings)

@@ -15,7 +15,7 @@ from storage import overview, rules_versions
 from storage.overview import Health
 from storage.users import Role
 from web.access import needs, note, somebody
-from web.desk import desk
+from web.desk import desk, leave_place
 from web.receiver_options import from_environment, shown_options
 from web.rules_in_force import rules_in_force
 
@@ -67,6 +67,7 @@ def add_receivers(console: Blueprint) -> None:
     def test_receiver() -> str:
         """The answer is the result: who opens the page again is asked by the browser whether to send it again."""
         found = _named(request.form.get("name", ""))
+        leave_place()
         done = desk().send_test(found.receiver, somebody().name)
         note("receiver.test", f"receiver {found.receiver.name}", f"{done.outcome}: {done.excerpt}"[:500])
         took = (done.ended_at - done.began_at).total_seconds()

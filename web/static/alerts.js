@@ -15,6 +15,8 @@ function live(table) {
   let timer = null;
   let isAsking = false;
   let askAgain = false;
+  let missed = 0;
+  let asked = new Date();
 
   function address(path) {
     const url = new URL(path, location.href);
@@ -44,12 +46,17 @@ function live(table) {
     isAsking = true;
     try {
       const answer = await fetch(address(table.dataset.news), { redirect: "error" });
-      if (answer.ok) show(await answer.json());
+      if (answer.ok) {
+        show(await answer.json());
+        missed = 0;
+      } else missed += 1;
     } catch {
-      // The server is away: the next time may do.
+      missed += 1; // the server is away, or the session is over
     } finally {
       isAsking = false;
     }
+    if (missed === 1) asked = new Date();
+    if (missed > 1) said.textContent = `Not up to date since ${asked.toLocaleTimeString()}: open the page again.`;
     if (askAgain) {
       askAgain = false;
       await ask();

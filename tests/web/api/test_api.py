@@ -8,10 +8,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from flask import Flask
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, insert, select, text
 
 from routing.alert import Json
 from storage import audit, incident_desk, inspection, silences
+from storage.tables import notifications
 from storage.tokens import Scope
 from tests.factories import event_alert_webhook
 from tests.storage.planned import issue, make_rules, notified, plan_all, store
@@ -50,6 +51,19 @@ class TestReading:
         assert (event["state"], event["disposition"]) == ("planned", "matched")
         assert [one["rule"] for one in event["trace"] if one["matched"]] == ["payment"]
         assert told.id in [one["id"] for one in event["notifications"]]
+
+    def test_of_many_who_were_told_the_first_ones_are_shown(self, reader: Program, engine: Engine) -> None:
+        event_id = store(engine, issue(1))
+        plan_all(engine)
+        with engine.begin() as connection:
+            (row,) = connection.execute(select(notifications).where(notifications.c.event_id == event_id).limit(1)).mappings()
+            more = [{**row, "id": 1000 + number, "occasion": f"again {number}", "state": "held"} for number in range(120)]
+            connection.execute(insert(notifications), more)
+
+        event = reader.get(f"/events/{event_id}").json
+
+        assert event
+        assert event["notifications"][0]["id"] == row["id"]
 
     def test_what_was_sent_is_masked_for_those_who_may_not_see_it(self, app: Flask, engine: Engine) -> None:
         told = notified(engine)
