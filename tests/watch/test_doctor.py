@@ -12,7 +12,8 @@ from redis import Redis
 from sqlalchemy import Engine, create_engine, text
 
 from notifiers.http import Network, Timeouts
-from storage import rules_edits, rules_versions, spool, workers
+from routing.trouble import Trouble
+from storage import rules_edits, rules_versions, spool, troubles, workers
 from storage.database import open_database, upgrade
 from storage.intake import StorageError
 from storage.spool import Spool
@@ -311,6 +312,14 @@ class TestWorkers:
 
         assert finding.state is FAULT
         assert finding.seen == "1 webhooks wait to be decided, the oldest for 9 min"
+
+    def test_what_the_service_has_found_wrong_with_itself_is_said(self, engine: Engine, database_url: str) -> None:
+        troubles.see(engine, Trouble(check="canary", subject="chat", said="No canary came to chat", way_out="See its page."), utc_now())
+
+        finding = looked("workers", patient({"DATABASE_URL": database_url}))["trouble canary chat"]
+
+        assert (finding.state, finding.way_out) == (FAULT, "See its page.")
+        assert finding.seen.endswith("told to nobody")
 
     def test_without_a_database_nobody_knows(self) -> None:
         at = patient({"DATABASE_URL": "postgresql://u:geheim@127.0.0.1:1/x"})

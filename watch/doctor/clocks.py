@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.exc import SQLAlchemyError
 
 from notifiers.errors import DeliveryError
+from notifiers.http import Network, Timeouts
 from storage.lateness import time_there
 from watch.doctor.finding import Finding, Says
 from watch.doctor.patient import Patient
@@ -15,6 +16,8 @@ from watch.doctor.patient import Patient
 SAYS = Says(group="clock")
 OFF, FAR_OFF = timedelta(seconds=30), timedelta(minutes=2)
 """HTTP tells whole seconds, and an answer takes some time. Slack refuses what is five minutes old."""
+TIMEOUTS = Timeouts(connect_seconds=2.0, read_seconds=3.0)
+"""They are asked one after the other."""
 _WAY_OUT = "see to NTP on both machines (`timedatectl`): silences, windows and cooldowns go by this clock"
 
 
@@ -38,10 +41,11 @@ def _others(patient: Patient) -> Mapping[str, Callable[[], datetime | None]]:
     settings, engine = patient.settings, patient.engine
     if engine is not None and engine.dialect.name == "postgresql":
         found["database"] = lambda: time_there(engine)
+    network = Network(TIMEOUTS)
     if settings.sentry_api_token or settings.sentry_client_secrets:
-        found["sentry"] = lambda: patient.network.time_at(f"{settings.sentry_base_url}/api/0/")
+        found["sentry"] = lambda: network.time_at(f"{settings.sentry_base_url}/api/0/")
     if settings.slack_bot_token:
-        found["slack"] = lambda: patient.network.time_at(f"{settings.slack_api_url}/api.test")
+        found["slack"] = lambda: network.time_at(f"{settings.slack_api_url}/api.test")
     return found
 
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from storage import figures, last_events, spool
+from storage import figures, last_events, spool, troubles
 from storage.figures import Figures
 from storage.spool import FolderError, check_folder
 from watch.doctor.finding import Finding, Says
@@ -29,6 +29,7 @@ def look_at_workers(patient: Patient) -> Iterator[Finding]:
     now = patient.clock()
     try:
         found, last = figures.figures(patient.engine, now), last_events.last_events(patient.engine, 1000)
+        noted = troubles.listed(patient.engine, is_open=True)
     except SQLAlchemyError as error:
         yield WORKERS.unchecked("alive", f"the database does not answer ({type(error).__name__})", "mend the database first")
         return
@@ -37,6 +38,9 @@ def look_at_workers(patient: Patient) -> Iterator[Finding]:
     yield _undecided(found, now)
     yield from _untold(found, now)
     yield from _given_up(found, now)
+    for one in noted:
+        seen = f"{one.said}, since {one.began_at:%Y-%m-%d %H:%M} UTC, told to {one.told_to or 'nobody'}"
+        yield WORKERS.fault(f"trouble {one.check} {one.subject}".rstrip(), seen, one.way_out)
 
 
 def _last_plan(planned_at: datetime | None, now: datetime) -> Finding:
