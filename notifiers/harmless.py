@@ -10,7 +10,7 @@ from http import HTTPStatus
 from threading import Thread
 
 from notifiers.configuration import open_receiver
-from notifiers.errors import DeliveryError, PermanentError, RetryableError
+from notifiers.errors import DeliveryError, PermanentError
 from notifiers.http import Network, Timeouts
 from notifiers.notifier import Called, Clock, Probe, ReceiverOptions
 from notifiers.preview import PreviewNotifier
@@ -76,13 +76,10 @@ def _probed(receiver: Receiver, settings: VendorSettings, clock: Clock, network:
 
 
 def _way_out(kind: str, error: DeliveryError) -> str:
-    if error.status_code in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN} or isinstance(error, PermanentError):
-        return _WAYS_OUT.get(kind, "")
-    if error.status_code == HTTPStatus.TOO_MANY_REQUESTS:
-        return "ask less often: the vendor's limit is used up now, and messages wait for it, too"
-    assert isinstance(error, RetryableError)  # noqa: S101 - the other half of the tree
     if "could not be resolved" in str(error):
         return "see to the spelling of the host, and to the DNS of this machine"
     if "certificate" in str(error):
         return "renew the certificate at the other end, or trust its issuer on this machine"
-    return _TRY_AGAIN
+    if error.status_code == HTTPStatus.TOO_MANY_REQUESTS:
+        return "ask less often: the vendor's limit is used up now, and messages wait for it, too"
+    return _WAYS_OUT.get(kind, "") if isinstance(error, PermanentError) else _TRY_AGAIN

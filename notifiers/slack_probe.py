@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from notifiers.slack_readings import Pages, Readings
 
 WRITE, WRITE_PUBLIC = "chat:write", "chat:write.public"
-_LISTS: Mapping[str, str] = {"channels:read": "public_channel", "groups:read": "private_channel"}
+_PRIVATE = "groups:read"
+_LISTS: Mapping[str, str] = {"channels:read": "public_channel", _PRIVATE: "private_channel"}
 """By scope what it lets a bot list: https://docs.slack.dev/reference/methods/conversations.list."""
 _HISTORIES = frozenset({"channels:history", "groups:history"})
 _SCOPES = "add it on the app's page in Slack (OAuth & Permissions), and install the app again"
@@ -44,7 +45,10 @@ def probe_bot(bot: Bot, channel: str, readings: Readings, after: datetime) -> Ca
         if error.answer == "channel_not_found":
             return _absent(channel)
         raise
-    return _of_channel(found, channel, identity) if found else _absent(channel)
+    if found:
+        return _of_channel(found, channel, identity)
+    is_hidden = channel.startswith("#") and identity.scopes and _PRIVATE not in identity.scopes
+    return _unseen(called, channel) if is_hidden else _absent(channel)
 
 
 def probe_token(bot: Bot) -> Called:
@@ -96,5 +100,5 @@ def _absent(channel: str) -> Called:
 
 
 def _unseen(called: Called, channel: str) -> Called:
-    warning = f"whether {channel} is there cannot be seen without the scope channels:read (private channels: groups:read)"
+    warning = f"{channel} is not seen with the token's scopes; give it channels:read and, for private channels, groups:read"
     return Called(is_fine=True, said=called.said, proves=called.proves, warning=warning, way_out=_SCOPES)

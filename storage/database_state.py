@@ -66,7 +66,9 @@ def server_state(engine: Engine) -> ServerState:
             names = ("server_version", "fsync", "synchronous_commit", "full_page_writes", "server_encoding", "max_connections")
             found = {name: str(connection.execute(text(f"SELECT current_setting('{name}')")).scalar_one()) for name in names}
             is_replica = bool(connection.execute(text("SELECT pg_is_in_recovery()")).scalar_one())
-            connections = int(connection.execute(text("SELECT count(*) FROM pg_stat_activity")).scalar_one())
+            connections = int(
+                connection.execute(text("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'")).scalar_one()
+            )
     except SQLAlchemyError as error:
         raise OutOfReachError(f"the database cannot be asked: {in_words(error)}") from error
     version, most = found.pop("server_version"), int(found.pop("max_connections"))
