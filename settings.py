@@ -197,10 +197,7 @@ class Settings(BaseModel):
         Raises:
             SettingsError: with every problem.
         """
-        variables = dict(os.environ if environ is None else environ)
-        if variables.get("SENTRY_ENVIRONMENT") != PRODUCTION:
-            variables = {name: value for name, value in dotenv_values(dotenv).items() if value is not None} | variables
-        return cls.from_variables(variables)
+        return cls.from_variables(variables_here(environ, dotenv))
 
     @classmethod
     def from_variables(cls, variables: Mapping[str, str]) -> Self:
@@ -354,6 +351,14 @@ def _password(address: str) -> str:
     """That of an address, as it stands there; empty where it has none."""
     found = _PASSWORD.search(address)
     return found[1] if found else ""
+
+
+def variables_here(environ: Mapping[str, str] | None = None, dotenv: Path = Path(".env")) -> dict[str, str]:
+    """All variables of this process: the environment, and in development below it the file `.env`."""
+    variables = dict(os.environ if environ is None else environ)
+    if variables.get("SENTRY_ENVIRONMENT") == PRODUCTION:
+        return variables
+    return {name: value for name, value in dotenv_values(dotenv).items() if value is not None} | variables
 
 
 def _has_sound_port(url: str) -> bool:

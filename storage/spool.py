@@ -72,6 +72,20 @@ def spooled_bytes(folder: Path) -> int:
     return total
 
 
+def waiting(folder: Path) -> tuple[int, datetime | None]:
+    """How many files are spooled in a folder, and when the oldest was begun; broken ones are not read in any more.
+
+    Raises:
+        FolderError: it cannot be looked into.
+    """
+    try:
+        names = sorted(path.name for path in folder.iterdir() if _OURS.fullmatch(path.name))
+    except OSError as error:
+        raise FolderError(f"SPOOL_DIR: {folder} cannot be looked into: {error.strerror}") from None
+    begun = datetime.strptime(names[0].partition("-")[0], _STAMP).replace(tzinfo=UTC) if names else None
+    return len(names), begun
+
+
 class Spool:
     """The spool of one process; several may share a folder. A process that died leaves its file to the others.
 

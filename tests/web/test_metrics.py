@@ -17,6 +17,7 @@ from sqlalchemy import Engine
 from routing.notification import Outcome, Reason, State
 from routing.own_events import Change
 from storage import counting, incident_desk, inspection, marks, outcomes, tallies
+from storage.canaries import RESOURCE
 from storage.coming_back import plan_due
 from storage.counting import BOUNDS, bound_of
 from storage.incident_desk import Somebody
@@ -31,7 +32,6 @@ from tests.service import ROOT
 from tests.storage.planned import claim, ended, in_threads, issue, make_rules, plan_all, store
 from tests.web.console import make_app
 from tests.web.hostile import STRINGS
-from watch.canary import RESOURCE
 from web.operation import Kept
 
 PATHS = ("/metrics", "/api/system/metrics/prometheus/")
