@@ -20,7 +20,8 @@ test: $(VENV)/.dev ## the whole suite, with real Redis, SQLite, PostgreSQL and S
 	@$(BIN)/python -m pytest -n 4 --dist worksteal
 
 nightly: $(VENV)/.dev ## 2,000 random lives of incidents, and 1,000 with real notifiers: announced means closed (some 20 minutes)
-	@LIFE_EXAMPLES=2000 $(BIN)/python -m pytest -q -n 2 tests/storage/test_life_machine.py tests/web/test_everywhere_at_random.py
+	@LIFE_EXAMPLES=2000 $(BIN)/python -m pytest -q -n 2 tests/storage/test_life_machine.py tests/storage/test_retention_machine.py \
+		tests/web/test_everywhere_at_random.py
 	@QUERY_EXAMPLES=2000 $(BIN)/python -m pytest -q -n 2 tests/routing/test_satisfiability.py
 
 torture: $(VENV)/.dev ## 10,000 webhooks while everything fails that can, on both databases; SEED=n repeats a run (some 5 minutes)

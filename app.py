@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import partial
@@ -20,7 +21,7 @@ from notifiers.limits import limits
 from notifiers.waking import wakes
 from routing.rules import RuleSet
 from routing.sentry import verify_signature
-from settings import Settings, SettingsError
+from settings import Settings, SettingsError, variables_here
 from storage.database import OutOfReachError, SchemaError, check_schema, open_database
 from storage.intake import Intake, StorageError
 from storage.queue import PLAN, BackgroundBell, Bell
@@ -67,6 +68,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     Raises:
         SystemExit: no settings are given, and the environment does not describe a service that can start.
     """
+    if settings is None and cli.is_doctor_called(sys.argv):
+        return cli.doctors_app(variables_here())
     settings = settings or _settings_of_the_environment()
     telemetry.configure(settings)
     app = Flask("alert-router", static_folder=None, static_url_path="/static")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -20,6 +21,8 @@ PRODUCTION = "production"
 SAMPLE_RATES: Mapping[str, tuple[float, float]] = {"development": (1.0, 1.0), "staging": (0.5, 0.1), PRODUCTION: (0.1, 0.01)}
 """Traces and profiles by environment, as the guide has them; an environment of another name counts as production."""
 
+_UNITS = {"d": "days", "w": "weeks"}
+_LONGEST = timedelta(weeks=520)
 _PASSWORD = re.compile(r"://[^/?#\s]*?:([^/?#\s]+)@")
 _SECRET_NAME = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?|DSN|WEBHOOK_URL)S?$", re.IGNORECASE)
 SHORTEST_SECRET = 6
@@ -42,12 +45,24 @@ def _comma_separated(value: object) -> object:
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
 
+def _duration(value: object) -> object:
+    """As rules.yaml spells them; at least a day, for what is younger is still worked with."""
+    if not isinstance(value, str):
+        return value
+    matched = re.fullmatch(r"([0-9]{1,4})([dw])", value.strip())
+    found = timedelta(**{_UNITS[matched[2]]: int(matched[1])}) if matched else timedelta()
+    if not timedelta(days=1) <= found <= _LONGEST:
+        raise ValueError("write a number of days or weeks, like 30d or 52w, at most 520w")
+    return found
+
+
 def _base_url(value: str) -> str:
     HttpUrl(value)
     return value.rstrip("/")
 
 
 BaseUrl = Annotated[str, BeforeValidator(_base_url)]
+Days = Annotated[timedelta, BeforeValidator(_duration)]
 
 
 class Settings(BaseModel):
@@ -108,6 +123,15 @@ class Settings(BaseModel):
     )
     data_dir: Path = Field(Path("var"), description="folder of the embedded database and of the embedded Redis")
     database_url: str = Field("", repr=False, description="SQLAlchemy address: `postgresql+psycopg://…`; unset, SQLite in DATA_DIR")
+    retain_bodies: Days = Field(
+        "30d", validate_default=True, description="how long webhooks' bodies and sent messages are kept: `30d`, `8w` (`flask prune`)"
+    )
+    retain_events: Days = Field(
+        "90d", validate_default=True, description="how long events are kept, with what became of them, and incidents that are over"
+    )
+    retain_records: Days = Field(
+        "365d", validate_default=True, description="how long the audit is kept, and how many requests were refused each day"
+    )
     spool_dir: Path | None = Field(
         None, description="folder in which webhooks wait while the database is away, on another disk if possible; unset, they get 503 then"
     )
@@ -176,10 +200,7 @@ class Settings(BaseModel):
         Raises:
             SettingsError: with every problem.
         """
-        variables = dict(os.environ if environ is None else environ)
-        if variables.get("SENTRY_ENVIRONMENT") != PRODUCTION:
-            variables = {name: value for name, value in dotenv_values(dotenv).items() if value is not None} | variables
-        return cls.from_variables(variables)
+        return cls.from_variables(variables_here(environ, dotenv))
 
     @classmethod
     def from_variables(cls, variables: Mapping[str, str]) -> Self:
@@ -333,6 +354,14 @@ def _password(address: str) -> str:
     """That of an address, as it stands there; empty where it has none."""
     found = _PASSWORD.search(address)
     return found[1] if found else ""
+
+
+def variables_here(environ: Mapping[str, str] | None = None, dotenv: Path = Path(".env")) -> dict[str, str]:
+    """All variables of this process: the environment, and in development below it the file `.env`."""
+    variables = dict(os.environ if environ is None else environ)
+    if variables.get("SENTRY_ENVIRONMENT") == PRODUCTION:
+        return variables
+    return {name: value for name, value in dotenv_values(dotenv).items() if value is not None} | variables
 
 
 def _has_sound_port(url: str) -> bool:

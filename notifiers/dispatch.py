@@ -27,6 +27,7 @@ from routing.destinations import Changes
 from routing.findings import Findings
 from routing.notification import DONE_IN_SENTRY, FOLLOW_UPS, Attempt, Details, Notification, Outcome, Reason, Severity, Tries
 from routing.own_events import Change
+from routing.pruned import said_of_pruned
 from routing.rules import Receiver, RuleSet
 
 ALERTS_KEPT = 32
@@ -244,6 +245,8 @@ class Dispatch:
     def _parse(self, event: Webhook) -> Alert:
         base_url, organization = self._settings.sentry_base_url, self._settings.sentry_org
         known = {"base_url": base_url, "organization": organization}
+        if pruned := said_of_pruned(event.body):
+            raise PermanentError(f"its alert cannot be told any more: {pruned}")
         return sentry.parse(event.resource, event.body, event.received_at, **known, findings=event.findings)
 
     def _completed(self, notification: Notification, rules: RuleSet) -> Notification:

@@ -125,6 +125,24 @@ class Network:
             request = _Request("POST", target.request_uri, {**headers, "Host": target.netloc or named.host}, body)
             return self._exchange(peer, request, secrets)
 
+    def time_at(self, url: str) -> datetime | None:
+        """What the other side takes the time to be, by the Date of its answer to a HEAD, whatever its status; None if it does not say.
+
+        Raises:
+            RetryableError, PermanentError: it cannot be asked.
+        """
+        with _translated_errors():
+            target = _parsed(url)
+            with (
+                self._connections.borrowed(self._peer(target)) as connection,
+                ask(connection, "HEAD", target.request_uri, {}, None) as answer,
+            ):
+                said = answer.getheader("Date") or ""
+        try:
+            return parsedate_to_datetime(said).astimezone(UTC)
+        except (ValueError, TypeError):
+            return None
+
     def reach(self, url: str) -> datetime | None:
         """Connect and say nothing; until when the other side's certificate is good, None where the address is without TLS.
 

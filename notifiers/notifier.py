@@ -51,6 +51,8 @@ class Called:
     """What will go wrong, or is weaker than it could be, although it is fine now."""
     is_set: bool = True
     """False if a credential is not set, so that nobody was called."""
+    is_limited: bool = False
+    """It was not answered because too much was asked: that passes."""
 
 
 class Notifier(Protocol):

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, ClassVar, Protocol
 
-from pydantic import BeforeValidator, SecretStr, field_validator
+from pydantic import BaseModel, BeforeValidator, SecretStr, ValidationError, field_validator
 
 from notifiers.errors import PermanentError, RetryableError
 from notifiers.http import Network, Timeouts, error_of, excerpt, sealed, translate_requests_errors
@@ -111,7 +111,7 @@ class PagerDutyNotifier:
             if error.status_code != HTTPStatus.BAD_REQUEST:
                 raise
             way_out = "copy the Integration Key of Events API v2 from the service's page in PagerDuty into the receiver's routing_key"
-            return Called(is_fine=False, said=f"PagerDuty does not know the key: {error}", way_out=way_out)
+            return Called(is_fine=False, said=f"PagerDuty does not take the key: {_objections(error)}", way_out=way_out)
         return Called(is_fine=True, said="PagerDuty knows the key", proves="routing key")
 
     def probe_account(self) -> Called:
@@ -128,6 +128,10 @@ class PagerDutyNotifier:
                 return self._session.send_event(str(event["event_action"]), **properties)
             except pdpyras.PDClientError as error:
                 raise _reason(error, self._routing_key) from None
+
+
+class _Refusal(BaseModel):
+    errors: tuple[str, ...] = ()
 
 
 class _Session(Protocol):
@@ -164,6 +168,14 @@ def _reason(error: Exception, routing_key: SecretStr) -> Exception:
         return refusal
     text = f"HTTP {response.status_code}, but not the vendor's answer: {excerpt(response.text, (routing_key,)) or 'empty'}"
     return RetryableError(text, status_code=response.status_code, ambiguous=True)
+
+
+def _objections(error: PermanentError) -> str:
+    """What PagerDuty has against an event, in its own words; the whole answer where it says it otherwise."""
+    try:
+        return excerpt(", ".join(_Refusal.model_validate_json(error.answer).errors)) or str(error)
+    except ValidationError:
+        return str(error)
 
 
 def _dedup_key(notification: Notification) -> str:

@@ -108,7 +108,7 @@ class Organization:
     """An organization in Sentry. Every method makes one request, and raises DeliveryErrors only."""
 
     def __init__(self, url: str, slug: str, *, token: SecretStr, timeouts: Timeouts, clock: Clock) -> None:
-        self._api, self._slug = f"{url.rstrip('/')}/api/0", slug
+        self._api, self.slug = f"{url.rstrip('/')}/api/0", slug
         self._issues = f"organizations/{slug}/issues"
         self._token, self._timeouts, self._clock = token, timeouts, clock
         self._session = requests.Session()
@@ -139,7 +139,7 @@ class Organization:
 
     def projects(self) -> Mapping[str, str]:
         """By number the slug of each project, the first hundred of them; needs `project:read`."""
-        return {one.id: one.slug for one in self._ask("GET", f"organizations/{self._slug}/projects/", _Projects)}
+        return {one.id: one.slug for one in self._ask("GET", f"organizations/{self.slug}/projects/", _Projects)}
 
     def scopes(self) -> frozenset[str] | None:
         """Those of the token; None if Sentry does not say. Its API's first page tells them, its documentation does not name it."""
@@ -160,7 +160,7 @@ class Organization:
 
     def _asked_of_event(self, project: str, event: str, what: str, model: TypeAdapter[AnswerT], none: AnswerT) -> AnswerT:
         try:
-            return self._ask("GET", f"projects/{self._slug}/{quote(project, safe='')}/events/{quote(event, safe='')}/{what}/", model)
+            return self._ask("GET", f"projects/{self.slug}/{quote(project, safe='')}/events/{quote(event, safe='')}/{what}/", model)
         except PermanentError as error:
             if error.status_code == HTTPStatus.NOT_FOUND:  # so it says that there are none
                 return none

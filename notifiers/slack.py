@@ -52,6 +52,8 @@ _GONE_ERRORS = frozenset({"cant_update_message", "edit_window_closed", "message_
 
 _SLACKS_OWN = frozenset({"hooks.slack.com", "hooks.slack-gov.com"})
 
+LISTED_WITHIN = timedelta(seconds=8)
+"""So old may a list of channels be of which it is asked what is there now."""
 REOPENED_WITHIN = timedelta(hours=24)
 """What comes back so soon is shown in the message that told of it before."""
 
@@ -178,14 +180,14 @@ class SlackOptions(ReceiverOptions[SlackSettings]):
             webhook = Webhook(self.webhook_url, network, allow_private=self.allow_private)
             return SlackWebhookNotifier(self, webhook, network, clock)
         bot = Bot(settings.slack_bot_token or SecretStr(""), settings.slack_api_url, network)
-        return SlackNotifier(self, bot, readings_of(network, clock), has_buttons=settings.slack_signing_secret is not None)
+        return SlackNotifier(self, bot, readings_of(network, clock), clock, has_buttons=settings.slack_signing_secret is not None)
 
 
 class SlackNotifier:
     """Posts with a bot token, changes what it posted, and can look for it."""
 
-    def __init__(self, options: SlackOptions, bot: Bot, readings: Readings, *, has_buttons: bool) -> None:
-        self._options, self._bot, self._readings, self._has_buttons = options, bot, readings, has_buttons
+    def __init__(self, options: SlackOptions, bot: Bot, readings: Readings, clock: Clock, *, has_buttons: bool) -> None:
+        self._options, self._bot, self._readings, self._clock, self._has_buttons = options, bot, readings, clock, has_buttons
 
     def send(self, notification: Notification) -> Receipt:
         """Post the incident's message; where there is one, change it and say in its thread what is new."""
@@ -224,7 +226,7 @@ class SlackNotifier:
 
     def probe(self) -> Called:
         """Ask about the token and the channel."""
-        return probe_bot(self._bot, self._options.channel or "")
+        return probe_bot(self._bot, self._options.channel or "", self._readings, self._clock() - LISTED_WITHIN)
 
     def probe_account(self) -> Called:
         """Ask about the token."""

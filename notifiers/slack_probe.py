@@ -9,33 +9,46 @@ from notifiers.errors import PermanentError
 from notifiers.notifier import Called
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from notifiers.slack_client import Bot, Channel, Identity
+    from notifiers.slack_readings import Pages, Readings
 
 WRITE, WRITE_PUBLIC = "chat:write", "chat:write.public"
-_LISTS: Mapping[str, str] = {"channels:read": "public_channel", "groups:read": "private_channel"}
+_PRIVATE = "groups:read"
+_LISTS: Mapping[str, str] = {"channels:read": "public_channel", _PRIVATE: "private_channel"}
 """By scope what it lets a bot list: https://docs.slack.dev/reference/methods/conversations.list."""
 _HISTORIES = frozenset({"channels:history", "groups:history"})
 _SCOPES = "add it on the app's page in Slack (OAuth & Permissions), and install the app again"
 
 
-def probe_bot(bot: Bot, channel: str) -> Called:
+def probe_bot(bot: Bot, channel: str, readings: Readings, after: datetime) -> Called:
     """Ask about the token, its scopes and the channel.
 
     https://docs.slack.dev/reference/methods/auth.test and .../conversations.info.
+
+    Args:
+        bot: whose token it is.
+        channel: its name with its sign, or its id.
+        readings: of those who look for channels over the same network.
+        after: how old a list of channels may be.
     """
     identity = bot.identity()
     called = _of_token(identity)
     if not called.is_fine or channel[:1] in "UW":  # somebody's id: a message to it opens a conversation
         return called
     try:
-        found = _found(bot, channel, identity)
+        found = _found(bot, channel, identity, readings, after)
     except PermanentError as error:
         if error.answer == "missing_scope":
             return _unseen(called, channel)
         if error.answer == "channel_not_found":
             return _absent(channel)
         raise
-    return _of_channel(found, channel, identity) if found else _absent(channel)
+    if found:
+        return _of_channel(found, channel, identity)
+    is_hidden = channel.startswith("#") and identity.scopes and _PRIVATE not in identity.scopes
+    return _unseen(called, channel) if is_hidden else _absent(channel)
 
 
 def probe_token(bot: Bot) -> Called:
@@ -53,14 +66,18 @@ def _of_token(identity: Identity) -> Called:
     return Called(is_fine=True, said=name, proves="token, scopes" if identity.scopes else "token")
 
 
-def _found(bot: Bot, channel: str, identity: Identity) -> Channel | None:
+def _found(bot: Bot, channel: str, identity: Identity, readings: Readings, after: datetime) -> Channel | None:
     if not channel.startswith("#"):
         return bot.channel(channel)
     kinds = [kind for scope, kind in _LISTS.items() if not identity.scopes or scope in identity.scopes]
     if not kinds:
         raise PermanentError("conversations.list: missing_scope", answer="missing_scope")
-    pages = bot.every_channel(kinds)
-    return next((one for page in pages for one in page.channels if one.name == channel[1:]), None)
+
+    def read() -> Pages[Channel]:
+        return (page.channels for page in bot.every_channel(kinds))
+
+    # Of a list Slack gives twenty pages a minute, and there may be a receiver for each channel.
+    return readings.of(("every channel",), read, after=after).find(lambda one: one.name == channel[1:])
 
 
 def _of_channel(found: Channel, channel: str, identity: Identity) -> Called:
@@ -83,5 +100,5 @@ def _absent(channel: str) -> Called:
 
 
 def _unseen(called: Called, channel: str) -> Called:
-    warning = f"whether {channel} is there cannot be seen without the scope channels:read (private channels: groups:read)"
+    warning = f"{channel} is not seen with the token's scopes; give it channels:read and, for private channels, groups:read"
     return Called(is_fine=True, said=called.said, proves=called.proves, warning=warning, way_out=_SCOPES)

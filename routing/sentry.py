@@ -16,6 +16,7 @@ from routing import sentry_resources as resources
 from routing.alert import Alert, Status
 from routing.findings import Findings, enriched
 from routing.payload import Object, UnreadableJsonError, decode, first_text, mapping, text
+from routing.pruned import said_of_pruned
 
 _STATUS_OF_ACTION: Mapping[str, Mapping[str, Status]] = {
     "event_alert": {"triggered": Status.FIRING},
@@ -108,12 +109,12 @@ def parse(
         findings: what is known beside what the body says.
 
     Raises:
-        UnreadableAlert: the body is no JSON object. Nothing else is ever raised, whatever the bytes.
+        UnreadableAlert: the body is no JSON object, or was pruned. Nothing else is ever raised, whatever the bytes.
     """
     try:
         content = decode(body)
     except UnreadableJsonError as error:
-        raise UnreadableAlert(f"the body is unreadable: {error}") from None
+        raise UnreadableAlert(said_of_pruned(body) or f"the body is unreadable: {error}") from None
     if not isinstance(content, dict):
         raise UnreadableAlert("the body is JSON, but not an object")
     if own := own_events.read(resource, content, received_at):

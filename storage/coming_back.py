@@ -17,7 +17,7 @@ from routing.incident import BRINGS_ALL, Cause, Incident, Timer, TimerKey
 from routing.notification import PlannedNotification
 from routing.rules import RuleSet
 from routing.world import World, due_together
-from storage import events, incidents, notifications
+from storage import counting, events, incidents, notifications, tallies
 from storage.database import Lock, turn
 from storage.memory import Memory
 from storage.notifications import Said
@@ -53,7 +53,9 @@ def plan_due(engine: Engine, rules: RuleSet, clock: Callable[[], datetime]) -> P
             memory.save(connection, rules, now)
             ids = memory.ids
             planned = [_said(one, ids[one.history.incident], notification) for one, notification in said]
-            lanes = notifications.insert_planned(connection, paced(connection, planned, rules.receivers, now), now)
+            planned = paced(connection, planned, rules.receivers, now)
+            lanes = notifications.insert_planned(connection, planned, now)
+            tallies.add(connection, counting.of_said(planned))
     return Planned(events=len(due), are_all=False, lanes=lanes, failures=tuple(failures))
 
 

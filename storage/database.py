@@ -195,7 +195,7 @@ def current_revision(engine: Engine) -> str | None:
                 return None
             return connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
     except DBAPIError as error:
-        raise OutOfReachError(f"the database cannot be opened: {_words(error)}") from error
+        raise OutOfReachError(f"the database cannot be opened: {in_words(error)}") from error
 
 
 @contextmanager
@@ -209,7 +209,7 @@ def faults_in_words(engine: Engine) -> Iterator[None]:
         yield
     except DBAPIError as error:
         check_schema(engine)
-        raise SchemaError(f"the database failed: {_words(error)}") from error
+        raise SchemaError(f"the database failed: {in_words(error)}") from error
 
 
 def upgrade(engine: Engine) -> None:
@@ -251,9 +251,11 @@ def _make_folder(path: Path) -> None:
         raise SchemaError(f"the folder {path} of the database cannot be made: {error.strerror}; set DATA_DIR or DATABASE_URL") from None
 
 
-def _words(error: DBAPIError) -> str:
-    """What the driver said, without statement and parameters."""
-    return " ".join(str(error.orig).split())
+def in_words(error: Exception) -> str:
+    """What went wrong, without statement and parameters."""
+    if isinstance(error, DBAPIError):
+        return " ".join(str(error.orig).split())
+    return getattr(error, "strerror", None) or type(error).__name__
 
 
 def _wait_elsewhere(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:

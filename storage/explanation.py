@@ -15,7 +15,7 @@ from routing.notification import PlannedNotification
 from routing.plan import Plan
 from routing.rules import RuleSet
 from storage import dry_run, events, inspection
-from storage.inspection import Listed
+from storage.inspection import Listed, Shown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +56,7 @@ def of_event(engine: Engine, event_id: int) -> Explanation:
     because = event.error or event.ignored_by
     listed = inspection.listed(engine, event_id=event_id, oldest_first=True)
     return Explanation(
-        what=f"event {event.id}, {_kind(event.resource, event.action)}, received {clock(event.received_at)}",
+        what=f"event {event.id}, {_kind(event.resource, event.action)}, received {clock(event.received_at)}" + _pruned(event),
         title=f"{event.title} ({event.project or 'no project'}, {event.environment or 'no environment'})" if event.title else "",
         outcome=outcome + (f": {because}" if because else ""),
         rules_version=event.rules_version or "",
@@ -121,6 +121,10 @@ def clock(moment: datetime) -> str:
 
 def _told(one: Listed | PlannedNotification, id_: int | None = None) -> Told:
     return Told(id=id_, receiver=one.receiver, state=one.state, reason=one.reason, severity=one.severity, rules=one.rules, why=one.why)
+
+
+def _pruned(event: Shown) -> str:
+    return f"; its body was pruned {clock(event.pruned_at)}" if event.pruned_at else ""
 
 
 def _kind(resource: str, action: str | None) -> str:

@@ -21,7 +21,7 @@ from routing.durations import spell_duration
 from routing.notification import DONE_IN_SENTRY, FOLLOW_UPS, Mention, PlannedNotification, Reason, Severity, State
 from routing.query import Facts
 from routing.rules import RuleSet
-from storage import events
+from storage import counting, events, tallies
 from storage.database import Lock, turn
 from storage.due import DEAD, PLANNED, SENDING
 from storage.notifications import Said, insert_planned
@@ -115,9 +115,9 @@ def _tell(connection: Connection, row: Row[tuple[object, ...]], alert: Alert | N
     if where is None or (is_news and not _is_open(connection, row)):
         return FellBack(id=row.id, event_id=row.event_id, incident_id=row.incident_id, receiver=row.receiver, said=said, to=None)
     planned = _instead(row, where, said, now)
-    insert_planned(
-        connection, [Said(event_id=row.event_id, incident_id=row.incident_id, notification=planned, occasion=f"{_INSTEAD}{row.id}")], now
-    )
+    said_instead = [Said(event_id=row.event_id, incident_id=row.incident_id, notification=planned, occasion=f"{_INSTEAD}{row.id}")]
+    insert_planned(connection, said_instead, now)
+    tallies.add(connection, counting.of_said(said_instead))
     if is_news:
         _announce(connection, row, planned)
     return FellBack(id=row.id, event_id=row.event_id, incident_id=row.incident_id, receiver=row.receiver, said=said, to=planned.receiver)

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, func, select
+from sqlalchemy import ColumnElement, Connection, Engine, func, null, select, union_all
 
 from routing.notification import Lane, State
-from storage import dashboards, fallbacks, gates, rules_edits, rules_versions, workers
+from storage import counting, dashboards, fallbacks, gates, rules_edits, rules_versions, workers
 from storage.canaries import MARK
 from storage.dashboard_figures import percentile
 from storage.dashboards import Happened
 from storage.events import EventState, is_yet
 from storage.gates import Closed
-from storage.tables import UtcDateTime, events, marks, notifications, refusals
+from storage.sizes import Sizes, last_measured
+from storage.tables import UtcDateTime, events, marks, notifications, refusals, tallies
+from storage.tallies import labels_of
 
 LATELY = timedelta(minutes=5)
 """Of this the rate of alerts is told, and how long endpoints took of the last hour."""
@@ -71,6 +73,8 @@ class Figures:
     p95_seconds: Mapping[str, float]
     """By endpoint; those with the most alerts."""
     canaries: Mapping[str, Canary]
+    sizes: Sizes | None
+    """As they were measured last."""
 
 
 def figures(engine: Engine, now: datetime) -> Figures:
@@ -101,6 +105,7 @@ def figures(engine: Engine, now: datetime) -> Figures:
             per_second=_per_second(connection, now),
             p95_seconds=_p95(lately.alerts),
             canaries=_canaries(connection),
+            sizes=last_measured(engine),
         )
 
 
@@ -119,9 +124,16 @@ def _queues(connection: Connection) -> dict[Lane, Queue]:
 
 
 def _refused(connection: Connection) -> dict[tuple[str, int], int]:
-    query = select(refusals.c.path, refusals.c.status, func.sum(refusals.c.count).label("number"))
-    rows = connection.execute(query.group_by(refusals.c.path, refusals.c.status))
-    return {(row.path, row.status): int(row.number) for row in rows}
+    """Of all days, also of those that are kept no longer. By one statement: between two, days could pass from one to the other."""
+    by_day = select(refusals.c.path, refusals.c.status, null().label("labels"), func.sum(refusals.c.count).label("number"))
+    by_day = by_day.group_by(refusals.c.path, refusals.c.status)
+    nobody, nothing = null().label("path"), null().label("status")
+    before = select(nobody, nothing, tallies.c.labels, tallies.c.value).where(tallies.c.name == counting.REFUSED)
+    found: Counter[tuple[str, int]] = Counter()
+    for path, status, labels, number in connection.execute(union_all(by_day, before)):
+        said = dict(labels_of(labels)) if labels else {"path": path, "status": status}
+        found[said["path"], int(said["status"])] += int(number)
+    return dict(found)
 
 
 def _per_second(connection: Connection, now: datetime) -> dict[str, float]:

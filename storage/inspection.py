@@ -40,6 +40,8 @@ class Shown:
     error: str | None
     rules_version: str | None
     trace: tuple[RuleTrace, ...]
+    pruned_at: datetime | None
+    """When its body was deleted for its age."""
 
     @property
     def is_decided(self) -> bool:

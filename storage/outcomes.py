@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
@@ -17,7 +18,7 @@ from routing.notification import (
     Reason,
     State,
 )
-from storage import gates, opt_outs, tallies
+from storage import counting, gates, opt_outs, tallies
 from storage.claims import ANY_PACE, Pace
 from storage.each import UpdateEach
 from storage.gates import Closed
@@ -80,10 +81,11 @@ def _reopen(
     """Plan again what was being sent; an attempt that has no end that we know of counts as ambiguous."""
     again = update(notifications).where(which).values(state=State.PLANNED, next_attempt_at=again_at or now, claimed_by=None)
     with engine.begin() as connection:
-        reopened = connection.execute(again.returning(notifications.c.id, notifications.c.attempts)).all()
+        reopened = connection.execute(again.returning(notifications.c.id, notifications.c.attempts, notifications.c.kind)).all()
         if reopened:
             lost = {"ended_at": now, "outcome": outcome, "status_code": None, "excerpt": excerpt, "payload": None}
             _CLOSE_ATTEMPTS.execute(connection, [{"id": row.id, "number": row.attempts, **lost} for row in reopened])
+            tallies.add(connection, Counter(counting.how_ended(row.kind, outcome) for row in reopened))
     return len(reopened)
 
 

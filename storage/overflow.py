@@ -32,6 +32,7 @@ from routing.gate import Limit, gate_of
 from routing.notification import Lane, Mention, Reason, Severity, State
 from routing.rules import RuleSet
 from routing.summary import SUMMED_UP, Queue, Rate, Summary, Waiting, overflowing, summaries
+from storage import counting, tallies
 from storage.database import Lock, turn
 from storage.tables import UtcDateTime, announcements, incidents, notifications, slots
 from storage.told import went_out
@@ -122,10 +123,14 @@ def _tell(connection: Connection, summary: Summary, rate: Rate, now: datetime) -
     at = min(one.at for one in summary.all)
     many = f"{len(ids)} alerts waited, more than {summary.head.receiver} is told in {spell_duration(rate.max_delay)}"
     others = msgspec.json.encode(summary.others).decode() if summary.others else None
-    connection.execute(_TELL, {"head": summary.head.id, "of": summary.subject, "many": many, "others": others, "at": at, "now": now})
+    kind = connection.execute(
+        _TELL, {"head": summary.head.id, "of": summary.subject, "many": many, "others": others, "at": at, "now": now}
+    ).scalar_one()
     connection.execute(_HOLD, {"ids": ids, "why": f"; told as one of {len(ids)}, for {many}", "now": now})
     connection.execute(_ANNOUNCE[connection.dialect.name], {"ids": ids, "of": summary.subject})
     connection.execute(_NOT_ANNOUNCED, {"ids": ids})
+    counts = {counting.came_into(kind, Reason.SUMMARY, State.PLANNED): 1, counting.came_into(kind, Reason.SUMMED_UP, State.HELD): len(ids)}
+    tallies.add(connection, counts)
     _free_slots(connection, summary.head.receiver, Counter(one.at for one in summary.all if one.at > max(at, now)))
     return summary.head.lane
 
@@ -156,7 +161,8 @@ _ITS_OWN = {
     "fell_back": false(),
 }
 _COPIED = {column.name: column for column in notifications.c if column.name not in {"id", "finished_at"}} | _ITS_OWN
-_TELL = insert(notifications).from_select([*_COPIED], select(*_COPIED.values()).where(notifications.c.id == bindparam("head")))
+_HEAD = select(*_COPIED.values()).where(notifications.c.id == bindparam("head"))
+_TELL = insert(notifications).from_select([*_COPIED], _HEAD).returning(notifications.c.kind)
 _HOLD = (
     update(notifications)
     .where(_AMONG)

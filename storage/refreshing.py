@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, case, delete, func, li
 from routing.announcement import Announcement, Topic, refresh
 from routing.incident import Incident
 from routing.notification import Reason, State
-from storage import incidents
+from storage import counting, incidents, tallies
 from storage.notifications import Said, insert_planned
 from storage.pairs import is_one_of
 from storage.tables import UtcDateTime, attempts, notifications
@@ -40,7 +40,9 @@ def show_links(engine: Engine, ids: Collection[int], now: datetime) -> None:
         incident_ids = connection.execute(of).scalars().all()
         kept = incidents.by_id(connection, incident_ids) if incident_ids else {}
         heard = [(one.id, one.incident) for one in kept.values() if one.id is not None]
-        insert_planned(connection, refreshes(connection, heard, [], now), now)
+        shown = refreshes(connection, heard, [], now)
+        insert_planned(connection, shown, now)
+        tallies.add(connection, counting.of_said(shown))
 
 
 def _said(incident_id: int, one: Announcement, at: datetime) -> Said:

@@ -89,6 +89,13 @@ def counted(engine: Engine, *, limit: int) -> tuple[tuple[Refusal, int], ...]:
     return tuple((Refusal(day, path, status), count) for day, path, status, count in rows)
 
 
+def of_today(engine: Engine, path: str, status: int, now: datetime) -> int:
+    """How many were refused on this day."""
+    which = (refusals.c.day == now.date(), refusals.c.path == path, refusals.c.status == status)
+    with engine.connect() as connection:
+        return connection.execute(select(refusals.c.count).where(*which)).scalar() or 0
+
+
 def number(engine: Engine, path: str, status: int) -> int:
     """How many were refused, of those that are still on record."""
     total = select(func.sum(refusals.c.count)).where(refusals.c.path == path, refusals.c.status == status)

@@ -11,6 +11,7 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from struct import Struct
@@ -62,10 +63,27 @@ def check_folder(folder: Path) -> None:
             raise FolderError(f"SPOOL_DIR: no file can be made in {folder}: {error.strerror}; {way_out}") from None
 
 
-def waiting_since(folder: Path) -> datetime | None:
-    """Since when the oldest file waits to be read in; None: none does."""
-    names = sorted(path.name for path in folder.glob(f"*{_SUFFIX}") if _OURS.fullmatch(path.name))
-    return datetime.strptime(names[0].partition("-")[0], _STAMP).replace(tzinfo=UTC) if names else None
+def spooled_bytes(folder: Path) -> int:
+    """How much waits in a spool, of all processes that share it."""
+    total = 0
+    for path in folder.glob(f"*{_SUFFIX}"):
+        with suppress(FileNotFoundError):  # it was read in meanwhile
+            total += path.stat().st_size
+    return total
+
+
+def waiting(folder: Path) -> tuple[int, datetime | None]:
+    """How many files are spooled in a folder, and when the oldest was begun; broken ones are not read in any more.
+
+    Raises:
+        FolderError: it cannot be looked into.
+    """
+    try:
+        names = sorted(path.name for path in folder.iterdir() if _OURS.fullmatch(path.name))
+    except OSError as error:
+        raise FolderError(f"SPOOL_DIR: {folder} cannot be looked into: {error.strerror}") from None
+    begun = datetime.strptime(names[0].partition("-")[0], _STAMP).replace(tzinfo=UTC) if names else None
+    return len(names), begun
 
 
 class Spool:

@@ -137,10 +137,19 @@ events = Table(
     Column("person", CleanString(200)),
     Column("duration_ms", Float),
     Column("database_ms", Float),
+    # When its body was deleted for its age: then `body` says only that.
+    Column("pruned_at", UtcDateTime),
     Index("ix_events_state", "state", "id", sqlite_where=text("state <> 'planned'"), postgresql_where=text("state <> 'planned'")),
     Index("ix_events_content_key", "content_key"),
     Index("ix_events_incident", "incident_id", "id"),
     Index("ix_events_received_at", "received_at"),
+    # An event may go once nothing names it, which the database makes sure of for each.
+    Index(
+        "ix_events_duplicate_of",
+        "duplicate_of",
+        sqlite_where=text("duplicate_of IS NOT NULL"),
+        postgresql_where=text("duplicate_of IS NOT NULL"),
+    ),
 )
 
 incidents = Table(
@@ -199,6 +208,7 @@ timers = Table(
     Column("why", CleanText, nullable=False),
     Index("ix_timers_due", "due_at"),
     Index("ix_timers_group", "group_key"),
+    Index("ix_timers_event", "event_id"),
 )
 
 sightings = Table(
@@ -230,6 +240,7 @@ sample_scopes = Table(
     Column("at", UtcDateTime, primary_key=True),
     Column("event_id", Id, ForeignKey("events.id"), primary_key=True, autoincrement=False),
     Index("ix_sample_scopes_at", "at"),
+    Index("ix_sample_scopes_event", "event_id"),
 )
 
 incident_issues = Table(
@@ -265,6 +276,7 @@ announcements = Table(
     Column("follows", Text, nullable=False),
     Column("event_id", Id, ForeignKey("events.id"), nullable=False),
     Index("ix_announcements_subject", "subject", "place"),
+    Index("ix_announcements_event", "event_id"),
 )
 
 incident_turns = Table(
@@ -279,6 +291,7 @@ incident_turns = Table(
     Column("who", CleanText),
     Column("origin", CleanString(100), nullable=False),
     Index("ix_incident_turns_incident", "incident_id", "id"),
+    Index("ix_incident_turns_event", "event_id"),
 )
 
 explanations = Table(

@@ -39,7 +39,7 @@ def add(connection: Connection, counts: Mapping[Tally, float]) -> None:
     if not counts:
         return
     known = select(tallies.c.name, tallies.c.labels).where(tallies.c.name.in_({one.name for one in counts}))
-    room = _Room({Tally(row.name, _read(row.labels)) for row in connection.execute(known)})
+    room = _Room({Tally(row.name, labels_of(row.labels)) for row in connection.execute(known)})
     summed: Counter[Tally] = Counter()
     for one, value in counts.items():
         summed[room.place(one)] += value  # type: ignore[assignment]  # seconds are no whole numbers
@@ -53,7 +53,7 @@ def add(connection: Connection, counts: Mapping[Tally, float]) -> None:
 def read(engine: Engine) -> dict[Tally, float]:
     """All of them."""
     with engine.connect() as connection:
-        return {Tally(row.name, _read(row.labels)): row.value for row in connection.execute(select(tallies))}
+        return {Tally(row.name, labels_of(row.labels)): row.value for row in connection.execute(select(tallies))}
 
 
 class _Room:
@@ -77,5 +77,6 @@ def _write(labels: tuple[tuple[str, str], ...]) -> str:
     return json.dumps(labels, separators=(",", ":"))
 
 
-def _read(labels: str) -> tuple[tuple[str, str], ...]:
+def labels_of(labels: str) -> tuple[tuple[str, str], ...]:
+    """As a row has them."""
     return tuple((key, value) for key, value in json.loads(labels))

@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 from storage.database import open_database
 from tests.factories import event_alert_webhook, fixture
 from tests.routing.story import rules_of
-from tests.storage.planned import issue, make_rules, plan_all, store, stumbling
+from tests.storage.planned import issue, make_rules, plan_all, prune_bodies, store, stumbling
 from tests.test_cli import RULES, run, runner
 
 NIGHT = RULES.replace("rules:", "windows: {night: {times: [22:00-07:00]}}\nrules:").replace(
@@ -160,3 +160,13 @@ class TestOfAFile:
             flask, "alerts", "explain", "1", "--at", "9999-12-31T23:59-12:00", status=2
         )
         assert '"soon" is no time; write one like 2026-03-04T23:30' in run(flask, "alerts", "explain", "1", "--at", "soon", status=2)
+
+
+def test_of_a_pruned_event_it_says_what_was_decided_and_that_it_was_pruned(engine: Engine, flask: FlaskCliRunner) -> None:
+    event = store(engine)
+    plan_all(engine)
+    prune_bodies(engine)
+
+    assert run(flask, "alerts", "explain", str(event)).splitlines()[0].endswith("; its body was pruned 2026-05-03 10:15:32 UTC")
+    said = run(flask, "alerts", "explain", str(event), "--at", "2026-03-04T23:30", status=1)
+    assert "the body was pruned at 2026-05-03 10:15:32 UTC, for its age (RETAIN_BODIES)" in said

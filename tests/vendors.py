@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from notifiers.pagerduty import NEVER_OPENED
 from tests.factories import Webhook, event_alert_webhook
 from tests.stand_ins import jira, slack
 from tests.stand_ins.jira import Jira
@@ -46,9 +47,11 @@ class Vendors:
         }
 
     def told(self) -> dict[str, int]:
-        """How much each was told; Jira by the issues that were asked for."""
+        """How much each was told, without what canaries ask; Jira by the issues that were asked for."""
+        messages = [request for request in self.slack.requests if request.path.startswith("/api/chat.")]
+        events = [request for request in self.pagerduty.requests if NEVER_OPENED.encode() not in request.body]
         issues = [request for request in self.jira.requests if request.method == "POST" and request.path.endswith("/issue")]
-        requests = {"slack": self.slack.requests, "pagerduty": self.pagerduty.requests, "jira": issues}
+        requests = {"slack": messages, "pagerduty": events, "jira": issues}
         return {name: len(got) for name, got in requests.items()} | {"mail": len(self.mail.received)}
 
 

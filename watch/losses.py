@@ -53,7 +53,7 @@ def spool_stays(folder: Path, writes: Engine, clock: Callable[[], datetime]) -> 
     """Whether what was spooled is not read in, although the database takes what is written."""
 
     def look_at_it() -> Trouble | None:
-        since = spool.waiting_since(folder)
+        _, since = spool.waiting(folder)
         if since is None or clock() - since < SPOOLED_FOR:
             return None
         marks.write(writes, "written", "", clock())  # raises if it does not: then `database` tells of that

@@ -6,6 +6,7 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from sqlalchemy import Engine
 
@@ -18,6 +19,7 @@ from watch.canary import Canary
 from watch.checks import Check, Lasting
 from watch.dead_man import ping_if_well
 from watch.duties import Duty
+from watch.keeping import measure, prune_old
 from watch.other_clocks import time_of_others
 from watch.rounds import go_round
 
@@ -63,6 +65,8 @@ def roster(at: Post) -> tuple[Duty, ...]:
         Duty(name="compare clocks", every=checks.CLOCKS_EVERY, do=lambda: go_round(clocks, alarm), by_each=True),
         Duty(name="look for what is lost", every=timedelta(minutes=1), do=lambda: go_round(losses_, alarm)),
         Duty(name="end what nobody sees", every=timedelta(minutes=5), do=lambda: alarm.forget(unseen_for=unseen_for(at.rules()))),
+        Duty(name="prune", every=timedelta(hours=1), do=partial(prune_old, at.engine, at.settings, at.clock)),
+        Duty(name="measure", every=timedelta(minutes=15), do=partial(measure, at.engine, at.clock)),
     )
 
 

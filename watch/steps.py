@@ -27,7 +27,7 @@ def of_planning() -> PlanningOnlooker:
 def watched(deliver: Callable[[Claimed, DeliveryOnlooker], Attempt]) -> Callable[[Claimed], Attempt]:
     """A delivery whose faults are logged; where they are reported, too, it has a trace and breadcrumbs of its own."""
     if not telemetry.is_sentry_enabled():
-        return lambda claimed: deliver(claimed, _Delivery(claimed))
+        return lambda claimed: deliver(claimed, _Unreported(claimed))
 
     def deliver_watched(claimed: Claimed) -> Attempt:
         ids = {"event_id": claimed.event.id, "incident_id": claimed.incident_id, "notification_id": claimed.id}
@@ -93,16 +93,30 @@ class _Delivery:
         _leave(name, self._claimed)
 
     def fault(self, error: Exception) -> None:
-        claimed = self._claimed
-        log.error(
-            "delivery_fault",
-            event_id=claimed.event.id,
-            incident_id=claimed.incident_id,
-            notification_id=claimed.id,
-            receiver=claimed.receiver,
-            error=type(error).__name__,
-            effect="tried again",
-        )
+        _say_fault(self._claimed, error)
+
+
+class _Unreported:
+    def __init__(self, claimed: Claimed) -> None:
+        self._claimed = claimed
+
+    def step(self, name: str) -> None:
+        """There is nobody to whom it could be told."""
+
+    def fault(self, error: Exception) -> None:
+        _say_fault(self._claimed, error)
+
+
+def _say_fault(claimed: Claimed, error: Exception) -> None:
+    log.error(
+        "delivery_fault",
+        event_id=claimed.event.id,
+        incident_id=claimed.incident_id,
+        notification_id=claimed.id,
+        receiver=claimed.receiver,
+        error=type(error).__name__,
+        effect="tried again",
+    )
 
 
 class _Planning:

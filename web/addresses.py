@@ -22,6 +22,11 @@ def client_address() -> str:
     return address
 
 
+def is_passed_on() -> bool:
+    """Whether somebody says that he has the request from another one."""
+    return any(name in request.headers for name in ("X-Forwarded-For", "X-Real-Ip", "Forwarded", "Via"))
+
+
 def is_proxy(address: str | None) -> bool:
     """Whether it is one that the settings name."""
     found = _read(address or "")

@@ -16,18 +16,18 @@ from storage.tallies import Tally
 OWN = "alert_router"
 
 
-def exposition(figures: Figures, tallies: Mapping[Tally, float], now: datetime) -> bytes:
+def exposition(figures: Figures, tallies: Mapping[Tally, float], now: datetime, *, spooled_bytes: int = 0) -> bytes:
     """All of them, in Prometheus' text format: https://prometheus.io/docs/instrumenting/exposition_formats/."""
     registry = CollectorRegistry()
-    registry.register(_Collector(figures, tallies, now))
+    registry.register(_Collector(figures, tallies, now, spooled_bytes))
     return generate_latest(registry)
 
 
 class _Collector(Collector):
     """What is told at one scrape."""
 
-    def __init__(self, figures: Figures, tallies: Mapping[Tally, float], now: datetime) -> None:
-        self._figures, self._tallies, self._now = figures, tallies, now
+    def __init__(self, figures: Figures, tallies: Mapping[Tally, float], now: datetime, spooled_bytes: int) -> None:
+        self._figures, self._tallies, self._now, self._spooled_bytes = figures, tallies, now, spooled_bytes
 
     def collect(self) -> Iterable[Metric]:
         """In the order in which people read them."""
@@ -36,6 +36,7 @@ class _Collector(Collector):
         yield self._delivery()
         yield from self._waiting()
         yield from self._state()
+        yield from self._stored()
 
     def _of_the_guide(self) -> Iterable[Metric]:
         yield self._counter(counting.EVENTS, "sentry_events_processed", "Webhooks that were decided, by environment.", "environment")
@@ -119,6 +120,21 @@ class _Collector(Collector):
         yield GaugeMetricFamily(f"{OWN}_rules_loaded_timestamp_seconds", "When they were put in force.", at)
         yield GaugeMetricFamily(f"{OWN}_rules_refused", "1: the last edit was refused, those before it are in force.", found.rules_refused)
         yield from self._canaries()
+
+    def _stored(self) -> Iterable[Metric]:
+        said = "What waits in this web process's SPOOL_DIR for the database to be back."
+        yield GaugeMetricFamily(f"{OWN}_spooled_bytes", said, self._spooled_bytes)
+        rows = GaugeMetricFamily(f"{OWN}_stored_rows", "Rows that are kept, by kind.", labels=["kind"])
+        size = GaugeMetricFamily(f"{OWN}_stored_bytes", "How much they take, with their indexes.", labels=["kind"])
+        free = GaugeMetricFamily(f"{OWN}_disk_free_bytes", "Room on the disk of an SQLite database.", labels=[])
+        found = self._figures.sizes
+        for one in found.kinds if found else ():
+            rows.add_metric([one.name], one.rows)
+            if one.bytes is not None:
+                size.add_metric([one.name], one.bytes)
+        if found and found.free_bytes is not None:
+            free.add_metric([], found.free_bytes)
+        yield from (rows, size, free)
 
     def _canaries(self) -> Iterable[Metric]:
         fine = GaugeMetricFamily(f"{OWN}_canary_ok", "1: the last canary came to the receiver's vendor.", labels=["receiver"])

@@ -46,6 +46,7 @@ def add_wording(app: Flask) -> None:
     app.template_filter("ago")(ago)
     app.template_filter("badge")(badge)
     app.template_filter("number")(number)
+    app.template_filter("in_bytes")(in_bytes)
     app.template_filter("why")(visible_reason)
     app.template_filter("visible_title")(visible_title)
     app.template_filter("visible_answer")(visible_answer)
@@ -89,3 +90,16 @@ def number(value: float | None) -> str:
     if value is None:
         return "-"
     return f"{value:,.0f}" if abs(value) >= 10 or value == int(value) else f"{value:,.1f}"
+
+
+def in_bytes(value: int | None) -> str:
+    """In the largest unit of which it has one; what nobody knows is `unknown`."""
+    if value is None:
+        return "unknown"
+    for unit, size in _SIZES:
+        if value >= size:
+            return f"{value / size:.1f} {unit}"
+    return f"{value} bytes"
+
+
+_SIZES = (("TB", 10**12), ("GB", 10**9), ("MB", 10**6), ("kB", 10**3))

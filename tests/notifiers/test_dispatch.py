@@ -13,6 +13,7 @@ from notifiers.registry import KINDS
 from routing.alert import Alert
 from routing.findings import Findings
 from routing.notification import Attempt, Mention, Notification, Outcome, Reason, Severity, Tries
+from routing.pruned import pruned_body
 from routing.rules import RuleSet
 from routing.rules_loading import load
 from settings import Settings
@@ -66,6 +67,14 @@ def deliver(*claimed: Waiting, rules: RuleSet | None = None) -> list[Attempt]:
     found = rules or make_rules()
     dispatch = Dispatch(Settings(allow_unsigned=True), lambda: found, lambda: NOW, earlier=not_asked)
     return [dispatch.deliver(one) for one in claimed]
+
+
+def test_what_is_sent_again_when_its_alert_is_pruned_is_refused_and_says_so() -> None:
+    (done,) = deliver(Waiting(event=Came(body=pruned_body(NOW))))
+
+    assert done.outcome is Outcome.REFUSED
+    assert done.retry_after is None
+    assert "the body was pruned at 2026-03-04 10:15:32 UTC" in done.excerpt
 
 
 def test_what_was_claimed_is_told_to_its_receiver() -> None:

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from notifiers import harmless
 from notifiers.email import EmailNotifier, EmailOptions, Sender, Trusted
-from notifiers.errors import RetryableError
+from notifiers.errors import PermanentError, RetryableError
 from notifiers.harmless import Called
 from notifiers.http import Network, Timeouts
 from notifiers.notifier import Probe, ReceiverOptions
@@ -150,7 +150,12 @@ def bot_removed(world: World) -> None:
 
 
 def removed_from_private(world: World) -> None:
+    sees_private(world)
     world.vendors.slack.app.without_bot = world.vendors.slack.app.private = {"C0ERRORS"}
+
+
+def sees_private(world: World) -> None:
+    world.vendors.slack.app.scopes |= {"groups:read"}
 
 
 def slack_revoked(world: World) -> None:
@@ -225,11 +230,11 @@ def as_it_is(_: World) -> None:
         ("slack", bot_removed, "the bot is not in the channel", "write /invite @router in the channel, or add the scope chat:write.public"),
         ("slack", removed_from_private, "there is no such channel, or the bot does not see it", "into a private channel invite the bot"),
         ("slack-by-id", removed_from_private, "there is no such channel", "invite the bot first"),
-        ("slack-elsewhere", as_it_is, "#nowhere: there is no such channel", "spelling"),
+        ("slack-elsewhere", sees_private, "#nowhere: there is no such channel", "spelling"),
         ("slack", slack_revoked, "auth.test: token_revoked", "SLACK_BOT_TOKEN"),
         ("slack", without_write, "the token has no scope chat:write", "install the app again"),
         ("slack", slack_without_a_name, "could not be resolved", "DNS"),
-        ("pagerduty", pagerduty_revoked, "PagerDuty does not know the key", "routing_key"),
+        ("pagerduty", pagerduty_revoked, "PagerDuty does not take the key: Invalid routing key", "routing_key"),
         ("jira", newly_required, "the field Root cause (customfield_10042) is required", "fields: {customfield_10042: …}"),
         ("jira", jira_token, "HTTP 401", "JIRA_TOKEN"),
         ("jira-elsewhere", as_it_is, "Alert Router sees no project NOPE", "key"),
@@ -266,7 +271,7 @@ def test_too_much_is_a_fault_that_passes(world: World) -> None:
 
     for name in ("slack", "pagerduty", "jira", "sms", "sentry"):
         called = world.call(name)
-        assert not called.is_fine
+        assert (called.is_fine, called.is_limited) == (False, True)
         assert "429" in called.said
         assert "ask less often" in called.way_out
 
@@ -286,7 +291,16 @@ def test_a_scope_that_only_looks_is_no_reason_not_to_send(world: World) -> None:
     called = world.call("slack")
 
     assert called.is_fine
-    assert "cannot be seen without the scope channels:read" in called.warning
+    assert "#errors is not seen with the token's scopes" in called.warning
+
+
+def test_a_channel_that_may_be_private_is_not_said_to_be_absent_by_whoever_sees_no_private_ones(world: World) -> None:
+    world.vendors.slack.app.private = {"C0ERRORS"}
+
+    called = world.call("slack")
+
+    assert called.is_fine
+    assert "groups:read" in called.warning
 
 
 def test_a_channel_that_is_public_needs_no_bot_in_it_with_the_scope_for_that(world: World) -> None:
@@ -399,12 +413,21 @@ def test_a_mail_server_is_asked_behind_encryption_and_sign_in(tmp_path: Path) ->
 
 
 def test_a_mail_servers_certificate_that_is_over_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(Exception, match="certificate has expired"):
+    with pytest.raises(PermanentError, match="certificate has expired"):
         email_probe(tls.certificate(tmp_path, days_left=-1))
 
 
+def test_a_mail_server_whose_certificate_nobody_trusts_is_told_so_and_not_of_its_password(world: World, tmp_path: Path) -> None:
+    with MailServer(encryption=Encryption.STARTTLS, certificate=tls.certificate(tmp_path, days_left=50)) as mail:
+        world.environment["SMTP_URL"] = f"smtp://127.0.0.1:{mail.port}"
+        called = world.call("email")
+
+    assert "certificate is not trusted" in called.said
+    assert called.way_out.startswith("renew the certificate")
+
+
 def test_a_wrong_password_is_said_without_it(tmp_path: Path) -> None:
-    with pytest.raises(Exception, match="does not let this user in") as error:
+    with pytest.raises(PermanentError, match="does not let this user in") as error:
         email_probe(tls.certificate(tmp_path, days_left=50), "wrong-password-1")
 
     assert "wrong-password-1" not in str(error.value)
@@ -421,7 +444,7 @@ def test_slacks_own_webhook_is_known_by_its_refusal_of_a_message_without_text(*,
         if is_there:
             assert notifier.probe().said == "Slack knows the webhook"
         else:
-            with pytest.raises(Exception, match="404 Not Found: no_service"):
+            with pytest.raises(PermanentError, match="404 Not Found: no_service"):
                 notifier.probe()
         assert at.app.messages == {}
 

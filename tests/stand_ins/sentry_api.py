@@ -17,10 +17,35 @@ if TYPE_CHECKING:
 
 TOKEN = "3f0c5b9e7a1d48c2b6f49d0e8a7c6b5d4e3f2a1b0c9d8e7f6a5b4c3d2e1f0a9b"
 ORG = "acme"
+SLUG, INSTALLATION = "alert-router-a1", "0f1e2d3c-4b5a-4697-8877-665544332211"
 MEMBERS = frozenset({"ann@example.com", "ann"})
 # https://docs.sentry.io/api/events/update-an-issue/
 STATUSES = frozenset({"resolved", "unresolved", "ignored", "resolvedInNextRelease"})
 SUBSTATUSES = frozenset({"archived_until_escalating", "archived_until_condition_met", "archived_forever", "escalating", "ongoing"})
+
+
+def alert_rule(name: str, *, is_ours: bool = True) -> Mapping[str, Json]:
+    """As workflow_serializer.py and action_serializer.py of Sentry write it."""
+    config: Json = {"targetType": "sentry_app", "targetIdentifier": INSTALLATION, "sentryAppIdentifier": "sentry_app_installation_uuid"}
+    mail: Json = {"targetType": "issue_owners", "targetIdentifier": None, "targetDisplay": None}
+    action: Json = {"id": "1", "type": "sentry_app" if is_ours else "email", "config": config if is_ours else mail, "status": "active"}
+    filters: Json = [{"id": "8", "actions": [action], "conditions": []}]
+    return {"id": "7", "name": name, "enabled": True, "triggers": None, "actionFilters": filters}
+
+
+def _older(workflow: Mapping[str, Json]) -> Json:
+    """The same as a rule of a project."""
+    is_ours = INSTALLATION in json.dumps(workflow)
+    kind = "notify_event_sentry_app.NotifyEventSentryAppAction" if is_ours else "mail.NotifyEmailAction"
+    installed: dict[str, Json] = {"sentryAppInstallationUuid": INSTALLATION} if is_ours else {}
+    return {"name": workflow["name"], "status": "active", "actions": [{"id": f"sentry.rules.actions.{kind}", **installed}]}
+
+
+def _scope_of(path: str) -> str:
+    """Which scope a page wants, of those that are the integration's."""
+    if "sentry-app" in path:
+        return "org:read"
+    return "alerts:read" if path.rstrip("/").endswith(("/workflows", "/rules")) else ""
 
 
 @dataclass(slots=True)
@@ -46,6 +71,23 @@ class SentryApi:
     issues: dict[str, Issue] = field(default_factory=lambda: {"4509877001": Issue(), "1": Issue(), "2": Issue()})
     scopes: set[str] = field(default_factory=lambda: {"event:read", "event:write", "org:read", "project:read", "alerts:read"})
     """Those of the token."""
+    integration: Mapping[str, Json] = field(
+        default_factory=lambda: {
+            "slug": SLUG,
+            "name": "Alert Router",
+            "uuid": "a1",
+            "status": "internal",
+            "events": ["issue"],
+            "scopes": ["event:read"],
+            "isAlertable": True,
+            "webhookUrl": "https://alerts.example.com/webhooks/sentry",
+        }
+    )
+    alert_rules: list[Mapping[str, Json]] = field(default_factory=lambda: [alert_rule("Critical errors")])
+    failed: list[Mapping[str, Json]] = field(default_factory=list)
+    """Webhooks that did not go well, the latest first."""
+    has_workflows: bool = True
+    """Since 2025; before that projects have rules."""
     loses_answers: bool = False
     """Does what it is asked, but what comes back is a gateway's error."""
     resets_at: int | None = None
@@ -66,12 +108,39 @@ class SentryApi:
         time.sleep(self.hangs_seconds)
         if self.refuses or request.headers.get("Authorization") != f"Bearer {TOKEN}":
             return _json(self.refuses or 401, {"detail": "Invalid token"})
-        if request.path == "/api/0/":
+        return self._of_ourselves(request.path) or self._of_others(request)
+
+    def _of_ourselves(self, path: str) -> Response | None:
+        """Of the token and the integration."""
+        if path == "/api/0/":
             return _json(200, {"version": "0", "auth": {"scopes": sorted(self.scopes)}, "user": None})
+        if (scope := _scope_of(path)) and scope not in self.scopes:
+            return _json(403, {"detail": "You do not have permission to perform this action."})
+        told = self._of_integration(path)
+        return None if told is None else _json(200, told)
+
+    def _of_others(self, request: Request) -> Response:
         if (listed := _listed(request.path)) is not None:
             return _json(200, listed) if listed else _json(404, {"detail": "No committers found"})
         answer = self._of_issue(request)
         return Response("upstream went away", status=502) if self.loses_answers and answer.status_code < 300 else answer
+
+    def _of_integration(self, path: str) -> Json:
+        """What its own pages ask (getsentry/sentry, sentry_apps/api and workflow_engine/endpoints); None: there is no such page."""
+        installation: Json = {
+            "uuid": INSTALLATION,
+            "app": {"uuid": "a1", "slug": SLUG},
+            "organization": {"slug": ORG},
+            "status": "installed",
+        }
+        pages: dict[str, Json] = {
+            f"organizations/{ORG}/sentry-apps": [dict(self.integration)] if self.integration else [],
+            f"organizations/{ORG}/sentry-app-installations": [installation],
+            f"organizations/{ORG}/workflows" if self.has_workflows else "": [dict(one) for one in self.alert_rules],
+            "" if self.has_workflows else f"projects/{ORG}/shop-api/rules": [_older(one) for one in self.alert_rules],
+            f"sentry-apps/{SLUG}/{'webhook-requests' if self.has_workflows else 'requests'}": [dict(one) for one in self.failed],
+        }
+        return pages.get(path.removeprefix("/api/0/").strip("/") or "/")
 
     def _of_issue(self, request: Request) -> Response:
         number, _, rest = request.path.removeprefix(f"/api/0/organizations/{ORG}/issues/").partition("/")

@@ -175,7 +175,8 @@ class Slack:
         return {"channel": self._described(id_)} if self._sees(id_) else _no("channel_not_found")
 
     def _sees(self, id_: str) -> bool:
-        return id_ in self.channels and not (id_ in self.private and id_ in self.without_bot)
+        is_hidden = id_ in self.private and (id_ in self.without_bot or "groups:read" not in self.scopes)
+        return id_ in self.channels and not is_hidden
 
     def _described(self, id_: str) -> Body:
         told = {"is_archived": id_ in self.archived, "is_member": id_ not in self.without_bot, "is_private": id_ in self.private}

@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from threading import Barrier, Thread
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, delete, select, update
 from sqlalchemy.sql import ColumnElement
 
 from notifiers.preview import PreviewOptions
 from routing.alert import Json
-from routing.notification import Attempt, Lane, Outcome
+from routing.notification import Attempt, Lane, Outcome, State
 from routing.query import Facts, Query, Verdict, parse
 from routing.rules import RuleSet
 from routing.rules_loading import load
@@ -21,7 +21,8 @@ from storage.inspection import Listed
 from storage.intake import Intake
 from storage.planning import Planned, plan_batch
 from storage.readings import Inquire
-from storage.tables import incidents
+from storage.retention import Retention, prune
+from storage.tables import announcements, incidents, notifications, timers
 from tests.factories import NOW, Webhook, event_alert_webhook
 
 RULES = """\
@@ -71,6 +72,17 @@ def notified(engine: Engine, *, at: datetime = NOW) -> Listed:
     plan_all(engine, at=at)
     (planned,) = inspection.listed(engine)
     return planned
+
+
+def prune_bodies(engine: Engine) -> None:
+    """Two months later; nothing is to be closed any more."""
+    with engine.begin() as connection:
+        for table in (announcements, timers):
+            connection.execute(delete(table))
+        connection.execute(update(notifications).values(state=State.DEAD))
+    day = timedelta(days=1)
+    keep = Retention(bodies=30 * day, events=900 * day, records=900 * day)
+    assert prune(engine, keep, lambda: NOW + 60 * day, rest=lambda _: None)["bodies"]
 
 
 def claim(

@@ -20,10 +20,10 @@ SETTINGS = Settings.from_variables({"ALLOW_UNSIGNED": "true"})
 
 def history(engine: Engine, hours_ago: int = 1) -> None:
     """Sixty an hour for four weeks, until then."""
-    hour = beginning_of_hour(NOW)
-    rows = [{"project": "shop-api", "hour": hour - HOUR * number, "count": 60} for number in range(hours_ago, 24 * 28)]
+    hours = [beginning_of_hour(NOW) - HOUR * number for number in range(hours_ago, 24 * 28)]
+    rows = [{"project": "shop-api", "hour": hour, "count": 60, "last_at": hour + timedelta(minutes=59)} for hour in hours]
     with engine.begin() as connection:
-        connection.execute(insert(table), [{**row, "last_at": row["hour"] + timedelta(minutes=59)} for row in rows])
+        connection.execute(insert(table), rows)
 
 
 def look(engine: Engine) -> list[str]:

@@ -15,7 +15,7 @@ from storage import audit, inspection, rules_versions
 from storage.tables import events, notifications
 from storage.users import Role
 from tests.factories import Webhook, event_alert_webhook, issue_webhook, metric_alert_webhook, signed, transaction_webhook
-from tests.storage.planned import RULES, make_rules, plan_all, store
+from tests.storage.planned import RULES, make_rules, plan_all, prune_bodies, store
 from tests.web.console import Browser, make_app, signed_in
 from web.pages.alert import runs
 
@@ -230,3 +230,17 @@ class TestRehearsal:
 def _everything(engine: Engine) -> list[object]:
     with engine.connect() as connection:
         return [*connection.execute(select(events)).all(), *connection.execute(select(notifications)).all()]
+
+
+def test_of_a_pruned_alert_it_shows_what_was_decided_and_says_when_the_rest_went(stored: Engine, operator: Browser) -> None:
+    number = store(stored)
+    plan_all(stored)
+    prune_bodies(stored)
+
+    text, rehearsal = text_of(operator, f"/alerts/{number}"), text_of(operator, f"/alerts/{number}/rehearsal")
+
+    assert "What it said was pruned at" in text
+    assert "2026-05-03 10:15:32" in text
+    assert "tags.critical" in text
+    assert "The webhook as it came" not in text
+    assert "the body was pruned at 2026-05-03 10:15:32 UTC" in rehearsal

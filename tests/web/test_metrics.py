@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 import yaml
@@ -11,18 +14,25 @@ from flask import Flask
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import Engine
 
-from routing.notification import State
-from storage import counting, marks, outcomes, tallies
+from routing.notification import Outcome, Reason, State
+from routing.own_events import Change
+from storage import counting, incident_desk, inspection, marks, outcomes, tallies
+from storage.canaries import RESOURCE
+from storage.coming_back import plan_due
 from storage.counting import BOUNDS, bound_of
+from storage.incident_desk import Somebody
 from storage.refusals import Refusal
+from storage.retention import Retention, prune
+from storage.sizes import measure
 from storage.tables import events, refusals
 from storage.tallies import MOST_OF_A_NAME, OTHER, tally
-from tests.factories import NOW, event_alert_webhook
+from tests.factories import NOW, Webhook, event_alert_webhook
 from tests.promtool import promtool
 from tests.service import ROOT
-from tests.storage.planned import claim, ended, in_threads, issue, plan_all, store
+from tests.storage.planned import claim, ended, in_threads, issue, make_rules, plan_all, store
 from tests.web.console import make_app
 from tests.web.hostile import STRINGS
+from web.operation import Kept
 
 PATHS = ("/metrics", "/api/system/metrics/prometheus/")
 
@@ -144,6 +154,91 @@ def test_of_endpoints_those_with_the_most_alerts_are_told(sqlite_url: str, store
     assert values(text, "sentry_error_rate") == {("error",): pytest.approx(len(rows) / 300)}
 
 
+def test_each_attempt_is_counted_also_one_that_a_dead_worker_had(engine: Engine) -> None:
+    store(engine, issue(1))
+    plan_all(engine)
+    claim(engine)
+    outcomes.take_from_dead(engine, NOW)
+
+    assert tallies.read(engine)[counting.how_ended("preview", Outcome.AMBIGUOUS)] == 1
+
+
+def test_canaries_and_what_people_do_are_no_webhooks_of_sentry(engine: Engine) -> None:
+    store(engine, Webhook(resource=RESOURCE, body=b'{"canary": 1}', headers={}))
+    store(engine, issue(1))
+    plan_all(engine)
+    incident_desk.change(engine, "issue:1", Change.ACKNOWLEDGED, Somebody(name="ann", where="Slack"), NOW)
+    plan_all(engine)
+
+    counts = tallies.read(engine)
+
+    assert {one: value for one, value in counts.items() if one.name == counting.EVENTS} == {tally("events", environment="production"): 1}
+    assert sum(value for one, value in counts.items() if one.name == counting.DISPOSITIONS) == 3
+
+
+def test_what_comes_back_later_is_counted(engine: Engine) -> None:
+    rules = make_rules('{version: 1, receivers: {chat: {kind: preview}}, rules: [{name: all, when: "", notify: [chat], repeat: 1h}]}')
+    store(engine, issue(1))
+    plan_all(engine, rules)
+    plan_due(engine, rules, lambda: NOW + timedelta(hours=2))
+
+    counts = tallies.read(engine)
+
+    assert counts[counting.came_into("preview", Reason.REMINDER, State.PLANNED)] == 1
+    assert sum(value for one, value in counts.items() if one.name == counting.NOTIFICATIONS) == len(inspection.listed(engine))
+
+
+def test_what_was_refused_stays_counted_when_its_days_are_pruned(database_url: str, engine: Engine) -> None:
+    app, day = make_app(database_url), timedelta(days=1)
+    with engine.begin() as connection:
+        for days in (0, 400):
+            connection.execute(refusals.insert(), {**Refusal((NOW + days * day).date(), "sentry", 401)._asdict(), "count": 7})
+    before = values(scrape(app), "alert_router_requests_refused_total")
+
+    prune(engine, Retention(bodies=day, events=day, records=day), lambda: NOW + 400 * day, rest=lambda _: None)
+
+    after = values(scrape(make_app(database_url)), "alert_router_requests_refused_total")
+    assert before == after == {("sentry", "401"): 14}
+
+
+def test_it_tells_how_much_is_stored_and_what_is_spooled(database_url: str, engine: Engine, tmp_path: Path) -> None:
+    spool = tmp_path / "spool"
+    spool.mkdir()
+    app = make_app(database_url, SPOOL_DIR=str(spool))
+    (spool / "20260304T101532.000000-1-00000000.spool").write_bytes(b"12345")
+    measure(engine, NOW)
+
+    text = scrape(app)
+
+    assert values(text, "alert_router_spooled_bytes") == {(): 5}
+    assert values(text, "alert_router_stored_rows")["events",] == 0
+    assert values(text, "alert_router_stored_bytes")["events",] > 0
+
+
+def test_while_a_scrape_hangs_another_one_is_sent_away() -> None:
+    is_made, may_end = threading.Event(), threading.Event()
+
+    def make() -> bytes:
+        is_made.set()
+        may_end.wait(10)
+        return b"text"
+
+    kept = Kept(make, wait_seconds=0.05)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(kept.now)
+        is_made.wait(10)
+        assert kept.now() is None
+        may_end.set()
+        assert first.result() == b"text"
+    assert kept.now() == b"text"
+
+
+def test_without_a_database_it_says_so(tmp_path_factory: pytest.TempPathFactory) -> None:
+    app = make_app(f"sqlite:///{tmp_path_factory.mktemp('empty')}/no.db")
+
+    assert app.test_client().get("/metrics").status_code == 503
+
+
 class TestWhoMayLook:
     @pytest.mark.parametrize("path", PATHS)
     def test_this_machine_may_and_others_may_not(self, sqlite_url: str, path: str) -> None:
@@ -157,6 +252,14 @@ class TestWhoMayLook:
 
         assert client.get("/metrics", environ_base={"REMOTE_ADDR": "192.0.2.1"}).status_code == 200
         assert client.get("/metrics").status_code == 403
+
+    @pytest.mark.parametrize("header", ["X-Forwarded-For", "X-Real-IP", "Forwarded", "Via"])
+    def test_a_proxy_on_this_machine_lets_nobody_in_that_it_does_not_name(self, sqlite_url: str, header: str) -> None:
+        unnamed, named = make_app(sqlite_url).test_client(), make_app(sqlite_url, PROXY_ADDRESSES="127.0.0.1").test_client()
+
+        assert unnamed.get("/metrics", headers={header: "127.0.0.1"}).status_code == 403
+        assert named.get("/metrics", headers={"X-Forwarded-For": "192.0.2.1"}).status_code == 403
+        assert named.get("/metrics", headers={"X-Forwarded-For": "127.0.0.1"}).status_code == 200
 
     @pytest.mark.parametrize(("given", "status"), [("Bearer a-token", 200), ("Bearer another", 403), ("Basic YTpi", 403), ("", 403)])
     def test_a_token_is_as_good(self, sqlite_url: str, given: str, status: int) -> None:

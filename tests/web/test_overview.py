@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 from routing.notification import Severity
 from storage import outcomes, rules_versions, workers
 from storage.overview import Course, Overview, health, overview
+from storage.sizes import measure
 from storage.workers import steady
 from tests.factories import NOW
 from tests.storage.planned import claim, ended, issue, plan_all, store
@@ -109,3 +110,16 @@ def test_the_page_shows_it(sqlite_url: str, stored: Engine) -> None:
     assert "<script>alert" not in text
     assert "Rules 0123456789ab" in text
     assert "wrong" not in text
+
+
+def test_it_shows_how_much_is_kept_once_that_was_measured(sqlite_url: str, stored: Engine) -> None:
+    browser = signed_in(sqlite_url)
+    before = browser.get("/").get_data(as_text=True)
+    store(stored, issue(1))
+    measure(stored, NOW)
+
+    text = browser.get("/").get_data(as_text=True)
+
+    assert 'id="kept"' not in before
+    assert '<th scope="row">events</th><td class="text-end">1</td>' in text
+    assert "its disk has" in text

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import socket
+import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import NoReturn
 
 import pytest
 from flask import Flask
@@ -14,6 +17,7 @@ from sqlalchemy import Engine
 from storage import rules_edits, rules_versions, workers
 from storage.workers import steady
 from tests.web.console import make_app
+from web.readiness import Checks
 
 REFUSED = "redis://127.0.0.1:1/0"
 
@@ -30,6 +34,17 @@ def silent() -> Iterator[str]:
     """The address of a server that takes connections and says nothing."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield f"127.0.0.1:{server.getsockname()[1]}"
+
+
+class Hanging:
+    """A database that takes no connection before it is told to."""
+
+    def __init__(self, until: threading.Event) -> None:
+        self._until = until
+
+    def connect(self) -> NoReturn:
+        self._until.wait(20)
+        raise ConnectionError
 
 
 def asked(app: Flask, address: str = "127.0.0.1") -> tuple[int, dict[str, object]]:
@@ -100,3 +115,29 @@ def test_others_hear_of_the_status_alone(sqlite_url: str) -> None:
     _, said = asked(make_app(sqlite_url), "192.0.2.1")
 
     assert said == {"status": "degraded"}
+
+
+@pytest.mark.usefixtures("working")
+def test_what_hangs_is_named_again_and_again_and_begun_once(sqlite_url: str, silent: str) -> None:
+    app = make_app(sqlite_url, REDIS_URL=f"redis://{silent}/0")
+    hanging = threading.Event()
+    checks, before = Checks(), threading.active_count()
+    at = replace(app.extensions["desk"], engine=Hanging(hanging))
+
+    found = [checks.readiness(at) for _ in range(3)]
+    begun = threading.active_count() - before
+    hanging.set()
+
+    assert [one.status for one in found] == ["unready"] * 3
+    assert "Sentry sends each once; see to DATABASE_URL, and set SPOOL_DIR" in found[-1].checks["database"]
+    assert "workers find them a second later" in found[-1].checks["redis"]
+    assert begun <= 4
+
+
+def test_what_was_found_is_kept_for_a_moment(sqlite_url: str, stored: Engine) -> None:
+    app = make_app(sqlite_url)
+
+    first = asked(app)
+    workers.say_alive(stored, "one", steady())
+
+    assert asked(app) == first

@@ -74,6 +74,7 @@ class WholeEvent(EventAnswer):
     duplicate_of: int | None
     ignored_by: Why | None = Field(description="the entry of `ignore` that it met, and by what")
     error: str | None = Field(description="why it could not be planned")
+    pruned_at: datetime | None = Field(description="when what it said was deleted for its age; null: it is still kept")
     rules_version: str | None
     trace: list[RuleVerdict]
     notifications: list[NotificationAnswer]
@@ -113,6 +114,7 @@ def add_events(api: Blueprint) -> None:
             ignored_by=found.ignored_by,
             error=found.error and str(masked(found.error)),
             rules_version=found.rules_version,
+            pruned_at=found.pruned_at,
             trace=verdicts,
             notifications=told,
         )

@@ -10,6 +10,7 @@ from flask import Blueprint, render_template
 
 from routing.notification import Severity
 from storage import overview as stored
+from storage import sizes
 from storage import troubles as noted
 from storage.overview import STEPS, Overview
 from storage.users import Role
@@ -24,7 +25,7 @@ LATE = timedelta(seconds=30)
 """An event that waits so long, or a message, is late."""
 
 
-SEEN_HERE = frozenset({"workers", "deciding", "telling"})
+SEEN_HERE = frozenset({"workers", "deciding", "telling", "planning", "not-told"})
 """Checks of what this page looks at."""
 
 
@@ -63,6 +64,7 @@ def add_overview(console: Blueprint) -> None:
             troubles=[*troubles(found, now), *_found_by_checks()],
             pictures=pictures,
             labels=labels,
+            sizes=sizes.last_measured(desk().engine),
         )
 
 

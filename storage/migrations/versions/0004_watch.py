@@ -48,3 +48,8 @@ def upgrade() -> None:
         sa.Column("labels", sa.String(length=500), primary_key=True),
         sa.Column("value", sa.Float, nullable=False),
     )
+    op.add_column("events", sa.Column("pruned_at", UtcDateTime))
+    is_duplicate = sa.text("duplicate_of IS NOT NULL")
+    op.create_index("ix_events_duplicate_of", "events", ["duplicate_of"], sqlite_where=is_duplicate, postgresql_where=is_duplicate)
+    for name in ("timers", "sample_scopes", "announcements", "incident_turns"):
+        op.create_index(f"ix_{name}_event", name, ["event_id"])

@@ -15,7 +15,7 @@ from storage import audit, incident_desk, inspection, silences
 from storage.tables import notifications
 from storage.tokens import Scope
 from tests.factories import event_alert_webhook
-from tests.storage.planned import issue, make_rules, notified, plan_all, store
+from tests.storage.planned import issue, make_rules, notified, plan_all, prune_bodies, store
 from tests.web.programs import RULES, Program, api, put_in_force
 
 SOON = timedelta(hours=1)
@@ -64,6 +64,18 @@ class TestReading:
 
         assert event
         assert event["notifications"][0]["id"] == row["id"]
+
+    def test_of_a_pruned_event_it_says_when_that_was(self, reader: Program, engine: Engine) -> None:
+        told = notified(engine)
+        before = reader.get(f"/events/{told.event_id}").json
+        prune_bodies(engine)
+
+        after = reader.get(f"/events/{told.event_id}").json
+
+        assert before
+        assert after
+        assert before["pruned_at"] is None
+        assert after["pruned_at"].startswith("2026-05-03T10:15:32")
 
     def test_what_was_sent_is_masked_for_those_who_may_not_see_it(self, app: Flask, engine: Engine) -> None:
         told = notified(engine)
