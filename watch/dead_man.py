@@ -6,7 +6,6 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import structlog
-from pydantic import SecretStr
 from sqlalchemy import Engine
 
 from notifiers.errors import DeliveryError
@@ -42,6 +41,6 @@ def ping_if_well(settings: Settings, engine: Engine, canary_every: timedelta, cl
             return
         url += "/fail"
     try:
-        Network(TIMEOUTS).get(url, headers={"User-Agent": "sentry-alert-router"}, secrets=(SecretStr(url), settings.dead_man_url))
+        Network(TIMEOUTS).get(url, headers={"User-Agent": "sentry-alert-router"}, secrets=(settings.dead_man_url,))
     except DeliveryError as error:
         log.warning("dead_man_not_pinged", said=str(error), effect="tried again in a minute")

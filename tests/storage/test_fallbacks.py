@@ -12,7 +12,7 @@ from routing.gate import Limit
 from routing.notification import Lane, Outcome, Reason, State
 from routing.rules import RuleSet
 from routing.watch import Watch
-from storage import claims, fallbacks, inspection, notifications, outcomes, overflow
+from storage import claims, fallbacks, inspection, notifications, outcomes, overflow, overview
 from storage.fallbacks import FellBack
 from tests.factories import NOW, event_alert_webhook, issue_webhook
 from tests.storage.planned import ended, issue, make_rules, plan_all, store
@@ -68,6 +68,17 @@ class TestWhatIsDead:
         (told, _) = inspection.listed(engine)
         assert (told.receiver, told.reason, told.state, told.incident) == ("mail", Reason.FALLBACK, State.PLANNED, "issue:1")
         assert told.why == "chat could not be told: HTTP 404: channel_not_found; any alert"
+
+    def test_is_lost_until_somebody_is_told_and_again_where_he_was_not(self, engine: Engine, rules: RuleSet) -> None:
+        die(engine, rules)
+        lost = []
+        for _ in range(6):
+            lost.append(overview.overview(engine, [], NOW).dead)
+            fall_back(engine, rules)
+            lost.append(overview.overview(engine, [], NOW).dead)
+            send(engine, Outcome.REFUSED)
+
+        assert lost == [1, 0, 1, 0, 1, 0, 1, 1, 1, 1, 1, 1]
 
     def test_is_told_once(self, engine: Engine, rules: RuleSet) -> None:
         die(engine, rules)

@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import Engine, select
+from structlog.testing import capture_logs
 
 from app import create_app
 from notifiers.notifier import Called
@@ -22,6 +26,7 @@ from storage.alert_search import Wanted
 from storage.tables import events
 from tests.factories import NOW, SECRET
 from tests.service import free_port
+from tests.stand_ins.faults import FaultServer, answer
 from tests.storage.planned import plan_all
 from tests.vendors import Vendors
 from watch import dead_man
@@ -42,6 +47,9 @@ rules: []
     kinds=KINDS,
     environment={},
 )
+
+
+PING = "3f2a8c1e-5b7d-4e90-a1c6-9d8e7f605142"
 
 
 class Quiet(WSGIRequestHandler):
@@ -153,6 +161,30 @@ def test_a_web_process_that_does_not_answer_is_found(settings: Settings, engine:
     assert lasting(engine) == {"canary way in": "chat"}
 
 
+@pytest.mark.usefixtures("planning")
+def test_what_answers_in_its_place_is_found(settings: Settings, engine: Engine) -> None:
+    with FaultServer(answer(200, body="<html>It works!</html>")) as other:
+        fly(settings.model_copy(update={"canary_url": other.url}), engine)
+
+    assert lasting(engine) == {"canary way in": "chat"}
+
+
+@pytest.mark.usefixtures("web", "planning")
+def test_one_receiver_is_really_told_where_that_is_wanted(settings: Settings, engine: Engine, vendors: Vendors) -> None:
+    rules = replace(RULES, watch=replace(RULES.watch, canary_to="same-chat"))
+    alarm = Alarm(settings, engine, lambda: rules, lambda: NOW)
+    one = Canary(settings, engine, alarm, lambda: NOW, call=fine)
+    one.fly(rules)
+    (message,) = next(iter(vendors.slack.app.messages.values()))
+
+    vendors.slack.app.refuses = "is_archived"
+    one.fly(rules)
+
+    assert "TEST: nothing is wrong" in str(message["text"])
+    assert lasting(engine) == {"canary chat": "mail"}
+    assert len(vendors.mail.received) == 1
+
+
 @pytest.mark.usefixtures("web")
 def test_a_planner_that_does_not_decide_is_found(settings: Settings, engine: Engine) -> None:
     fly(settings, engine)
@@ -196,6 +228,30 @@ class TestDeadMan:
 
         assert self.wrong(engine) == ""
         assert self.wrong(engine, 31) == "the last canary is too old"
+
+    def test_he_is_asked_for_while_all_is_well_and_hears_of_faults_only_where_he_can(self, settings: Settings, engine: Engine) -> None:
+        with FaultServer(answer(200)) as dead_man_:
+            silent = settings.model_copy(update={"dead_man_url": SecretStr(f"{dead_man_.url}/{PING}")})
+            told = silent.model_copy(update={"dead_man_hears_of_faults": True})
+            ping = partial(dead_man.ping_if_well, engine=engine, canary_every=timedelta(minutes=15), clock=lambda: NOW)
+            for one in (silent, told):
+                ping(one)
+            marks.write(engine, "canary", "", NOW)
+            for one in (silent, told):
+                ping(one)
+
+            asked = [request.split()[1].decode() for request in dead_man_.requests]
+
+        assert asked == [f"/{PING}/fail", f"/{PING}", f"/{PING}"]
+
+    def test_his_address_is_a_secret(self, settings: Settings, engine: Engine) -> None:
+        marks.write(engine, "canary", "", NOW)
+        with FaultServer(answer(500, echo=True)) as dead_man_, capture_logs() as lines:
+            known = settings.model_copy(update={"dead_man_url": SecretStr(f"{dead_man_.url}/{PING}")})
+            dead_man.ping_if_well(known, engine, timedelta(minutes=15), lambda: NOW)
+
+        assert [line["event"] for line in lines] == ["dead_man_not_pinged"]
+        assert PING not in str(lines)
 
     def test_nor_while_anything_is_wrong(self, settings: Settings, engine: Engine) -> None:
         marks.take_turn(engine, "canary", timedelta(minutes=15), NOW)
