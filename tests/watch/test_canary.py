@@ -53,7 +53,7 @@ class Quiet(WSGIRequestHandler):
 def settings(database_url: str, vendors: Vendors) -> Settings:
     port = str(free_port())
     variables = {"SENTRY_CLIENT_SECRETS": SECRET, "DATABASE_URL": database_url, "REDIS_URL": "redis://127.0.0.1:1/0", "PORT": port}
-    return Settings.from_variables({**variables, **vendors.environment()})
+    return Settings.from_variables({**variables, "CANARY_URL": f"http://127.0.0.1:{port}", **vendors.environment()})
 
 
 @pytest.fixture
@@ -151,6 +151,13 @@ def test_a_web_process_that_does_not_answer_is_found(settings: Settings, engine:
     fly(settings, engine)
 
     assert lasting(engine) == {"canary way in": "chat"}
+
+
+def test_where_nobody_has_said_where_the_web_process_is_only_receivers_are_tried(settings: Settings, engine: Engine) -> None:
+    fly(settings.model_copy(update={"canary_url": None}), engine)
+
+    assert lasting(engine) == {}
+    assert marks.read(engine, "canary:chat")
 
 
 @pytest.mark.usefixtures("web")
