@@ -29,7 +29,7 @@ from storage.redis_connection import AddressError, check_options
 from storage.refusals import RefusalCounter
 from storage.spool import FolderError, Spool, check_folder
 from watch.alarm import Alarm
-from watch.checks import of_web
+from watch.roster import of_web
 from watch.rounds import keep_going_round
 from web.api import problems
 from web.changes import add_changes
@@ -153,8 +153,7 @@ def watch_workers(app: Flask, settings: Settings) -> None:
         with app.app_context():
             return rules_in_force()
 
-    looked_at = of_web(at.engine, open_database(settings.database, must_answer=True), at.clock)
-    alarm = Alarm(settings, at.engine, rules, at.clock)
+    looked_at, alarm = of_web(settings, at.engine, rules, at.clock), Alarm(settings, at.engine, rules, at.clock)
     Thread(target=keep_going_round, args=(looked_at, alarm, Event()), name="watch", daemon=True).start()
 
 

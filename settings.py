@@ -112,6 +112,9 @@ class Settings(BaseModel):
         None,
         description="address that is asked for every minute while all is well, for Healthchecks and the like to miss it",
     )
+    dead_man_hears_of_faults: bool = Field(
+        default=False, description="whether DEAD_MAN_URL with `/fail` at its end is asked for while all is not well, as Healthchecks has it"
+    )
     metrics_token: SecretStr | None = Field(
         None, description="token by which `/metrics` and the details of `/readyz` are read, as `Authorization: Bearer …`"
     )

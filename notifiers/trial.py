@@ -86,7 +86,7 @@ def _message(receiver: Receiver, who: str, now: datetime) -> Notification:
         rules=("test",),
         severity=Severity.INFO,
         reason=Reason.FIRST,
-        why=f"{who} asked for it in the console",
+        why=f"{who} asked for it",
         created_at=now,
         alert=_alert(receiver, who, now),
     )

@@ -19,7 +19,7 @@ def unused(subject: Subject) -> Iterator[Finding]:
     """Receivers that nobody is told by, and windows that no rule names; a rule out of force counts."""
     named = {key: _named(subject, key) for key in ("notify", "active", "mute")}
     fallbacks = {one.fallback for one in subject.rules.receivers.values() if one.fallback}
-    told = named["notify"] | fallbacks | {*subject.rules.dead_letters, *subject.rules.watch.notify}
+    told = named["notify"] | fallbacks | {*subject.rules.dead_letters, *subject.rules.watch.notify, subject.rules.watch.canary_to}
     for name in subject.rules.receivers:
         if name not in told:
             message = "no rule tells this receiver; name it under `notify`, or take it out"

@@ -178,6 +178,7 @@ class WatchForm(Form):
     """What the service looks after beside alerts."""
 
     canary: Duration = Watch().canary
+    canary_to: str | None = None
     quiet: bool = True
     notify: Names | None = None
 

@@ -279,7 +279,8 @@ def _unset(options: Content, environment: Mapping[str, str]) -> Iterator[tuple[s
 
 def _watch(form: WatchForm, dead_letters: tuple[str, ...]) -> Watch:
     """Where nobody is named, it is told like what could not be told."""
-    return Watch(canary=form.canary, quiet=form.quiet, notify=dead_letters if form.notify is None else form.notify)
+    notify = dead_letters if form.notify is None else form.notify
+    return Watch(canary=form.canary, canary_to=form.canary_to, quiet=form.quiet, notify=notify)
 
 
 def _check_names(reading: Reading) -> None:
@@ -296,6 +297,7 @@ def _check_names(reading: Reading) -> None:
         _check_one_defined(reading, (*rule, "template"), "templates")
     _check_defined(reading, ("dead_letters",), "receivers")
     _check_defined(reading, ("watch", "notify"), "receivers")
+    _check_one_defined(reading, ("watch", "canary_to"), "receivers")
     for name in _keys(reading.source.value(("receivers",))):
         _check_fallback(reading, name)
         _check_one_defined(reading, ("receivers", name, "template"), "templates")

@@ -87,6 +87,7 @@ DESCRIPTIONS: Mapping[str, str] = MappingProxyType(
         "File.dead_letters": "Who is told of what could not be told and has no fallback: the first of these that is another destination.",
         "File.watch": "What the service looks after beside alerts: itself, Sentry, and the way out.",
         "Watch.canary": "How often it is tried whether each receiver could be told; 0s: never.",
+        "Watch.canary_to": "A receiver that is told a test message with each canary, so that sending itself is tried.",
         "Watch.quiet": "Whether it is told that a project's webhooks stay away for longer than is usual.",
         "Watch.notify": "Who is told that something is wrong with the service: the first whom it does not concern; else `dead_letters`.",
         "File.include": "Further files whose parts belong to this one.",

@@ -12,6 +12,8 @@ class Watch:
 
     canary: timedelta = timedelta(minutes=15)
     """How often it is tried whether each receiver could be told; zero: never."""
+    canary_to: str | None = None
+    """A receiver that is told a test message with each canary: one that nobody has to read."""
     quiet: bool = True
     """Whether it is told that a project's webhooks stay away for longer than is usual."""
     notify: tuple[str, ...] = ()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import msgspec
-from sqlalchemy import Connection, Engine, Row, and_, or_, select, true, update
+from sqlalchemy import ColumnElement, Connection, Engine, Row, String, and_, cast, exists, func, literal, or_, select, true, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from routing import sentry
@@ -31,6 +31,9 @@ BATCH = 100
 TOO_OLD = timedelta(days=1)
 """Dead for so long, it is news to nobody: somebody may have just named a fallback."""
 _TOLD_ELSEWHERE = frozenset(Reason) - FOLLOW_UPS - {Reason.ANSWER} | {Reason.RESOLVED}
+_REASONS = sorted(_TOLD_ELSEWHERE)
+_INSTEAD = "instead of "
+"""Before the number of what it is told instead of: the occasion."""
 _TELLS_OF_A_FAILURE = DONE_IN_SENTRY | {Reason.RESOLVED}
 """Reasons of messages that are no news by themselves; that they failed is."""
 
@@ -66,6 +69,21 @@ def fall_back(engine: Engine, rules: RuleSet, clock: Callable[[], datetime]) -> 
             return tuple(_tell(connection, row, alerts.get(row.event_id), rules, now) for row in rows)
 
 
+def told_nobody() -> ColumnElement[bool]:
+    """In a statement: whether a notification is dead, and nobody was told instead (who was looked for and not found is nobody, too)."""
+    instead = notifications.alias()
+    occasion = literal(_INSTEAD) + cast(notifications.c.id, String)
+    is_instead = and_(instead.c.event_id == notifications.c.event_id, instead.c.occasion == occasion)
+    return and_(notifications.c.state == DEAD, ~exists().where(is_instead))
+
+
+def nobody_told_since(engine: Engine, since: datetime) -> int:
+    """How many messages were given up since then, with nobody told instead."""
+    which = (notifications.c.created_at > since - TOO_OLD, notifications.c.finished_at > since, notifications.c.reason.in_(_REASONS))
+    with engine.connect() as connection:
+        return connection.execute(select(func.count()).select_from(notifications).where(told_nobody(), *which)).scalar_one()
+
+
 def _lost(connection: Connection, rules: RuleSet, now: datetime, limit: int) -> list[Row[tuple[object, ...]]]:
     """What is dead, or late where somebody else can be told."""
     dead = connection.execute(_LOST.where(notifications.c.state == DEAD, notifications.c.finished_at > now - TOO_OLD).limit(limit)).all()
@@ -97,7 +115,7 @@ def _tell(connection: Connection, row: Row[tuple[object, ...]], alert: Alert | N
     if where is None or (is_news and not _is_open(connection, row)):
         return FellBack(id=row.id, event_id=row.event_id, incident_id=row.incident_id, receiver=row.receiver, said=said, to=None)
     planned = _instead(row, where, said, now)
-    said_instead = [Said(event_id=row.event_id, incident_id=row.incident_id, notification=planned, occasion=f"instead of {row.id}")]
+    said_instead = [Said(event_id=row.event_id, incident_id=row.incident_id, notification=planned, occasion=f"{_INSTEAD}{row.id}")]
     insert_planned(connection, said_instead, now)
     tallies.add(connection, counting.of_said(said_instead))
     if is_news:
@@ -174,6 +192,6 @@ _last = and_(attempts.c.notification_id == notifications.c.id, attempts.c.number
 _LOST = (
     select(notifications, attempts.c.excerpt)
     .outerjoin(attempts, _last)
-    .where(~notifications.c.fell_back, notifications.c.reason.in_(sorted(_TOLD_ELSEWHERE)))
+    .where(~notifications.c.fell_back, notifications.c.reason.in_(_REASONS))
     .order_by(notifications.c.id)
 )

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Engine, func, null, select, union_all
 
 from routing.notification import Lane, State
-from storage import counting, dashboards, gates, rules_edits, rules_versions, workers
+from storage import counting, dashboards, fallbacks, gates, rules_edits, rules_versions, workers
 from storage.canaries import MARK
 from storage.dashboard_figures import percentile
 from storage.dashboards import Happened
@@ -93,8 +93,7 @@ def figures(engine: Engine, now: datetime) -> Figures:
             dead=_count(
                 connection,
                 notifications.c.id,
-                notifications.c.state == State.DEAD,
-                ~notifications.c.fell_back,
+                fallbacks.told_nobody(),
                 notifications.c.created_at > now - timedelta(days=1),
             ),
             closed=closed,

@@ -19,6 +19,13 @@ def undecided_since(engine: Engine) -> datetime | None:
         return connection.execute(select(events.c.received_at).where(is_yet(EventState.WAITING)).order_by(events.c.id).limit(1)).scalar()
 
 
+def undecidable(engine: Engine, since: datetime) -> int:
+    """How many webhooks that came since then failed to be decided."""
+    query = select(func.count()).select_from(events).where(is_yet(EventState.FAILED), events.c.received_at > since)
+    with engine.connect() as connection:
+        return connection.execute(query).scalar_one()
+
+
 def untold_since(engine: Engine, now: datetime) -> datetime | None:
     """Since when the oldest message is due that could go; where a vendor's limit is used, messages wait for that, and are left out."""
     with engine.connect() as connection:
@@ -27,8 +34,10 @@ def untold_since(engine: Engine, now: datetime) -> datetime | None:
 
 
 def last_event(engine: Engine) -> int:
-    """The number of the newest webhook that is no canary; 0: none came yet."""
-    newest = select(events.c.id).where(events.c.resource != RESOURCE).order_by(events.c.id.desc()).limit(1)
+    """The number of the newest webhook of Sentry's; 0: none came yet. What is not signed by its secret, or of our own, does not count."""
+    # What is of our own has a colon in its resource.
+    is_sentrys = (events.c.resource.not_in((RESOURCE, "legacy", "glitchtip")), events.c.resource.not_like("%:%"))
+    newest = select(events.c.id).where(*is_sentrys).order_by(events.c.id.desc()).limit(1)
     with engine.connect() as connection:
         return connection.execute(newest).scalar() or 0
 

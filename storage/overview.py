@@ -13,7 +13,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from routing.alert import Status
 from routing.notification import Reason, Severity, State
-from storage import gates, incident_desk, rules_versions, workers
+from storage import fallbacks, gates, incident_desk, rules_versions, workers
 from storage.events import EventState, is_yet
 from storage.gates import Closed
 from storage.incident_desk import ListedIncident
@@ -168,8 +168,7 @@ def _ever(name: str, state: State) -> Select[str, str, Any]:
 
 
 def _dead_since(since: datetime) -> Select[int]:
-    is_lost = (notifications.c.state == State.DEAD, ~notifications.c.fell_back, notifications.c.created_at > since)
-    return select(func.count()).select_from(notifications).where(*is_lost)
+    return select(func.count()).select_from(notifications).where(fallbacks.told_nobody(), notifications.c.created_at > since)
 
 
 _ENDED = (State.SENT, State.DEAD)

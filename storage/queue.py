@@ -62,7 +62,7 @@ class Bell:
 
     def heard(self, name: str) -> None:
         """Take the flag down, as the first step of the work, so that what comes in from now on rings again."""
-        self._try_to(lambda queue: queue.connection.delete(_flag(name)))
+        self._try_to(lambda queue: queue.connection.delete(flag(name)))
 
     def _try_to(self, use_redis: Callable[[Queue], object]) -> None:
         """Use Redis if it is there; say so once when it goes and once when it is back."""
@@ -138,12 +138,12 @@ def listen(redis_url: str) -> None:
 
 
 def _ring(queue: Queue, name: str) -> None:
-    if queue.connection.set(_flag(name), b"1", nx=True, ex=FLAG_SECONDS):
+    if queue.connection.set(flag(name), b"1", nx=True, ex=FLAG_SECONDS):
         function, arguments = JOBS[name]
         # No limit on time: TERM ends the work between two batches, and what dies with a worker the sweep takes up.
         queue.enqueue(function, args=arguments, result_ttl=0, failure_ttl=3600, job_timeout=-1)
 
 
-def _flag(name: str) -> str:
+def flag(name: str) -> str:
     """With RQ's prefix: beside its keys in a Cluster, and apart from another router's on the same server."""
     return f"{RQ_KEY_PREFIX}:{QUEUE}:rung:{name}"

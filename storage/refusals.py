@@ -10,7 +10,7 @@ from datetime import date, datetime
 from typing import NamedTuple
 
 import structlog
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -94,6 +94,13 @@ def of_today(engine: Engine, path: str, status: int, now: datetime) -> int:
     which = (refusals.c.day == now.date(), refusals.c.path == path, refusals.c.status == status)
     with engine.connect() as connection:
         return connection.execute(select(refusals.c.count).where(*which)).scalar() or 0
+
+
+def number(engine: Engine, path: str, status: int) -> int:
+    """How many were refused, of those that are still on record."""
+    total = select(func.sum(refusals.c.count)).where(refusals.c.path == path, refusals.c.status == status)
+    with engine.connect() as connection:
+        return int(connection.execute(total).scalar() or 0)
 
 
 def _upsert(dialect_insert: Callable[..., postgresql.Insert] | Callable[..., sqlite.Insert]) -> postgresql.Insert | sqlite.Insert:

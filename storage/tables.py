@@ -570,11 +570,14 @@ troubles = Table(
     Column("way_out", CleanText, nullable=False),
     Column("began_at", UtcDateTime, nullable=False),
     Column("ended_at", UtcDateTime),
-    # When somebody is to be told next, unless it is over by then.
+    # By the clock that all processes share: when any of them saw it last.
+    Column("seen_at", UtcDateTime, nullable=False),
+    # When somebody is to be told next of it, or of its end.
     Column("tell_at", UtcDateTime, nullable=False),
     Column("told_at", UtcDateTime),
     Column("told_to", CleanString(200)),
-    Column("reference", CleanText),
+    # JSON of who is still to be told its end, and what each one's vendor calls it.
+    Column("told", CleanText),
     Index("uq_troubles_open", "key", unique=True, sqlite_where=text("ended_at IS NULL"), postgresql_where=text("ended_at IS NULL")),
 )
 

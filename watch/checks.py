@@ -6,7 +6,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from http import HTTPStatus
 
+import msgspec
 from redis.exceptions import RedisError
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
@@ -32,6 +34,7 @@ PATIENCE_SECONDS = 30.0
 """What may pass by itself, a restart or a long write, has so long."""
 NEARLY_FULL = 0.9
 SKEW = timedelta(minutes=2)
+CLOCKS_EVERY = timedelta(minutes=5)
 REFUSED = 3
 """So many wrong signatures, and not one right: the secret is another."""
 
@@ -42,7 +45,13 @@ class Check:
 
     name: str
     look: Callable[[], Trouble | None]
-    """What is wrong; None: nothing. May raise what the database does: then it is not known."""
+    """What is wrong; None: nothing. Where that is not known it raises NotKnownYetError, or what the database does."""
+    unseen_for: timedelta = timedelta(seconds=25)
+    """Longer than two looks: processes look from where they are, and what one of them still sees is not over because others do not."""
+
+
+class NotKnownYetError(Exception):
+    """It is wrong now, but may pass by itself: neither is it there, nor is it over."""
 
 
 class Lasting:
@@ -53,26 +62,16 @@ class Lasting:
         self._since: float | None = None
 
     def has(self, *, is_wrong: bool) -> bool:
-        """Whether it has been wrong at each look for so long."""
+        """Whether it has been wrong at each look for so long.
+
+        Raises:
+            NotKnownYetError: it has been so, but not for so long.
+        """
         now = self._clock()
         self._since = (now if self._since is None else self._since) if is_wrong else None
-        return self._since is not None and now - self._since >= self._seconds
-
-
-def of_web(engine: Engine, writes: Engine, clock: Callable[[], datetime]) -> tuple[Check, ...]:
-    """What no worker can tell; `writes` does not wait long."""
-    return (
-        no_worker(engine, Lasting()),
-        decides_late(engine, clock),
-        tells_late(engine, clock),
-        cannot_write(writes, clock, Lasting()),
-        wrong_signatures(engine, clock),
-    )
-
-
-def of_worker(engine: Engine, redis_url: str) -> tuple[Check, ...]:
-    """What each worker looks after."""
-    return (redis_away(redis_url, Lasting()), redis_full(redis_url), rules_refused(engine))
+        if self._since is not None and now - self._since < self._seconds:
+            raise NotKnownYetError
+        return is_wrong
 
 
 def no_worker(engine: Engine, lasting: Lasting) -> Check:
@@ -133,12 +132,14 @@ def cannot_write(engine: Engine, clock: Callable[[], datetime], lasting: Lasting
 
 def wrong_signatures(engine: Engine, clock: Callable[[], datetime]) -> Check:
     """Whether Sentry's webhooks are refused, and none is taken: its secret was rotated, or ours is wrong."""
-    before: dict[str, int] = {}
 
     def look_at_it() -> Trouble | None:
-        refused, taken = refusals.of_today(engine, "sentry", 401, clock()), lateness.last_event(engine)
+        refused, taken = refusals.number(engine, "sentry", HTTPStatus.UNAUTHORIZED), lateness.last_event(engine)
+        # On record, for processes come and go, and all of them are to say the same.
+        before = msgspec.json.decode(marks.read(engine, SIGNATURES) or "{}", type=dict[str, int])
         if taken != before.get("taken") or refused < before["refused"]:
-            before.update(refused=refused, taken=taken)
+            before = {"refused": refused, "taken": taken}
+            marks.write(engine, SIGNATURES, msgspec.json.encode(before).decode(), clock())
         if refused - before["refused"] < REFUSED:
             return None
         said = f"{refused - before['refused']} webhooks of Sentry's were refused for their signature, and none was taken meanwhile"
@@ -162,12 +163,15 @@ def redis_away(url: str, lasting: Lasting) -> Check:
 
 
 def redis_full(url: str) -> Check:
-    """Whether Redis has room, and keeps what it has."""
+    """Whether Redis has room, keeps what it has, and takes what is written."""
 
     def look_at_it() -> Trouble | None:
         found = _state(url)
         if isinstance(found, str):
-            return None
+            raise NotKnownYetError
+        if found.refuses:
+            said = f"The alert router's Redis takes nothing ({found.refuses}): workers find alerts by polling, a second later"
+            return Trouble(check=REDIS_FULL, said=said, way_out="Give it memory, disk or rights; see `redis-cli INFO` and its log.")
         if found.used_share > NEARLY_FULL:
             said = f"The alert router's Redis has {found.used_share:.0%} of its memory in use: bells are not heard when it is full"
             return Trouble(check=REDIS_FULL, said=said, way_out="Raise `maxmemory`, or see what else is kept there.")
@@ -194,7 +198,7 @@ def rules_refused(engine: Engine) -> Check:
     return Check(name=RULES, look=look_at_it)
 
 
-def clock_skewed(clock: Callable[[], datetime], others: Callable[[], datetime | None]) -> Check:
+def clock_skewed(clock: Callable[[], datetime], others: Callable[[], datetime | None], *, machine: str) -> Check:
     """Whether this machine's clock is that of others: of the database's machine, or of Sentry's."""
 
     def look_at_it() -> Trouble | None:
@@ -202,11 +206,12 @@ def clock_skewed(clock: Callable[[], datetime], others: Callable[[], datetime | 
         skew = clock() - theirs if theirs else timedelta()
         if abs(skew) < SKEW:
             return None
-        said = f"The alert router's clock is {abs(skew).total_seconds():.0f} s {'ahead' if skew > timedelta() else 'behind'}"
+        off = f"{abs(skew).total_seconds():.0f} s {'ahead' if skew > timedelta() else 'behind'}"
+        said = f"The alert router's clock is {off}, on {machine}"
         way_out = "See to NTP (`timedatectl`): silences, windows and cooldowns go by it, and Slack refuses what is signed long ago."
         return Trouble(check=CLOCK, said=said, way_out=way_out)
 
-    return Check(name=CLOCK, look=look_at_it)
+    return Check(name=CLOCK, look=look_at_it, unseen_for=CLOCKS_EVERY * 2)
 
 
 def _state(url: str) -> RedisState | str:

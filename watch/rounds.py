@@ -9,7 +9,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from watch.alarm import Alarm
-from watch.checks import Check
+from watch.checks import Check, NotKnownYetError
 
 EVERY_SECONDS = 10.0
 
@@ -21,15 +21,16 @@ def go_round(checks: Sequence[Check], alarm: Alarm) -> None:
     for check in checks:
         try:
             trouble = check.look()
-        except SQLAlchemyError:
-            continue  # `database` tells of that
+        except (SQLAlchemyError, NotKnownYetError):
+            continue  # `database` tells of the first
         except Exception:  # a fault of ours in one check must not end the others
             log.exception("check_failed", check=check.name, effect="tried again at the next round")
             continue
         if trouble:
             alarm.see(trouble)
         else:
-            alarm.over(check.name)
+            alarm.over(check.name, unseen_for=check.unseen_for)
+    alarm.catch_up()
 
 
 def keep_going_round(checks: Sequence[Check], alarm: Alarm, stopping: threading.Event, *, every_seconds: float = EVERY_SECONDS) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime, timedelta
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
 from structlog.testing import capture_logs
 
 from notifiers.registry import KINDS
@@ -42,6 +45,16 @@ def rules(text: str = TEXT) -> RuleSet:
 
 def trouble(said: str = "nothing is decided", *concerns: str) -> Trouble:
     return Trouble(check="deciding", said=said, way_out="start it anew", concerns=frozenset(concerns))
+
+
+@contextmanager
+def locked(sqlite_url: str) -> Iterator[None]:
+    """Somebody else writes all the time."""
+    other = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    yield
+    other.execute("ROLLBACK")
+    other.close()
 
 
 def names(*concerns: str) -> list[str]:
@@ -128,7 +141,98 @@ class TestAlarm:
 
         for _ in range(3):
             alarm.see(trouble("the database takes nothing"))
+        assert len(said_in(vendors)) == 1
         alarm.over("deciding")
+        alarm.over("deciding")
+
+        told, _ = said_in(vendors)
+        assert str(told["text"]).startswith("[RESOLVED] ")
+
+    def test_what_was_told_without_a_database_is_not_told_again_when_it_is_back(
+        self, settings: Settings, vendors: Vendors, sqlite_url: str
+    ) -> None:
+        engine = open_database(sqlite_url, must_answer=True)
+        alarm = Alarm(settings, engine, rules, lambda: NOW)
+        with locked(sqlite_url):
+            alarm.see(trouble())
+        alarm.see(trouble())
+        noted = troubles.listed(engine, is_open=True)
+        Alarm(settings, engine, rules, lambda: NOW).over("deciding")
+
+        told, *ends = said_in(vendors)
+        assert str(told["text"]).startswith("[RESOLVED] ")
+        assert [one.told_to for one in noted] == ["chat"]
+        assert len(ends) == 1
+        engine.dispose()
+
+    def test_an_end_that_is_not_taken_is_told_later(
+        self, alarm: Alarm, settings: Settings, engine: Engine, vendors: Vendors, now: list[datetime]
+    ) -> None:
+        alarm.see(trouble())
+        vendors.slack.app.refuses = "is_archived"
+        alarm.over("deciding")
+        vendors.slack.app.refuses = ""
+        assert "[RESOLVED]" not in str(said_in(vendors))
+
+        now[0] = NOW + timedelta(minutes=2)
+        for _ in range(2):
+            Alarm(settings, engine, rules, lambda: now[0]).catch_up()
+
+        told, *ends = said_in(vendors)
+        assert str(told["text"]).startswith("[RESOLVED] ")
+        assert len(ends) == 1
+
+    def test_all_who_were_told_are_told_the_end(self, alarm: Alarm, vendors: Vendors, now: list[datetime]) -> None:
+        alarm.see(trouble())
+        vendors.slack.app.refuses = "is_archived"
+        now[0] = NOW + timedelta(hours=5)
+        alarm.see(trouble())
+        vendors.slack.app.refuses = ""
+        alarm.over("deciding")
+
+        assert str(said_in(vendors)[0]["text"]).startswith("[RESOLVED] ")
+        assert [str(one.mail["Subject"]).startswith("Re: ") for one in vendors.mail.received] == [False, True]
+
+    def test_who_only_shows_what_he_would_be_told_has_not_heard_it(self, engine: Engine, vendors: Vendors) -> None:
+        variables = {**vendors.environment(), "SLACK_BOT_TOKEN": ""}
+        Alarm(Settings.from_variables({"ALLOW_UNSIGNED": "true", **variables}), engine, rules, lambda: NOW).see(trouble())
+
+        assert [one.told_to for one in troubles.listed(engine)] == ["mail"]
+
+    def test_what_another_process_still_sees_is_not_over(self, engine: Engine, settings: Settings) -> None:
+        one, other = (Alarm(settings, engine, rules, lambda: datetime.now(UTC)) for _ in range(2))
+        one.see(trouble())
+        other.over("deciding", unseen_for=timedelta(seconds=25))
+
+        assert len(troubles.listed(engine, is_open=True)) == 1
+        other.over("deciding")
+        assert troubles.listed(engine, is_open=True) == ()
+
+    def test_what_nobody_sees_any_more_is_over(self, engine: Engine, settings: Settings, vendors: Vendors) -> None:
+        alarm = Alarm(settings, engine, rules, lambda: datetime.now(UTC))
+        alarm.see(trouble())
+        alarm.forget(unseen_for=timedelta(hours=1))
+        assert len(troubles.listed(engine, is_open=True)) == 1
+
+        alarm.forget(unseen_for=timedelta())
+
+        assert troubles.listed(engine, is_open=True) == ()
+        assert str(said_in(vendors)[0]["text"]).startswith("[RESOLVED] ")
+
+    def test_while_the_rules_cannot_be_read_those_of_before_say_who_is_told(
+        self, engine: Engine, settings: Settings, vendors: Vendors
+    ) -> None:
+        is_away: list[bool] = []
+
+        def read() -> RuleSet:
+            if is_away:
+                raise OperationalError("SELECT", {}, Exception("the server is gone"))
+            return rules()
+
+        alarm = Alarm(settings, engine, read, lambda: NOW)
+        alarm.catch_up()
+        is_away.append(True)
+        alarm.see(trouble())
 
         assert len(said_in(vendors)) == 1
 

@@ -25,7 +25,7 @@ LATE = timedelta(seconds=30)
 """An event that waits so long, or a message, is late."""
 
 
-SEEN_HERE = frozenset({"workers", "deciding", "telling"})
+SEEN_HERE = frozenset({"workers", "deciding", "telling", "planning", "not-told"})
 """Checks of what this page looks at."""
 
 

@@ -34,10 +34,11 @@ def upgrade() -> None:
         sa.Column("way_out", sa.Text, nullable=False),
         sa.Column("began_at", UtcDateTime, nullable=False),
         sa.Column("ended_at", UtcDateTime),
+        sa.Column("seen_at", UtcDateTime, nullable=False),
         sa.Column("tell_at", UtcDateTime, nullable=False),
         sa.Column("told_at", UtcDateTime),
         sa.Column("told_to", sa.String(length=200)),
-        sa.Column("reference", sa.Text),
+        sa.Column("told", sa.Text),
     )
     is_open = sa.text("ended_at IS NULL")
     op.create_index("uq_troubles_open", "troubles", ["key"], unique=True, sqlite_where=is_open, postgresql_where=is_open)
