@@ -191,7 +191,8 @@ def _free_port() -> int:
 def _environment(settings: Settings, redis_url: str) -> Mapping[str, str]:
     """What the processes see: our own variables, this Redis, and the programs of this virtual environment first."""
     programs = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
-    return {**settings.environment, "REDIS_URL": redis_url, "PATH": programs, "PYTHONUNBUFFERED": "1"}
+    here = {"CANARY_URL": f"http://{HOST}:{settings.port}", "PATH": programs, "PYTHONUNBUFFERED": "1"}
+    return {**here, **settings.environment, "REDIS_URL": redis_url, "PATH": programs}
 
 
 class _Together:

@@ -106,7 +106,7 @@ class Settings(BaseModel):
         "operator", description="lowest role that sees users, messages and requests of alerts; others see them masked"
     )
     canary_url: BaseUrl | None = Field(
-        None, description="where workers send canaries, `https://alerts.example.com`; unset, to the web process on their machine"
+        None, description="where workers reach the web process, to send canaries; `make run` knows it; unset, only receivers are tried"
     )
     dead_man_url: SecretStr | None = Field(
         None,
@@ -309,9 +309,9 @@ class Settings(BaseModel):
         return self.sentry_environment == PRODUCTION
 
     @property
-    def canary_address(self) -> str:
-        """Where a canary is sent."""
-        return f"{self.canary_url or f'http://127.0.0.1:{self.port}'}/webhooks/sentry"
+    def canary_address(self) -> str | None:
+        """Where a canary is sent; None: nobody has said where the web process is."""
+        return f"{self.canary_url}/webhooks/sentry" if self.canary_url else None
 
     @property
     def database(self) -> str:

@@ -69,12 +69,14 @@ class Canary:
 
     def _taken(self) -> int | None:
         """The number under which the web process has stored it; None: it has not, or only in its spool."""
+        if not (address := self._settings.canary_address):
+            return None
         body = json.dumps({"action": "canary", "nonce": secrets.token_hex(16)}).encode()
         headers = {"Content-Type": "application/json", "Sentry-Hook-Resource": canaries.RESOURCE}
         if keys := self._settings.client_secrets:
             headers["Sentry-Hook-Signature"] = sign(body, keys[0])
         try:
-            answer = Network(TAKEN_WITHIN).post(self._settings.canary_address, body=body, headers=headers)
+            answer = Network(TAKEN_WITHIN).post(address, body=body, headers=headers)
             number = msgspec.json.decode(answer.body, type=_Taken).event
         except (DeliveryError, msgspec.DecodeError) as error:
             said = f"No webhook comes in at the alert router: {error}"

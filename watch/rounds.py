@@ -34,6 +34,7 @@ def go_round(checks: Sequence[Check], alarm: Alarm) -> None:
 
 
 def keep_going_round(checks: Sequence[Check], alarm: Alarm, stopping: threading.Event, *, every_seconds: float = EVERY_SECONDS) -> None:
-    """Until it is time to stop."""
+    """At once, so that checks know how things were at the start, and until it is time to stop."""
+    go_round(checks, alarm)
     while not stopping.wait(every_seconds):
         go_round(checks, alarm)

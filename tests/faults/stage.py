@@ -124,6 +124,7 @@ def staged(folder: Path, database_url: str) -> Iterator[Stage]:
             **vendors.environment(),
             RULES_FILE=str(rules),
             PORT=str(port),
+            CANARY_URL=f"http://127.0.0.1:{port}",
             HOOK_URL=f"https://127.0.0.1:{hook_port}/hook",
             HOOK_SECRET="whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=",
             SSL_CERT_FILE=str(good),

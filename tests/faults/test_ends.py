@@ -9,10 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from storage import workers
+from storage.database import Lock, turn
+from tests.factories import event_alert_webhook
 from tests.faults.stage import Stage, staged
 
 SETTLED_SECONDS = 45.0
 """Longer than any of these checks waits before it believes what it sees."""
+DECIDED_WITHIN_SECONDS = 80.0
+"""A minute, and a round."""
 
 
 @pytest.fixture
@@ -73,6 +78,18 @@ def test_a_database_that_is_locked_and_is_not_any_more(stage: Stage) -> None:
     time.sleep(SETTLED_SECONDS)
 
     assert told_of(stage, "database takes nothing") == [False, True]
+
+
+def test_workers_that_live_and_decide_nothing(stage: Stage) -> None:
+    with turn(stage.service.database, Lock.PLANNER):
+        stage.service.post(event_alert_webhook())
+        seconds = stage.seconds_until("The alert router decides nothing", stage.mails)
+        assert workers.living(stage.service.database) == 2
+
+    seconds_until_told(stage, "The alert router decides nothing", 2)
+
+    assert seconds < DECIDED_WITHIN_SECONDS
+    assert told_of(stage, "The alert router decides nothing") == [False, True]
 
 
 def test_a_redis_that_two_workers_miss_is_told_once(stage: Stage) -> None:

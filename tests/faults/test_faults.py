@@ -51,7 +51,7 @@ def archive(stage: Stage) -> None:
 
 
 def remove_the_bot(stage: Stage) -> None:
-    stage.vendors.slack.app.without_bot = stage.vendors.slack.app.private = {"C0ERRORS"}
+    stage.vendors.slack.app.without_bot = {"C0ERRORS"}
 
 
 def revoke_the_key(stage: Stage) -> None:
@@ -124,7 +124,7 @@ FAULTS = (
     Fault(name="Sentry silent", put_in=silence_sentry, said="No webhook of shop-api has come", check="source-quiet", within_seconds=75),
     Fault(name="Slack channel archived", put_in=archive, said="the channel is archived", check="canary", within_seconds=20),
     Fault(name="bot removed from the channel", put_in=remove_the_bot, said="chat cannot be told", check="canary", within_seconds=20),
-    Fault(name="PagerDuty key revoked", put_in=revoke_the_key, said="PagerDuty does not know the key", check="canary", within_seconds=20),
+    Fault(name="PagerDuty key revoked", put_in=revoke_the_key, said="pager cannot be told", check="canary", within_seconds=20),
     Fault(name="Jira field newly required", put_in=require_a_field, said="issue cannot be told", check="canary", within_seconds=20),
     Fault(name="DNS failing", put_in=let_dns_fail, said="hook cannot be told", check="canary", within_seconds=30),
     Fault(name="certificate expired", put_in=let_the_certificate_end, said="hook cannot be told", check="canary", within_seconds=30),

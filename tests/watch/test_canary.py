@@ -61,7 +61,7 @@ class Quiet(WSGIRequestHandler):
 def settings(database_url: str, vendors: Vendors) -> Settings:
     port = str(free_port())
     variables = {"SENTRY_CLIENT_SECRETS": SECRET, "DATABASE_URL": database_url, "REDIS_URL": "redis://127.0.0.1:1/0", "PORT": port}
-    return Settings.from_variables({**variables, **vendors.environment()})
+    return Settings.from_variables({**variables, "CANARY_URL": f"http://127.0.0.1:{port}", **vendors.environment()})
 
 
 @pytest.fixture
@@ -183,6 +183,13 @@ def test_one_receiver_is_really_told_where_that_is_wanted(settings: Settings, en
     assert "TEST: nothing is wrong" in str(message["text"])
     assert lasting(engine) == {"canary chat": "mail"}
     assert len(vendors.mail.received) == 1
+
+
+def test_where_nobody_has_said_where_the_web_process_is_only_receivers_are_tried(settings: Settings, engine: Engine) -> None:
+    fly(settings.model_copy(update={"canary_url": None}), engine)
+
+    assert lasting(engine) == {}
+    assert marks.read(engine, "canary:chat")
 
 
 @pytest.mark.usefixtures("web")
