@@ -28,6 +28,8 @@ CHECK, TURN = "canary", "canary's turn"
 WAY_IN, PLANNER = "way in", "planner"
 TAKEN_WITHIN, DECIDED_WITHIN_SECONDS = Timeouts(connect_seconds=2.0, read_seconds=8.0), 60.0
 AT_ONCE = 8
+FLIGHT = timedelta(minutes=2)
+"""Longer than one takes, whatever hangs."""
 
 
 class _Taken(msgspec.Struct):
@@ -133,6 +135,6 @@ def receivers_to_ask(rules: RuleSet) -> Iterator[Receiver]:
 
 
 def is_fresh(engine: Engine, every: timedelta, now: datetime) -> bool:
-    """Whether the last canary that came home is no older than two of its times."""
+    """Whether the last canary that came home is no older than two of its times, and one flight."""
     last = marks.when(engine, CHECK)
-    return not every or (last is not None and now - last <= 2 * every)
+    return not every or (last is not None and now - last <= 2 * every + FLIGHT)

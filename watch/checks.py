@@ -169,12 +169,12 @@ def redis_full(url: str) -> Check:
         found = _state(url)
         if isinstance(found, str):
             raise NotKnownYetError
-        if found.refuses:
-            said = f"The alert router's Redis takes nothing ({found.refuses}): workers find alerts by polling, a second later"
-            return Trouble(check=REDIS_FULL, said=said, way_out="Give it memory, disk or rights; see `redis-cli INFO` and its log.")
         if found.used_share > NEARLY_FULL:
             said = f"The alert router's Redis has {found.used_share:.0%} of its memory in use: bells are not heard when it is full"
             return Trouble(check=REDIS_FULL, said=said, way_out="Raise `maxmemory`, or see what else is kept there.")
+        if found.refuses:
+            said = f"The alert router's Redis takes nothing ({found.refuses}): workers find alerts by polling, a second later"
+            return Trouble(check=REDIS_FULL, said=said, way_out="Give it memory, disk or rights; see `redis-cli INFO` and its log.")
         if found.evicts:
             said = f"The alert router's Redis throws keys away when it is full (maxmemory-policy {found.policy})"
             return Trouble(check=REDIS_FULL, said=said, way_out="Set `maxmemory-policy noeviction`.")

@@ -137,7 +137,7 @@ FAULTS = (
     Fault(
         name="clock skewed by 10 minutes",
         put_in=skew_the_clock,
-        said="clock is 600 s behind",
+        said="The alert router's clock is",
         check="clock",
         within_seconds=15,
         before_the_worker=True,

@@ -234,7 +234,7 @@ class TestDeadMan:
         marks.take_turn(engine, "canary", timedelta(minutes=15), NOW)
 
         assert self.wrong(engine) == ""
-        assert self.wrong(engine, 31) == "the last canary is too old"
+        assert self.wrong(engine, 33) == "the last canary is too old"
 
     def test_he_is_asked_for_while_all_is_well_and_hears_of_faults_only_where_he_can(self, settings: Settings, engine: Engine) -> None:
         with FaultServer(answer(200)) as dead_man_:
