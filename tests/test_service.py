@@ -35,7 +35,8 @@ class Closed:
         self.waiting = threading.Semaphore(0)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        self.waiting.release()
+        if environ["PATH_INFO"].startswith("/api/chat."):  # not what a canary asks
+            self.waiting.release()
         self.door.wait()
         return self.vendor(environ, start_response)
 
